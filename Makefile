@@ -1,0 +1,64 @@
+# Two doors: `make repro` runs the pipeline, `make test` runs the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Stages run as `python -m stages.…`: the project's own Python must come first.
+export PATH := $(abspath $(BIN)):$(PATH)
+-include .env
+export HF_TOKEN GOOGLE_APPLICATION_CREDENTIALS AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+
+.PHONY: help repro install install-dev test lint format bench lock
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+repro: install  ## run the pipeline, print the comparison and where the report is
+	@python -m verdict.params --quiet
+	@dvc repro
+	@python -m verdict.report metrics
+
+install: $(VENV)/.installed  ## create .venv with the pinned requirements
+
+install-dev: $(VENV)/.installed-dev  ## the same, with what tests and linters need
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is `$(PYTHON) --version 2>&1`." \
+	       "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+test: install-dev  ## run the tests, the quick ones first
+	python -m pytest
+
+lint: install-dev  ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: install-dev  ## bring the code into the common style
+	ruff check --fix .
+	ruff format .
+
+bench: install-dev  ## measure a claim: make bench name=repro
+	@test -f benchmarks/$(name).py || { \
+	  echo "name one of: $(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py))))"; \
+	  exit 1; }
+	python -m benchmarks.$(name)
+
+# torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
+lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
+	pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links --no-header \
+	  --output-file=- requirements.in \
+	  | grep -vE '^(nvidia-|triton|cuda-)' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.txt.partial
+	mv requirements.txt.partial requirements.txt
+	pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links --no-header \
+	  --output-file=- requirements-dev.in > requirements-dev.txt.partial
+	mv requirements-dev.txt.partial requirements-dev.txt
