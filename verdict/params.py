@@ -1,0 +1,251 @@
+"""The schema of ``params.yaml``: strict, so that a typing error stops the work before it starts.
+
+``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Positive = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+#: The name of a model that this project builds itself, instead of fetching it from the hub.
+EMBEDDED = "embedded"
+
+
+def _refuse_float16(value: Any) -> Any:
+    if value in ("float16", "fp16", "half"):
+        raise ValueError(
+            "float16 is refused: Gemma 3's activations overflow it; "
+            "use bfloat16 (GPU) or float32 (CPU)"
+        )
+    return value
+
+
+class Section(BaseModel):
+    """A part of params.yaml: every key is known, typed and present."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SourceFile(Section):
+    """One published file: where it is, and optionally the SHA-256 it must have."""
+
+    address: Text
+    sha256: Sha256 | None
+
+
+class EmbeddedArchive(Section):
+    """The synthetic archive in the published layout."""
+
+    seed: Seed
+    images: Annotated[int, Field(ge=40, le=200_000)]
+    positive_share: Annotated[float, Field(ge=0.02, le=0.30)]
+
+
+class Fetch(Section):
+    """Where the raw data comes from."""
+
+    source: Literal["embedded", "files"]
+    files: dict[Name, SourceFile]
+    embedded: EmbeddedArchive
+
+
+class EmbeddedModel(Section):
+    """How the embedded tiny model is built."""
+
+    seed: Seed
+    steps: Positive
+
+
+class Model(Section):
+    """A model to fetch: ``embedded``, or a hub model at a fixed revision."""
+
+    name: Annotated[str, Field(pattern=r"^(embedded|[\w.-]+/[\w.-]+)$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    embedded: EmbeddedModel
+
+    @model_validator(mode="after")
+    def _revision_fixed(self) -> Self:
+        if self.name != EMBEDDED and self.revision is None:
+            raise ValueError(
+                f"{self.name} needs a revision: the 40 hexadecimal digits of a commit on the hub "
+                "(a branch name moves, and the result could not be repeated)"
+            )
+        return self
+
+
+class Extract(Section):
+    """How images are decoded, resized, encoded and packed into shards."""
+
+    size: Annotated[int, Field(ge=16, le=4096)]
+    fit: Literal["pad", "stretch"]
+    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    format: Literal["jpeg", "webp_lossless"]
+    quality: Annotated[int, Field(ge=1, le=100)]
+    shard_megabytes: Annotated[int, Field(ge=1, le=4096)]
+    max_megapixels: Annotated[int, Field(ge=1, le=2000)]
+    max_rejected: Annotated[int, Field(ge=0)]
+
+
+class Split(Section):
+    """Shares of the groups' records in each split."""
+
+    train: Share
+    validation: Share
+    test: Share
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _shares_sum(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, not {total:g}")
+        return self
+
+
+class Format(Section):
+    """The conversation: the same for training and for evaluation, image first."""
+
+    system: str
+    prompt: Text
+    answers: Annotated[dict[Name, Text], Field(min_length=2)]
+    positive: Name
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> Self:
+        if self.positive not in self.answers:
+            raise ValueError(
+                f"positive is {self.positive!r}, which is not one of answers: "
+                + ", ".join(self.answers)
+            )
+        if len(set(self.answers.values())) < len(self.answers):
+            raise ValueError("two labels have the same answer; each needs its own")
+        return self
+
+
+class ModelOptions(Section):
+    """How weights are held and attended to, in training and evaluation."""
+
+    dtype: Annotated[Literal["bfloat16", "float32"], BeforeValidator(_refuse_float16)]
+    attn_implementation: Literal["sdpa", "eager"]
+
+
+class Quantization(Section):
+    """4-bit weights during training (QLoRA), by bitsandbytes."""
+
+    load_in_4bit: bool
+    bnb_4bit_quant_type: Literal["nf4", "fp4"]
+    bnb_4bit_use_double_quant: bool
+
+
+class Lora(Section):
+    """The adapter; the names are peft's."""
+
+    r: Positive
+    lora_alpha: Positive
+    lora_dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: Text | list[Text]
+    modules_to_save: list[Text]
+
+
+class Train(Section):
+    """Training; the names are transformers'."""
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=1)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    num_train_epochs: Annotated[float, Field(gt=0)]
+    max_steps: Annotated[int, Field(ge=1)] | None
+    per_device_train_batch_size: Positive
+    gradient_accumulation_steps: Positive
+    gradient_checkpointing: bool
+    optim: Literal["adamw_torch", "adamw_torch_fused", "paged_adamw_8bit"]
+    logging_steps: Positive
+    seed: Seed
+
+
+class EvaluatedModel(Section):
+    """Weights, and what is laid over them: an adapter's folder or the model's own config.json."""
+
+    model: Annotated[str, Field(pattern=r"^models/[\w.-]+$")]
+    adapter: Annotated[str, Field(pattern=r"^models/[\w.-]+(/config\.json)?$")]
+
+
+class Evaluate(Section):
+    """Which models answer, and how."""
+
+    models: Annotated[dict[Name, EvaluatedModel], Field(min_length=1)]
+    batch_size: Positive
+    max_new_tokens: Positive
+
+
+class Compare(Section):
+    """The comparison of the evaluated models."""
+
+    baseline: Name
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+
+
+class Reproducibility(Section):
+    """What makes two machines agree."""
+
+    device: Literal["cpu", "cuda", "auto"]
+    cpu_isa: Literal["avx2", "native"]
+    threads: Positive | None
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    task: Name
+    fetch: Fetch
+    models: dict[Name, Model]
+    extract: Extract
+    split: Split
+    format: Format
+    model: ModelOptions
+    quantization: Quantization
+    lora: Lora
+    train: Train
+    evaluate: Evaluate
+    compare: Compare
+    reproducibility: Reproducibility
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if "base" not in self.models:
+            raise ValueError("models.base is missing: it is what training starts from")
+        known = {f"models/{name}" for name in self.models}
+        for name, entry in self.evaluate.models.items():
+            if entry.model not in known:
+                raise ValueError(
+                    f"evaluate.models.{name}.model is {entry.model}, but models: fetches only "
+                    + ", ".join(sorted(known))
+                )
+            if entry.adapter not in ("models/adapter", f"{entry.model}/config.json"):
+                raise ValueError(
+                    f"evaluate.models.{name}.adapter is {entry.adapter}; write models/adapter, or "
+                    f"{entry.model}/config.json where there is none"
+                )
+        if self.compare.baseline not in self.evaluate.models:
+            raise ValueError(
+                f"compare.baseline is {self.compare.baseline!r}, which is not one of "
+                f"evaluate.models: {', '.join(self.evaluate.models)}"
+            )
+        return self
+
+
+if __name__ == "__main__":
+    from verdict.params_file import main
+
+    main()

@@ -1,0 +1,168 @@
+"""Read params.yaml: check all of it, and give each stage only what dvc.yaml lists for it."""
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from verdict.errors import VerdictError
+from verdict.params import Params
+
+PARAMS_FILE = Path("params.yaml")
+PIPELINE_FILE = Path("dvc.yaml")
+
+
+class UnlistedParameterError(VerdictError):
+    """A stage reads a parameter that dvc.yaml does not list for it."""
+
+
+def read_params(path: Path | str = PARAMS_FILE) -> Params:
+    """Read and validate a whole params file.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
+    path = Path(path)
+    values = _read_yaml(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        lines = [f"  {_explain(problem, values)}" for problem in error.errors()]
+        raise VerdictError(
+            f"{path} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
+        ) from None
+
+
+def load_params(stage: str) -> Params:
+    """Return the parameters of one stage; reading any that dvc.yaml does not list raises.
+
+    Args:
+        stage: the stage's name in dvc.yaml, with its key for a ``foreach`` one: ``evaluate@tuned``.
+
+    Raises:
+        VerdictError: the file is invalid, or the stage unknown.
+        UnlistedParameterError: later, when a parameter outside the stage's list is read.
+    """
+    return cast(Params, _Listed(read_params(), stage, listed_params(stage)))
+
+
+def listed_params(stage: str) -> frozenset[str]:
+    """Return the dotted keys of params.yaml that dvc.yaml lists for ``stage``."""
+    name, _, key = stage.partition("@")
+    stages = _read_yaml(PIPELINE_FILE).get("stages", {})
+    if name not in stages:
+        raise VerdictError(f"{PIPELINE_FILE} has no stage {name!r}; it has {', '.join(stages)}")
+    definition = stages[name].get("do", stages[name])
+    return frozenset(str(entry).replace("${key}", key) for entry in definition.get("params", []))
+
+
+class _Listed:
+    """A view of a section that shows only listed keys (by attribute, or by item for a mapping)."""
+
+    def __init__(self, value: Any, stage: str, listed: frozenset[str], path: str = ""):
+        self._value, self._stage, self._listed, self._path = value, stage, listed, path
+
+    def _child(self, name: str, value: Any) -> Any:
+        path = f"{self._path}.{name}" if self._path else name
+        if path in self._listed:
+            return value
+        if any(key.startswith(path + ".") for key in self._listed):
+            return _Listed(value, self._stage, self._listed, path)
+        raise UnlistedParameterError(
+            f"stage {self._stage} reads the parameter {path}, which {PIPELINE_FILE} does not list "
+            f"for it, so DVC would not notice a change: add `- {path}` to the stage's params"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        return self._child(name, getattr(self._value, name))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._child(name, self._value[name])
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is not here; run this from the project's root folder") from None
+    except yaml.YAMLError as error:
+        raise VerdictError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise VerdictError(f"{path} is empty or not a mapping; copy one from recipes/")
+    return values
+
+
+def _explain(problem: ErrorDetails, values: dict[str, Any]) -> str:
+    """Turn one pydantic error into a line with the key, the problem and the fix."""
+    location = [part for part in problem["loc"] if not _is_union_branch(part)]
+    key = ".".join(str(part) for part in location)
+    given = problem["input"]
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key{_did_you_mean(location)}"
+        case "missing":
+            return f"{key}: missing; recipes/ shows its meaning and default"
+        case "float_type" | "int_type" if isinstance(given, str):
+            return f"{key}: {given!r} is text, a number is expected{_number_fix(given)}"
+        case "value_error":
+            detail = problem["msg"].removeprefix("Value error, ")
+            return f"{key}: {detail}" if key else detail
+        case _:
+            return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {given!r}"
+
+
+def _is_union_branch(part: str | int) -> bool:
+    return isinstance(part, str) and (part.startswith(("constrained", "list[")) or part == "str")
+
+
+def _number_fix(text: str) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    plain = f"{number:.20f}".rstrip("0").rstrip(".")
+    return f" (YAML reads {text} as text; write {plain})"
+
+
+def _did_you_mean(location: list[str | int]) -> str:
+    section: type[BaseModel] | None = Params
+    for part in location[:-1]:
+        section = _section_type(section, str(part))
+    if section is None:
+        return ""
+    close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; this section has {', '.join(section.model_fields)}"
+
+
+def _section_type(section: type[BaseModel] | None, part: str) -> type[BaseModel] | None:
+    """Return the class of a nested section; a mapping's entries have its value type."""
+    if section is None:
+        return None
+    if part not in section.model_fields:
+        return section  # a key of a mapping: its value type was taken one step before
+    annotation: Any = section.model_fields[part].annotation
+    for candidate in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def main() -> None:
+    """Check a params file and print its resolved form."""
+    parser = argparse.ArgumentParser(prog="python -m verdict.params", description=main.__doc__)
+    parser.add_argument("file", nargs="?", default=PARAMS_FILE, type=Path)
+    parser.add_argument("--quiet", action="store_true", help="only check, print nothing if valid")
+    arguments = parser.parse_args()
+    try:
+        params = read_params(arguments.file)
+    except VerdictError as error:
+        sys.exit(str(error))
+    if not arguments.quiet:
+        print(yaml.safe_dump(params.model_dump(), sort_keys=False, allow_unicode=True), end="")
