@@ -1,0 +1,1 @@
+"""Canonical records: images, shards, splits, conversations."""

@@ -1,0 +1,125 @@
+"""From records to conversations: the one prompt that training and evaluation share."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from verdict.errors import VerdictError
+from verdict.files import replacing, write_json
+from verdict.params import Format
+from verdict.records.shards import Record
+
+#: Lists the possible answers beside the conversations.
+ANSWERS_FILE = "answers.json"
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One record as a conversation in the messages format; the image is referred to by id.
+
+    Attributes:
+        prompt: system message and the user's turn, the image before the text.
+        completion: the model's turn, what training learns and evaluation scores.
+    """
+
+    id: str
+    group: str
+    label: str
+    attributes: dict[str, str]
+    prompt: list[Message]
+    completion: list[Message]
+
+    @property
+    def prompt_sha256(self) -> str:
+        """Hash of the prompt's messages, to prove that two models were asked the same."""
+        text = json.dumps(self.prompt, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The candidate answers by label, in the order of the labels, and the positive label."""
+
+    answers: dict[str, str]
+    positive: str
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self.answers)
+
+
+def converse(record: Record, options: Format) -> Conversation:
+    """Make the conversation of one record.
+
+    Raises:
+        VerdictError: the record's label has no answer in ``format.answers``.
+    """
+    if record.label not in options.answers:
+        raise VerdictError(
+            f"record {record.id} has label {record.label!r}, for which format.answers has no "
+            f"answer; it has {', '.join(options.answers)}"
+        )
+    system = [{"role": "system", "content": [_text(options.system)]}] if options.system else []
+    user = {"role": "user", "content": [{"type": "image"}, _text(options.prompt)]}
+    answer = {"role": "assistant", "content": [_text(options.answers[record.label])]}
+    return Conversation(
+        id=record.id,
+        group=record.group,
+        label=record.label,
+        attributes=record.attributes,
+        prompt=[*system, user],
+        completion=[answer],
+    )
+
+
+def write_chat(
+    folder: Path, records: Sequence[Record], assignment: dict[str, str], options: Format
+) -> None:
+    """Write one JSON-lines file of conversations a split, and the candidate answers.
+
+    Raises:
+        VerdictError: a label without an answer, or splits that do not belong to these records.
+    """
+    if assignment.keys() != {record.id for record in records}:
+        raise VerdictError("the splits do not belong to these records; run `dvc repro split`")
+    with replacing(folder) as partial:
+        partial.mkdir()
+        for split in sorted(set(assignment.values())):
+            with (partial / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+                for record in records:
+                    if assignment[record.id] == split:
+                        line = json.dumps(asdict(converse(record, options)), ensure_ascii=False)
+                        file.write(line + "\n")
+        write_json(
+            partial / ANSWERS_FILE, {"answers": options.answers, "positive": options.positive}
+        )
+
+
+def read_conversations(path: Path) -> list[Conversation]:
+    """Read what ``write_conversations`` wrote, in the same order.
+
+    Raises:
+        VerdictError: the file is missing or empty.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            conversations = [Conversation(**json.loads(line)) for line in file]
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is missing; run `dvc repro format` or `dvc pull`") from None
+    if not conversations:
+        raise VerdictError(f"{path} is empty; run `dvc repro --force format`")
+    return conversations
+
+
+def read_answers(folder: Path) -> Answers:
+    """Read the candidate answers that ``format`` wrote beside the conversations."""
+    return Answers(**json.loads((folder / ANSWERS_FILE).read_text(encoding="utf-8")))
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}

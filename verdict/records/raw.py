@@ -1,0 +1,73 @@
+"""What a task's table reader hands to ``extract``: checked rows, still without pixels."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from verdict.errors import VerdictError
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One record of the published tables.
+
+    Attributes:
+        id: unique name of the record.
+        group: what must not be divided between splits: patient, case, lesion or cluster.
+        label: the class, or None for free-text tasks.
+        attributes: further cells by name (sex, age, site …); empty cells are left out.
+    """
+
+    id: str
+    group: str
+    label: str | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """All rows of a raw archive, its pairs of duplicates, and where the pixels are.
+
+    Attributes:
+        rows: in the order of the published table.
+        duplicates: pairs of ids that show the same thing and so must share a split.
+        archive: the ZIP file that holds one image a row, named by the id.
+    """
+
+    rows: list[RawRow]
+    duplicates: list[tuple[str, str]]
+    archive: Path
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a CSV file (any line ends, optional byte-order mark) with the given columns at least.
+
+    Raises:
+        VerdictError: the file is missing, empty, lacks a column, or a row has the wrong length.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            if missing := [name for name in columns if name not in header]:
+                raise VerdictError(
+                    f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
+                    f"{', '.join(missing)}; it has {', '.join(header) or 'none'}. "
+                    "Check that fetch.files names the right file"
+                )
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise VerdictError(
+                        f"{path} line {reader.line_num} has more or fewer cells than the header's "
+                        f"{len(header)}; mend the line or fetch the file again"
+                    )
+                rows.append(row)
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
+    except UnicodeDecodeError as error:
+        raise VerdictError(f"{path} is not UTF-8 text ({error.reason}); fetch it again") from None
+    if not rows:
+        raise VerdictError(f"{path} has no rows; fetch it again or check fetch.files")
+    return rows
