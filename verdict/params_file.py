@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,7 +70,10 @@ class _Listed:
 
     def _child(self, name: str, value: Any) -> Any:
         path = f"{self._path}.{name}" if self._path else name
-        if path in self._listed:
+        if all(
+            any(leaf == key or leaf.startswith(key + ".") for key in self._listed)
+            for leaf in _leaves(value, path)
+        ):
             return value
         if any(key.startswith(path + ".") for key in self._listed):
             return _Listed(value, self._stage, self._listed, path)
@@ -83,6 +87,17 @@ class _Listed:
 
     def __getitem__(self, name: str) -> Any:
         return self._child(name, self._value[name])
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    """Yield the dotted keys of the scalars and lists at or below ``path``."""
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if not isinstance(value, dict):
+        yield path
+        return
+    for name, child in value.items():
+        yield from _leaves(child, f"{path}.{name}")
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

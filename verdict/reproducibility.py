@@ -10,6 +10,7 @@ variables:
 - ``NPY_DISABLE_CPU_FEATURES``: numpy's transcendental functions
 """
 
+import ctypes
 import os
 import sys
 
@@ -41,6 +42,18 @@ def pin_cpu(options: Reproducibility) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed blocks instead of handing them back to the kernel after every step.
+
+    Small training steps on a CPU otherwise spend a third of their time in page faults.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # glibc; other C libraries have no such switch
+        libc.mallopt(ctypes.c_int(-1), ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD
+        libc.mallopt(ctypes.c_int(-3), ctypes.c_int(2**30))  # M_MMAP_THRESHOLD
 
 
 def go_offline() -> None:

@@ -1,6 +1,8 @@
 """What every stage script does around its own work."""
 
+import logging
 import sys
+import warnings
 from collections.abc import Callable
 
 from verdict.errors import VerdictError
@@ -15,9 +17,18 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
         stage: the stage's name in dvc.yaml, with its key for a ``foreach`` one.
         work: gets the parameters that dvc.yaml lists for the stage.
     """
+    _quieten_libraries()
     try:
         work(load_params(stage))
     except VerdictError as error:
         sys.exit(f"\n{stage}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"\n{stage}: interrupted; nothing was replaced")
+
+
+def _quieten_libraries() -> None:
+    """Hide what the pinned libraries say about one another, which no user can act on."""
+    for library in ("transformers", "peft", "trl"):
+        warnings.filterwarnings("ignore", category=FutureWarning, module=library)
+    # It looks for an optional package of CPU kernels, and works without.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

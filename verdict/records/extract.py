@@ -1,6 +1,5 @@
 """From a raw archive to canonical records: decode in parallel, write deterministic shards."""
 
-import csv
 import hashlib
 import json
 import math
@@ -13,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from verdict.errors import VerdictError
-from verdict.files import replacing, write_csv
+from verdict.files import replacing
 from verdict.params import Extract
 from verdict.progress import progress
 from verdict.records.archive import image_members, read_member
+from verdict.records.duplicates import write_duplicates
 from verdict.records.images import convert
 from verdict.records.raw import RawRow, RawTable
 from verdict.records.shards import write_shard
 
 #: Bytes of an encoded image by its pixels: 75 kB at 512 × 512 as JPEG (quality 95, 4:4:4).
 _BYTES_PER_PIXEL = {"jpeg": 0.29, "webp_lossless": 1.2}
-
-DUPLICATES_FILE = "duplicates.csv"
 
 Rejection = dict[str, str]
 
@@ -74,8 +72,7 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
         if len(rejected) > options.max_rejected:
             raise VerdictError(_too_many(table.archive, rejected, options.max_rejected))
         gone = {rejection["id"] for rejection in rejected}
-        pairs = {tuple(sorted(pair)) for pair in table.duplicates if not gone.intersection(pair)}
-        write_csv(partial / DUPLICATES_FILE, ("id_1", "id_2"), sorted(pairs))
+        write_duplicates(partial, table.duplicates, gone)
     kept = [row for row in rows if row.id not in gone]
     return {
         "records": len(kept),
@@ -84,12 +81,6 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
         "rejected": len(rejected),
         "rejections": rejected,
     }
-
-
-def read_duplicates(folder: Path) -> list[tuple[str, str]]:
-    """Return the pairs of ids that ``extract`` wrote beside the shards."""
-    with (folder / DUPLICATES_FILE).open(encoding="utf-8", newline="") as file:
-        return [(row["id_1"], row["id_2"]) for row in csv.DictReader(file)]
 
 
 def _match(table: RawTable) -> dict[str, str]:

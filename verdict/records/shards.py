@@ -105,6 +105,7 @@ class ImageStore:
     """Encoded images by id, read lazily from the shards of a folder."""
 
     def __init__(self, folder: Path):
+        self._folder = folder
         self._files = [pq.ParquetFile(path, memory_map=True) for path in shard_paths(folder)]
         self._where = {
             id_: (file_index, group_index, row)
@@ -112,6 +113,10 @@ class ImageStore:
             for group_index, ids in enumerate(self._ids(file))
             for row, id_ in enumerate(ids)
         }
+
+    def __reduce__(self) -> tuple[type["ImageStore"], tuple[Path]]:
+        # A data loader's worker opens the shards for itself.
+        return ImageStore, (self._folder,)
 
     @staticmethod
     def _ids(file: pq.ParquetFile) -> Iterator[list[str]]:

@@ -3,8 +3,8 @@
 A task is a package of three modules:
 
 - ``layout``: ``FILES``, the names of its published files by the keys of ``fetch.files``
-- ``embedded``: ``write_archive(folder, seed, images, positive_share)``, a synthetic archive in
-  exactly the published layout
+- ``embedded``: ``write_archive(folder, options)``, a synthetic archive in exactly the published
+  layout; ``options`` is ``verdict.params.EmbeddedArchive``
 - ``table``: ``read_table(folder) -> RawTable``, the rows of the published tables, checked
 """
 

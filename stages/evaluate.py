@@ -1,0 +1,51 @@
+"""Ask one model about every test record, and write its predictions and metrics."""
+
+import sys
+from pathlib import Path
+
+from verdict.files import write_csv, write_json
+from verdict.params import Params
+from verdict.reproducibility import go_offline, pin_cpu
+from verdict.stage import run
+
+CHAT, RECORDS = Path("data/chat"), Path("data/records")
+
+
+def main(name: str, params: Params) -> None:
+    pin_cpu(params.reproducibility)
+    go_offline()
+    # Imported only now: torch must find the pins in its environment.
+    from verdict.answers.evaluate import predict
+    from verdict.models.load import load_for_inference
+    from verdict.predictions import write_predictions
+    from verdict.records.conversations import read_answers, read_conversations
+    from verdict.records.shards import ImageStore
+    from verdict.reproducibility import device_name, make_deterministic
+    from verdict.statistics.classification import classification_metrics, confusion_rows
+
+    device = device_name(params.reproducibility)
+    make_deterministic(0)
+    chosen, answers = params.evaluate.models[name], read_answers(CHAT)
+    model, processor = load_for_inference(
+        Path(chosen.model), Path(chosen.adapter), params.model, device
+    )
+    predictions = predict(
+        name,
+        model,
+        processor,
+        read_conversations(CHAT / "test.jsonl"),
+        ImageStore(RECORDS),
+        answers,
+        batch_size=params.evaluate.batch_size,
+        max_new_tokens=params.evaluate.max_new_tokens,
+        device=device,
+    )
+    write_predictions(f"data/predictions/{name}.parquet", predictions)
+    write_json(f"metrics/{name}.json", classification_metrics(predictions))
+    write_csv(
+        f"metrics/plots/confusion_{name}.csv", ("actual", "predicted"), confusion_rows(predictions)
+    )
+
+
+if __name__ == "__main__":
+    run(f"evaluate@{sys.argv[1]}", lambda params: main(sys.argv[1], params))

@@ -1,0 +1,17 @@
+"""Bring the raw data: published files by their addresses, or the embedded synthetic archive."""
+
+from pathlib import Path
+
+from verdict.params import Params
+from verdict.sources.data import fetch_data
+from verdict.stage import run
+
+RAW = Path("data/raw")
+
+
+def main(params: Params) -> None:
+    fetch_data(params.task, params.fetch, RAW)
+
+
+if __name__ == "__main__":
+    run("fetch", main)

@@ -1,0 +1,25 @@
+"""Bring one base model: a hub snapshot at a fixed revision, or the embedded tiny Gemma 3."""
+
+import sys
+from pathlib import Path
+
+from verdict.params import EMBEDDED, Params
+from verdict.reproducibility import pin_cpu
+from verdict.sources.hub import fetch_model
+from verdict.stage import run
+
+
+def main(name: str, params: Params) -> None:
+    source, destination = params.models[name], Path("models") / name
+    if source.name != EMBEDDED:
+        assert source.revision is not None
+        fetch_model(source.name, source.revision, destination)
+        return
+    pin_cpu(params.reproducibility)
+    from verdict.models.embedded import build_model
+
+    build_model(destination, seed=source.embedded.seed, steps=source.embedded.steps)
+
+
+if __name__ == "__main__":
+    run(f"fetch_model@{sys.argv[1]}", lambda params: main(sys.argv[1], params))

@@ -1,0 +1,116 @@
+"""Scoring and generation on the tiny Gemma 3."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.tiny import MODEL, Tiny
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny: Tiny) -> tuple[Any, Any]:
+    from verdict.models.load import load_for_inference
+
+    return load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
+
+
+def batch(tiny: Tiny, processor: Any, size: int) -> Any:
+    from verdict.answers.prompts import batches
+
+    return next(batches(processor, tiny.conversations[:size], tiny.images, size, "cpu"))
+
+
+def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+    from verdict.answers.prompts import candidate_ids
+    from verdict.answers.score import score_candidates
+
+    model, processor = loaded
+    inputs = batch(tiny, processor, 3).inputs
+    candidates = candidate_ids(processor, tiny.conversations[0].prompt, tiny.answers)
+    assert len(candidates[0]) != len(candidates[1])
+    scores = score_candidates(model, inputs, candidates)
+    for row in range(3):
+        for index, candidate in enumerate(candidates):
+            ids = torch.cat([inputs["input_ids"][row], torch.tensor(candidate)])[None]
+            types = torch.nn.functional.pad(inputs["token_type_ids"][row], (0, len(candidate)))[
+                None
+            ]
+            with torch.no_grad():
+                logits = model(
+                    input_ids=ids,
+                    token_type_ids=types,
+                    pixel_values=inputs["pixel_values"][row][None],
+                ).logits[0]
+            start = inputs["input_ids"].shape[1] - 1
+            expected = sum(
+                logits[start + i].log_softmax(-1)[token].item() for i, token in enumerate(candidate)
+            )
+            assert scores[row][index] == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_batch_size_changes_no_answer(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+    from verdict.answers.evaluate import predict
+
+    model, processor = loaded
+    one, many = (
+        predict(
+            "x",
+            model,
+            processor,
+            tiny.conversations,
+            tiny.images,
+            tiny.answers,
+            batch_size=size,
+            max_new_tokens=8,
+            device="cpu",
+        )
+        for size in (1, 32)
+    )
+    assert one.table["generated"] == many.table["generated"]
+    assert (one.predicted == many.predicted).all()
+    np.testing.assert_allclose(one.log_probabilities, many.log_probabilities, atol=1e-4)
+
+
+def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+    import copy
+    from dataclasses import replace
+
+    from verdict.answers.prompts import batches
+
+    _, processor = loaded
+    rows = []
+    for index, row in enumerate(tiny.conversations[:6]):
+        prompt = copy.deepcopy(row.prompt)
+        prompt[-1]["content"][1]["text"] += " malignant" * (index % 3)
+        rows.append(replace(row, prompt=prompt))
+    made = list(batches(processor, rows, tiny.images, 4, "cpu"))
+    assert [len(batch.conversations) for batch in made] == [2, 2, 2]
+    assert all(batch.inputs["attention_mask"].all() for batch in made)
+
+
+def test_generation_stops_at_the_end_of_the_turn(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+    from verdict.answers.generate import generate_answers
+
+    model, processor = loaded
+    inputs = batch(tiny, processor, 2).inputs
+    with torch.no_grad():
+        first = int(model(**inputs).logits[0, -1].argmax())
+    texts = generate_answers(model, processor, inputs, end_of_turn=first, max_new_tokens=20)
+    assert processor.tokenizer.decode([first], skip_special_tokens=True).strip() in texts[0]
+    longer = generate_answers(
+        model, processor, inputs, end_of_turn=processor.tokenizer.eos_token_id, max_new_tokens=20
+    )
+    assert len(longer[0]) > len(texts[0])
+
+
+def test_an_adapter_that_is_not_there_is_named(tiny: Tiny) -> None:
+    from verdict.errors import VerdictError
+    from verdict.models.load import load_for_inference
+
+    with pytest.raises(VerdictError, match="holds no adapter; run `dvc repro train`"):
+        load_for_inference(tiny.base, tiny.records, MODEL, "cpu")
+    with pytest.raises(VerdictError, match="missing-model is not here"):
+        load_for_inference(tiny.base.with_name("missing-model"), tiny.records, MODEL, "cpu")

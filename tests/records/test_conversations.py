@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.records.test_splitting import record
+from verdict.errors import VerdictError
+from verdict.params import Format
+from verdict.records.conversations import (
+    converse,
+    read_answers,
+    read_conversations,
+    write_chat,
+)
+
+
+@pytest.fixture
+def options(committed_params: dict[str, Any]) -> Format:
+    return Format(**committed_params["format"])
+
+
+def test_the_published_conversation_with_the_image_first(options: Format) -> None:
+    conversation = converse(record(1, 1, "melanoma"), options)
+    assert conversation.prompt == [
+        {
+            "role": "system",
+            "content": [
+                {
+                    "type": "text",
+                    "text": "You are a dermatology assistant that helps identify potential "
+                    "melanoma from skin lesion images.",
+                }
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "image"},
+                {
+                    "type": "text",
+                    "text": "This is a skin lesion image. Does this appear to be malignant "
+                    "melanoma? Please explain your reasoning and conclude with either 'Yes, this "
+                    "appears to be malignant melanoma.' or 'No, this does not appear to be "
+                    "malignant melanoma.'",
+                },
+            ],
+        },
+    ]
+    answer = conversation.completion[0]["content"][0]["text"]
+    assert answer == "Yes, this appears to be malignant melanoma."
+
+
+def test_chat_survives_writing(options: Format, tmp_path: Path) -> None:
+    records = [record(i, i, "melanoma" if i % 2 else "benign") for i in range(6)]
+    splits = {r.id: ("train", "validation", "test")[i % 3] for i, r in enumerate(records)}
+    write_chat(tmp_path / "chat", records, splits, options)
+    rows = read_conversations(tmp_path / "chat/test.jsonl")
+    assert [row.id for row in rows] == ["r0002", "r0005"]
+    assert rows[0] == converse(records[2], options)
+    answers = read_answers(tmp_path / "chat")
+    assert (answers.labels, answers.positive) == (["benign", "melanoma"], "melanoma")
+    assert "bytes" not in json.dumps(rows[0].prompt)
+
+
+def test_a_label_without_an_answer_is_named(options: Format) -> None:
+    with pytest.raises(VerdictError, match=r"record r0001 has label 'wart', .* benign, melanoma"):
+        converse(record(1, 1, "wart"), options)
+
+
+def test_splits_of_other_records_are_refused(options: Format, tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match="do not belong to these records"):
+        write_chat(tmp_path / "chat", [record(1, 1, "benign")], {"other": "train"}, options)

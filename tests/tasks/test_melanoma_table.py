@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import IsicArchive
+from verdict.errors import VerdictError
+from verdict.tasks import task_module
+from verdict.tasks.melanoma.table import read_table
+
+
+def test_crlf_empty_cells_and_lesions_are_read(isic: Callable[..., IsicArchive]) -> None:
+    archive = isic()
+    table = read_table(archive.write())
+    assert b"\r\n" in (archive.folder / "ISIC_2020_Training_GroundTruth.csv").read_bytes()
+    assert [row.id for row in table.rows] == list(archive.images)
+    assert table.rows[0].label == "melanoma"
+    assert "sex" not in table.rows[0].attributes
+    assert table.rows[1].attributes["sex"] == "female"
+    assert table.duplicates == [("ISIC_0000000", "ISIC_0000001")]
+
+
+def test_a_missing_column_is_named(isic: Callable[..., IsicArchive]) -> None:
+    folder = isic().write()
+    path = folder / "ISIC_2020_Training_GroundTruth.csv"
+    path.write_text(path.read_text().replace("patient_id", "patient"))
+    with pytest.raises(VerdictError, match=r"GroundTruth\.csv lacks the column patient_id; it has"):
+        read_table(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"target": "2"}, r"line 5: target of ISIC_0000003 is '2'; expected 0 \(benign\)"),
+        ({"benign_malignant": "unclear"}, r"line 5: ISIC_0000003 has target 0 but .* 'unclear'"),
+        ({"patient_id": ""}, r"line 5: ISIC_0000003 has no patient_id"),
+        ({"image_name": "ISIC_0000002"}, r"line 5: ISIC_0000002 stands in line 4 already"),
+        ({"image_name": ""}, r"line 5: image_name is empty"),
+        ({"sex": "male,extra"}, r"line 5 has more or fewer cells"),
+    ],
+)
+def test_a_bad_row_is_named(
+    isic: Callable[..., IsicArchive], change: dict[str, str], expected: str
+) -> None:
+    archive = isic()
+    archive.rows[3].update(change)
+    with pytest.raises(VerdictError, match=expected):
+        read_table(archive.write())
+
+
+def test_tables_that_disagree_are_refused(isic: Callable[..., IsicArchive]) -> None:
+    folder = isic().write()
+    path = folder / "ISIC_2020_Training_GroundTruth_v2.csv"
+    path.write_text(path.read_text().replace("IP_0000001", "IP_9999999"))
+    with pytest.raises(VerdictError, match="ISIC_0000002: patient_id is 'IP_0000001'"):
+        read_table(folder)
+
+
+def test_a_row_missing_from_version_2_is_named(isic: Callable[..., IsicArchive]) -> None:
+    folder = isic().write()
+    path = folder / "ISIC_2020_Training_GroundTruth_v2.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(VerdictError, match=r"_v2\.csv has no row for ISIC_0000011"):
+        read_table(folder)
+
+
+def test_a_duplicate_of_an_unknown_image_is_named(isic: Callable[..., IsicArchive]) -> None:
+    archive = isic()
+    archive.duplicates.append(("ISIC_0000001", "ISIC_8888888"))
+    with pytest.raises(VerdictError, match=r"Duplicates\.csv line 3: ISIC_8888888 is not in"):
+        read_table(archive.write())
+
+
+def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
+    folder = isic().write()
+    (folder / "ISIC_2020_Training_Duplicates.csv").unlink()
+    with pytest.raises(VerdictError, match=r"Duplicates\.csv is missing; run `dvc repro fetch`"):
+        read_table(folder)
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(VerdictError, match=r"task is 'melanom', but there is no module"):
+        task_module("melanom", "table")

@@ -1,0 +1,164 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from verdict.errors import VerdictError
+from verdict.params_file import UnlistedParameterError, load_params, read_params
+
+RECIPES = [ROOT / "params.yaml", *sorted((ROOT / "recipes").rglob("*.yaml"))]
+
+
+def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    *parents, last = key.split(".")
+    section = values
+    for part in parents:
+        section = section[part]
+    section[last] = value
+    return values
+
+
+def problem_of(values: dict[str, Any], tmp_path: Path) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    with pytest.raises(VerdictError) as error:
+        read_params(path)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_recipe_is_valid(path: Path) -> None:
+    read_params(path)
+
+
+def test_the_committed_params_are_the_embedded_melanoma_recipe() -> None:
+    recipe = ROOT / "recipes" / "embedded" / "melanoma.yaml"
+    assert recipe.read_text("utf-8") == (ROOT / "params.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_key_has_a_comment_with_type_and_default(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    node = yaml.compose(path.read_text("utf-8"))
+    undocumented = [
+        f"line {key.start_mark.line + 1}: {key.value}"
+        for key in _leaf_keys(node)
+        if "default" not in _comment_above(lines, key.start_mark.line)
+    ]
+    assert undocumented == []
+
+
+def _leaf_keys(node: yaml.Node) -> list[yaml.Node]:
+    """Keys with scalar or list values, but for mappings that are one value (files, answers)."""
+    found = []
+    for key, value in node.value:
+        if key.value in ("files", "answers") or not isinstance(value, yaml.MappingNode):
+            found.append(key)
+        else:
+            found += _leaf_keys(value)
+    return found
+
+
+def _comment_above(lines: list[str], line: int) -> str:
+    comment = []
+    while line > 0 and lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+        comment.append(lines[line])
+    return " ".join(comment)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("lora.rank", 32, r"lora\.rank: unknown key; this section has r, lora_alpha"),
+        ("lora.lora_alfa", 32, r"lora\.lora_alfa: unknown key; did you mean lora_alpha\?"),
+        ("trian", {}, r"trian: unknown key; did you mean train\?"),
+        ("models.base.revison", None, r"models\.base\.revison: .*did you mean revision\?"),
+        ("fetch.files.images.sha", "", r"fetch\.files\.images\.sha: .*did you mean sha256\?"),
+        ("train.learning_rate", "1e-4", r"'1e-4' is text, a number .* write 0\.0001\)"),
+        ("train.learning_rate", 2.0, r"train\.learning_rate: .*less than or equal to 1, not 2"),
+        ("lora.lora_dropout", 1.0, r"lora\.lora_dropout: .*less than 1, not 1"),
+        ("lora.r", 0, r"lora\.r: .*greater than or equal to 1, not 0"),
+        ("lora.r", 8.5, r"lora\.r: .*integer"),
+        ("lora.r", True, r"lora\.r: .*integer"),
+        ("model.dtype", "float16", r"model\.dtype: float16 is refused"),
+        ("split.test", 0.5, r"train \+ validation \+ test must be 1"),
+        ("format.positive", "malignant", r"positive is 'malignant'"),
+        ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
+        ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
+        ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),
+        ("fetch.files.images.sha256", "12ab", r"fetch\.files\.images\.sha256: .*pattern"),
+    ],
+)
+def test_each_mistake_is_named_with_its_fix(
+    params: dict[str, Any], tmp_path: Path, key: str, value: Any, expected: str
+) -> None:
+    problem = problem_of(put(params, key, value), tmp_path)
+    assert re.search(expected, problem), problem
+
+
+def test_a_missing_key_is_named(params: dict[str, Any], tmp_path: Path) -> None:
+    del params["lora"]["r"]
+    assert "lora.r: missing" in problem_of(params, tmp_path)
+
+
+def test_all_problems_are_told_at_once(params: dict[str, Any], tmp_path: Path) -> None:
+    params["lora"]["r"] = -1
+    params["train"]["seed"] = "0"
+    problem = problem_of(params, tmp_path)
+    assert "2 problems" in problem
+    assert "lora.r" in problem
+    assert "train.seed" in problem
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("- a\n- b\n")
+    with pytest.raises(VerdictError, match="not a mapping"):
+        read_params(path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_stage_gets_what_dvc_yaml_lists(project: Path) -> None:
+    params = load_params("train")
+    assert params.lora.r == 16
+    assert params.lora.model_dump()["r"] == 16
+    assert params.models["base"].name == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("stage", "key"), [("train", "evaluate"), ("split", "lora"), ("evaluate@tuned", "train")]
+)
+def test_a_stage_gets_no_other_section(project: Path, stage: str, key: str) -> None:
+    with pytest.raises(UnlistedParameterError, match=rf"stage {stage} reads the parameter {key}"):
+        getattr(load_params(stage), key)
+
+
+def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
+    with pytest.raises(UnlistedParameterError, match=r"models\.base\.embedded"):
+        load_params("train").models["base"].embedded  # noqa: B018
+
+
+def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text("utf-8")
+    assert text.count("      - lora.lora_dropout\n") == 1
+    (project / "dvc.yaml").write_text(text.replace("      - lora.lora_dropout\n", ""), "utf-8")
+    with pytest.raises(UnlistedParameterError, match=r"add `- lora\.lora_dropout`"):
+        load_params("train").lora.lora_dropout  # noqa: B018
+
+
+def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
+    params = load_params("evaluate@tuned")
+    assert params.evaluate.models["tuned"].adapter == "models/adapter"
+    with pytest.raises(UnlistedParameterError, match=r"evaluate\.models\.base"):
+        params.evaluate.models["base"]

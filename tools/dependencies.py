@@ -1,0 +1,101 @@
+"""Check that dvc.yaml lists every project module that a stage's script imports, and no other.
+
+``python -m tools.dependencies`` prints what is missing or no longer imported, ready to paste.
+DVC does not follow imports (dvc#9195): a module left out makes a stage wrongly "up to date".
+"""
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import grimp
+import yaml
+
+from verdict.params_file import PARAMS_FILE, PIPELINE_FILE
+
+PACKAGES = ("stages", "verdict")
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """A stage whose listed code differs from what it imports (paths relative to the root)."""
+
+    stage: str
+    missing: list[str]
+    stale: list[str]
+
+
+def check(root: Path = Path()) -> list[Mismatch]:
+    """Return the stages of ``root``'s dvc.yaml whose listed code is not what they import."""
+    pipeline = yaml.safe_load((root / PIPELINE_FILE).read_text(encoding="utf-8"))
+    task = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))["task"]
+    graph = grimp.build_graph(*PACKAGES, cache_dir=None)
+    mismatches = []
+    for stage, definition in pipeline["stages"].items():
+        body = definition.get("do", definition)
+        script = re.search(r"python -m (stages\.\w+)", body["cmd"])
+        if script is None:
+            continue
+        imported = {
+            path.replace(f"verdict/tasks/{task}/", "verdict/tasks/${task}/")
+            for path in closure(graph, script.group(1), task, root)
+        }
+        listed = {
+            dep for dep in body.get("deps", []) if dep.endswith(".py") and dep.startswith(PACKAGES)
+        }
+        if imported != listed:
+            mismatches.append(Mismatch(stage, sorted(imported - listed), sorted(listed - imported)))
+    return mismatches
+
+
+def closure(graph: grimp.ImportGraph, module: str, task: str, root: Path) -> set[str]:
+    """Return the project files that importing ``module`` executes, task modules included."""
+    pending, seen = {module}, set[str]()
+    while pending:
+        current = pending.pop()
+        seen.add(current)
+        found = set(graph.find_modules_directly_imported_by(current))
+        found |= _task_modules(_path(current, root), task)
+        # Importing a.b.c executes the packages a and a.b as well.
+        found |= {current.rsplit(".", count)[0] for count in range(1, current.count(".") + 1)}
+        pending |= found - seen
+    return {_path(name, root).relative_to(root).as_posix() for name in seen}
+
+
+def _path(module: str, root: Path) -> Path:
+    path = root / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _task_modules(path: Path, task: str) -> set[str]:
+    """Find calls of ``task_module(task, "part")``, which imports by a name from params.yaml."""
+    parts = {
+        call.args[1].value
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "task_module"
+        and isinstance(call.args[1], ast.Constant)
+    }
+    return {f"verdict.tasks.{task}.{part}" for part in parts if isinstance(part, str)}
+
+
+def main() -> None:
+    mismatches = check()
+    for mismatch in mismatches:
+        for title, paths in (
+            ("imports, but dvc.yaml does not list", mismatch.missing),
+            ("no longer imports, but dvc.yaml lists", mismatch.stale),
+        ):
+            if paths:
+                print(f"{mismatch.stage} {title}:")
+                print("\n".join(f"      - {path}" for path in paths))
+    if mismatches:
+        sys.exit(1)
+    print("dvc.yaml lists exactly the code that each stage imports")
+
+
+if __name__ == "__main__":
+    main()

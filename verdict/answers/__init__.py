@@ -1,0 +1,1 @@
+"""Ask a model: score candidate answers, generate, parse."""

@@ -1,0 +1,1 @@
+"""Load, adapt and train models."""
