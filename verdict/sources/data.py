@@ -5,7 +5,7 @@ from pathlib import Path
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params import Fetch
-from verdict.sources.download import download
+from verdict.sources.download import receive
 from verdict.tasks import task_module
 
 #: Partial downloads live here, outside every stage's outputs, so that a killed one goes on.
@@ -29,6 +29,14 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
                 f"params.yaml: fetch.files has {', '.join(options.files) or 'nothing'}, but the "
                 f"{task} task needs exactly {', '.join(names)}"
             )
-        for key, name in names.items():
-            file = options.files[key]
-            download(file.address, partial / name, sha256=file.sha256, partial_folder=PARTIAL)
+        # All are received before any is placed: a failure keeps what has come so far.
+        received = {
+            name: receive(
+                options.files[key].address,
+                sha256=options.files[key].sha256,
+                partial_folder=PARTIAL,
+            )
+            for key, name in names.items()
+        }
+        for name, file in received.items():
+            file.place(partial / name)

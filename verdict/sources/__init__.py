@@ -1,0 +1,1 @@
+"""Where raw data and base models come from."""

@@ -1,0 +1,182 @@
+"""Bring one raw file here, resuming where an earlier attempt ended."""
+
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+from verdict.errors import VerdictError
+from verdict.files import sha256_of
+from verdict.progress import Bar, progress
+from verdict.sources.addresses import redacted, scheme_of
+from verdict.sources.filesystems import open_bucket, open_local
+from verdict.sources.http import open_http
+from verdict.sources.partial import Partial
+from verdict.sources.stream import LENGTH, Opener, Transient
+
+#: Attempts in a row that bring nothing new before the download is given up.
+ATTEMPTS = 6
+#: Seconds before the second attempt; doubled at each further one.
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+#: The longest wait, in seconds, that a server's Retry-After is granted.
+LONGEST_RETRY_AFTER = 300.0
+
+_OPENERS: dict[str, Opener] = {
+    "http": open_http,
+    "https": open_http,
+    "file": open_local,
+    "gs": open_bucket,
+    "s3": open_bucket,
+}
+
+
+def download(address: str, destination: Path, *, sha256: str | None, partial_folder: Path) -> None:
+    """Bring the file at ``address`` to ``destination``, which changes only once all is checked.
+
+    The arguments and the errors are those of ``receive``; the folder of ``destination`` is made.
+    """
+    receive(address, sha256=sha256, partial_folder=partial_folder).place(destination)
+
+
+def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Partial:
+    """Bring the file at ``address`` whole into ``partial_folder``, to be placed by the caller.
+
+    Where several files belong together, receive all before placing any: what has arrived is kept
+    if a later one fails. A killed or failed download goes on, at the next call, from the bytes
+    kept in ``partial_folder``, provided that the source still is what it was.
+
+    Args:
+        address: ``http(s)://``, ``gs://``, ``s3://``, ``file://`` or a local path.
+        sha256: the SHA-256 that the file must have, in hexadecimal; None checks the length alone.
+        partial_folder: where unfinished data is kept; it should outlive the stage's outputs.
+
+    Returns:
+        The received data; ``place(destination)`` moves it.
+
+    Raises:
+        VerdictError: the address is of no known kind, cannot be reached, refuses access or does
+            not exist; the checksum is wrong; there is no space left; or another process is
+            downloading it.
+    """
+    shown = redacted(address)
+    opener = _OPENERS.get(scheme_of(address))
+    if opener is None:
+        raise VerdictError(
+            f"{shown}: {scheme_of(address)}:// is not supported. Give an address that begins with "
+            f"{', '.join(f'{scheme}://' for scheme in _OPENERS)}, or a local path."
+        )
+    partial = Partial(partial_folder, address)
+    with partial.locked(shown):
+        with _Transfer(address, opener, partial, trusted=sha256 is not None) as transfer:
+            transfer.run()
+        if sha256 is not None and (found := sha256_of(partial.data)) != sha256.lower():
+            partial.discard()
+            raise VerdictError(
+                f"{shown} has the wrong checksum: expected SHA-256 {sha256}, got {found}. It was "
+                "deleted, so the next run downloads it afresh. If that gives the same, the file "
+                "has changed where it is published: check it, and correct the sha256."
+            )
+    return partial
+
+
+class _Transfer:
+    """The attempts to receive one file.
+
+    ``trusted``: the content will be checked, so bytes of an unnamed version may be continued.
+    """
+
+    def __init__(self, address: str, opener: Opener, partial: Partial, *, trusted: bool):
+        self._address, self._opener, self._partial = address, opener, partial
+        self._trusted = trusted
+        self._failures = 0  # in a row, without anything new
+        self._furthest = partial.size
+        self._stack = ExitStack()
+        self._bar: Bar | None = None
+        self._counted = 0  # bytes that the bar shows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    def run(self) -> None:
+        """Receive everything.
+
+        Raises:
+            VerdictError: it cannot be had.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(Transient),
+            stop=lambda state: self._failures >= ATTEMPTS,
+            wait=self._wait,
+            before_sleep=self._announce,
+            reraise=True,
+        )
+        try:
+            retrying(self._attempt)
+        except Transient as problem:
+            raise VerdictError(
+                f"Could not download {redacted(self._address)}: {problem} (after {ATTEMPTS} "
+                "attempts). Check the network and the address, and run again; the download goes "
+                "on from what has arrived."
+            ) from None
+
+    def _attempt(self) -> None:
+        try:
+            self._receive()
+        except Transient as problem:
+            if problem.discard:
+                self._partial.discard()
+            # A long download over a poor line may fail often, as long as it gets on.
+            if self._partial.size > self._furthest:
+                self._furthest = self._partial.size
+                self._failures = 0
+            self._failures += 1
+            raise
+
+    def _receive(self) -> None:
+        known = self._partial.version
+        named = known.keys() - {LENGTH}
+        offset = self._partial.size if named or self._trusted else 0
+        with self._opener(self._address, offset, known if offset else {}) as stream:
+            if stream.start == 0:
+                self._partial.restart(stream.version)
+            if stream.total is not None:
+                self._partial.reserve(stream.total - stream.start)
+            self._show(stream.start, stream.total)
+            for length in self._partial.append(stream.chunks):
+                self._show(self._counted + length, stream.total)
+        received = self._partial.size
+        if stream.total is not None and received != stream.total:
+            raise Transient(
+                f"{received:,} of {stream.total:,} bytes arrived", discard=received > stream.total
+            )
+
+    def _show(self, position: int, total: int | None, note: str = "") -> None:
+        if self._bar is None:
+            name = PurePosixPath(redacted(self._address).partition("?")[0]).name
+            megabytes = None if total is None else total / 1e6
+            self._bar = self._stack.enter_context(progress(f"download {name}", megabytes, "MB"))
+        self._bar.advance((position - self._counted) / 1e6, note)
+        self._counted = position
+
+    def _wait(self, state: RetryCallState) -> float:
+        assert state.outcome is not None
+        problem = state.outcome.exception()
+        asked = problem.retry_after if isinstance(problem, Transient) else 0.0
+        backoff = FIRST_WAIT * 2 ** (self._failures - 1)
+        return max(min(asked, LONGEST_RETRY_AFTER), min(backoff, LONGEST_WAIT))
+
+    def _announce(self, state: RetryCallState) -> None:
+        if self._bar is not None and state.outcome is not None and state.next_action is not None:
+            problem = state.outcome.exception()
+            self._bar.advance(0, f"{problem}; again in {state.next_action.sleep:.0f} s")
