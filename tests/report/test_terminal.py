@@ -1,0 +1,76 @@
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.statistics.samples import SETTINGS, from_counts, skin_models, tissue_models
+from verdict.errors import VerdictError
+from verdict.files import write_json
+from verdict.predictions import Predictions
+from verdict.report.__main__ import read_comparison, show
+from verdict.statistics.comparison import compare
+
+
+def shown(models: list[Predictions], tmp_path: Path, **settings: bool) -> str:
+    write_json(tmp_path / "comparison.json", compare(models, **{**SETTINGS, **settings}).flat())
+    file = io.StringIO()
+    show(
+        read_comparison(tmp_path / "comparison.json"),
+        Path("metrics/report/comparison.md"),
+        Console(file=file, width=80),
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("models", [skin_models(), tissue_models()], ids=["two", "eight"])
+def test_eighty_columns_hold_the_verdict_and_every_model(
+    models: list[Predictions], tmp_path: Path
+) -> None:
+    text = shown(models, tmp_path)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert compare(models, **SETTINGS).verdict.sentence in " ".join(text.split())
+    first_words = [line.split()[0] for line in text.splitlines() if line.strip()]
+    assert {p.model for p in models} | {"majority", "prior"} <= set(first_words)
+    assert "tuned - base" in text
+    assert "0.74-0.83" in text or len(models) == 2  # the interval of tuned, three models
+    assert text.endswith("Report: metrics/report/comparison.md\n")
+
+
+def test_synthetic_data_are_called_so(tmp_path: Path) -> None:
+    assert "The data are synthetic" in shown(skin_models(), tmp_path, synthetic=True)
+    assert "synthetic" not in shown(skin_models(), tmp_path)
+
+
+def test_undefined_numbers_are_dashes(tmp_path: Path) -> None:
+    one_label = [from_counts("base", 0, 5, 15, 0), from_counts("tuned", 0, 2, 18, 0)]
+    text = shown(one_label, tmp_path)
+    assert "–" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "not here yet: `dvc repro`"), ("{", "is not JSON"), ("[]", "holds no verdict")],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, content: str | None, problem: str) -> None:
+    path = tmp_path / "comparison.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(VerdictError, match=problem):
+        read_comparison(path)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics" / "report"
+    write_json(folder / "comparison.json", compare(skin_models(), **SETTINGS).flat())
+    command = [sys.executable, "-m", "verdict.report", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Report: {folder}/comparison.md\n" in done.stdout
+    missing = subprocess.run([*command[:-1], "gone"], capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert missing.stderr.startswith("gone/comparison.json is not here yet")

@@ -1,0 +1,125 @@
+"""Predictions made up for tests: from counts, from log-odds, and drawn by chance."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from verdict.predictions import Predictions, make_predictions
+
+SKIN = ("benign", "melanoma")
+TISSUE = (
+    "adenosis",
+    "fibroadenoma",
+    "phyllodes_tumor",
+    "tubular_adenoma",
+    "ductal_carcinoma",
+    "lobular_carcinoma",
+    "mucinous_carcinoma",
+    "papillary_carcinoma",
+)
+
+
+#: Of comparisons in tests.
+SETTINGS: dict[str, Any] = {
+    "baseline": "base",
+    "resamples": 2000,
+    "confidence": 0.95,
+    "seed": 0,
+    "synthetic": False,
+}
+
+
+def predictions_from(
+    model: str,
+    actual: Sequence[int] | np.ndarray,
+    log_probabilities: np.ndarray,
+    *,
+    labels: tuple[str, ...] = SKIN,
+    positive: str | None = "melanoma",
+    groups: Sequence[int] | np.ndarray | None = None,
+    parsed: Sequence[int] | np.ndarray | None = None,
+) -> Predictions:
+    """Build predictions from codes; ``parsed`` has -1 for invalid and is the likeliest if None."""
+    groups = range(len(actual)) if groups is None else groups
+    parsed = np.argmax(log_probabilities, axis=1) if parsed is None else parsed
+    rows = [
+        {
+            "id": f"ISIC_{i:07d}",
+            "group": f"IP_{groups[i]:07d}",
+            "label": labels[actual[i]],
+            "generated": "unsure" if parsed[i] < 0 else labels[parsed[i]],
+            "parsed": None if parsed[i] < 0 else labels[parsed[i]],
+            "invalid_reason": "no label in the answer" if parsed[i] < 0 else None,
+            "log_probabilities": log_probabilities[i].tolist(),
+            "attributes": {"sex": "female", "age": "45"},
+            "prompt_sha256": f"{i:064x}",
+        }
+        for i in range(len(actual))
+    ]
+    return make_predictions(model, labels, positive, rows)
+
+
+def from_counts(model: str, tp: int, fp: int, tn: int, fn: int, **options: Any) -> Predictions:
+    """Build binary predictions with these confusion counts: positives first, each its group."""
+    actual = np.repeat([1, 0], [tp + fn, fp + tn])
+    predicted = np.repeat([1, 0, 1, 0], [tp, fn, fp, tn])
+    log_probabilities = np.where(np.eye(2)[predicted] > 0, -0.1, -2.4)
+    return predictions_from(model, actual, log_probabilities, **options)
+
+
+def drawn(
+    model: str,
+    *,
+    seed: int,
+    signal: float,
+    bias: float = 0.0,
+    records: int = 600,
+    groups: int = 150,
+    share: float = 0.2,
+    labels: tuple[str, ...] = SKIN,
+    invalid: float = 0.02,
+) -> Predictions:
+    """Draw predictions of records that are the same for every model.
+
+    Records of a group share their label mostly, and part of the model's error. ``signal`` is the
+    distance of the true label's log-odds from the others, ``bias`` is added to the last label.
+    """
+    world, own = np.random.default_rng(0), np.random.default_rng(seed)
+    group = np.sort(world.integers(0, groups, records))
+    size = len(labels)
+    shares = [1 - share, share] if size == 2 else np.arange(1, size + 1) / (size * (size + 1) / 2)
+    of_group = world.choice(size, groups, p=shares)
+    other = world.choice(size, records, p=shares)
+    actual = np.where(world.random(records) < 0.8, of_group[group], other)
+    noise = own.normal(0, 0.7, (groups, size))[group] + own.normal(0, 0.7, (records, size))
+    logits = noise + signal * np.eye(size)[actual]
+    logits[:, -1] += bias
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)) - 0.3
+    parsed = np.where(own.random(records) < invalid, -1, np.argmax(log_probabilities, axis=1))
+    return predictions_from(
+        model,
+        actual,
+        log_probabilities,
+        labels=labels,
+        positive=labels[-1] if size == 2 else None,
+        groups=group,
+        parsed=parsed,
+    )
+
+
+def skin_models() -> list[Predictions]:
+    """Return three models on 600 synthetic records of 150 patients."""
+    return [
+        drawn("base", seed=1, signal=0.1, bias=1.5, invalid=0.08),
+        drawn("tuned", seed=2, signal=1.2),
+        drawn("reference", seed=3, signal=0.7, bias=-0.8, invalid=0.01),
+    ]
+
+
+def tissue_models() -> list[Predictions]:
+    """Return two models on 800 synthetic records of eight labels, in 120 patients."""
+    return [
+        drawn("base", seed=1, signal=0.3, records=800, groups=120, labels=TISSUE),
+        drawn("tuned", seed=2, signal=2.2, records=800, groups=120, labels=TISSUE),
+    ]

@@ -1,0 +1,161 @@
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.statistics.samples import TISSUE, from_counts, predictions_from
+from verdict.predictions import Predictions
+from verdict.statistics.bootstrap import ModelStatistics
+from verdict.statistics.classification import (
+    baseline_metrics,
+    classification_metrics,
+    confusion_matrix,
+    confusion_rows,
+    metric_names,
+)
+
+#: The published SIIM-ISIC melanoma comparison: TP, FP, TN, FN on 3,313 images.
+PUBLISHED = {
+    "base": ((58, 3219, 36, 0), (0.028, 0.018, 1.000, 0.011, 0.506)),
+    "tuned": ((35, 1438, 1817, 23), (0.559, 0.024, 0.603, 0.558, 0.581)),
+    "medgemma": ((12, 307, 2948, 46), (0.893, 0.038, 0.207, 0.906, 0.556)),
+}
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_published_melanoma_figures(model: str) -> None:
+    counts, expected = PUBLISHED[model]
+    metrics = classification_metrics(from_counts(model, *counts))
+    names = ("accuracy", "precision", "recall", "specificity", "balanced_accuracy")
+    found = [metrics[name] for name in names]
+    assert [round(value or 0, 3) for value in found] == list(expected)
+    assert (metrics["n"], metrics["positives"]) == (3313, 58)
+
+
+def random_predictions(seed: int, n: int, labels: int) -> Predictions:
+    rng = np.random.default_rng(seed)
+    # Rounded, so that scores tie.
+    log_probabilities = np.round(rng.normal(-2, 1, (n, labels)), 1)
+    return predictions_from(
+        "m",
+        rng.integers(0, labels, n),
+        log_probabilities,
+        labels=TISSUE[:labels],
+        positive=TISSUE[1] if labels == 2 else None,
+        groups=rng.integers(0, max(1, n // 2), n),
+        parsed=rng.integers(-1, labels, n),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40))
+def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
+    p = random_predictions(seed, n, 2)
+    metrics = classification_metrics(p)
+    y, called, score = p.actual == 1, p.predicted == 1, p.scores[:, 1]
+    both = 0 < y.sum() < n
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = {
+            "accuracy": sk.accuracy_score(y, called),
+            "balanced_accuracy": sk.balanced_accuracy_score(y, called) if both else None,
+            "precision": sk.precision_score(y, called) if called.any() else None,
+            "recall": sk.recall_score(y, called) if y.any() else None,
+            "specificity": sk.recall_score(~y, ~called) if not y.all() else None,
+            "f1": sk.f1_score(y, called) if (y | called).any() else None,
+            "mcc": sk.matthews_corrcoef(y, called) if both else None,
+            "auroc": sk.roc_auc_score(y, score) if both else None,
+            "average_precision": sk.average_precision_score(y, score) if both else None,
+            "invalid_rate": (p.parsed == -1).mean(),
+            "generated_accuracy": (p.parsed == p.actual).mean(),
+            "generated_balanced_accuracy": sk.balanced_accuracy_score(p.actual, p.parsed)
+            if both
+            else None,
+            "agreement": (p.parsed == p.predicted).mean(),
+        }
+    assert set(expected) == set(metric_names(p)) == set(metrics) - {"n", "positives"}
+    for name, value in expected.items():
+        assert metrics[name] == (None if value is None else pytest.approx(value, abs=1e-6)), name
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(2, 5))
+def test_counted_metrics_equal_scikit_learns(seed: int, n: int, labels: int) -> None:
+    """The bootstrap's own formulas, with every group drawn once, against scikit-learn's."""
+    p = random_predictions(seed, n, labels)
+    groups = np.unique(p.groups, return_inverse=True)[1]
+    counted = ModelStatistics(p, groups)(np.ones((1, groups.max() + 1)))
+    assert set(counted) == set(metric_names(p))
+    metrics = classification_metrics(p)
+    for name in metric_names(p):
+        value = counted[name][0]
+        expected = metrics[name]
+        np.testing.assert_allclose(
+            value, np.nan if expected is None else expected, atol=1e-6, err_msg=name
+        )
+
+
+def test_more_labels_have_averages_and_no_binary_metric() -> None:
+    p = random_predictions(3, 200, 4)
+    metrics = classification_metrics(p)
+    assert metrics["balanced_accuracy"] == pytest.approx(
+        sk.balanced_accuracy_score(p.actual, p.predicted), abs=1e-6
+    )
+    assert metrics["macro_f1"] == pytest.approx(
+        sk.f1_score(p.actual, p.predicted, average="macro"), abs=1e-6
+    )
+    probabilities = np.exp(p.log_probabilities)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert metrics["macro_auroc"] == pytest.approx(
+        sk.roc_auc_score(p.actual, probabilities, multi_class="ovr"), abs=1e-6
+    )
+    assert not {"recall", "specificity", "auroc", "positives", "f1"} & set(metrics)
+
+
+def test_one_label_only_leaves_metrics_undefined() -> None:
+    metrics = classification_metrics(from_counts("m", 0, 3, 7, 0))
+    assert metrics["specificity"] == 0.7
+    undefined = ("balanced_accuracy", "recall", "auroc", "average_precision", "mcc")
+    assert [metrics[name] for name in undefined] == [None] * 5
+
+
+def test_no_records_leave_all_undefined() -> None:
+    p = from_counts("m", 0, 0, 0, 0)
+    metrics = classification_metrics(p)
+    assert metrics.pop("n") == metrics.pop("positives") == 0
+    assert set(metrics.values()) == {None}
+    assert set(baseline_metrics(p)["majority"].values()) == {None}
+
+
+def test_an_invalid_answer_is_wrong_for_either_label() -> None:
+    log_probabilities = np.log([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+    p = predictions_from("m", [0, 0, 1, 1], log_probabilities, parsed=[0, -1, -1, -1])
+    metrics = classification_metrics(p)
+    assert metrics["accuracy"] == 1
+    assert metrics["invalid_rate"] == 0.75
+    assert metrics["generated_accuracy"] == metrics["agreement"] == 0.25
+    assert metrics["generated_balanced_accuracy"] == 0.25  # (1/2 + 0/2) / 2
+
+
+def test_baselines() -> None:
+    baselines = baseline_metrics(from_counts("m", 58, 3219, 36, 0))
+    share = 58 / 3313
+    majority, prior = baselines["majority"], baselines["prior"]
+    assert majority["accuracy"] == pytest.approx(1 - share, abs=1e-6)
+    assert (majority["recall"], majority["specificity"]) == (0, 1)
+    assert majority["precision"] is None
+    assert majority["balanced_accuracy"] == prior["balanced_accuracy"] == 0.5
+    assert prior["accuracy"] == pytest.approx(share**2 + (1 - share) ** 2, abs=1e-6)
+    assert prior["precision"] == prior["recall"] == pytest.approx(share, abs=1e-6)
+
+
+def test_confusion() -> None:
+    p = from_counts("m", 2, 1, 3, 4)
+    assert confusion_matrix(p).tolist() == [[3, 1], [4, 2]]
+    rows = list(confusion_rows(p))
+    assert len(rows) == 10
+    assert rows.count(("melanoma", "benign")) == 4
+    assert rows.count(("benign", "melanoma")) == 1

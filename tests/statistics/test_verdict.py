@@ -1,0 +1,144 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from verdict.statistics.estimates import Estimate
+from verdict.statistics.formats import format_p
+from verdict.statistics.verdict import Evidence, decide, find_obstacle
+
+EVIDENCE = Evidence(
+    candidate="tuned",
+    baseline="base",
+    before=0.51,
+    after=0.58,
+    difference=Estimate(0.07, 0.01, 0.14),
+    p=0.02,
+    confidence=0.95,
+    groups=331,
+    noun="patients",
+    majority="benign",
+    majority_accuracy=0.6,
+    accuracy=0.7,
+    over_majority=Estimate(0.1, 0.05, 0.15),
+)
+
+
+def changed(value: float, low: float, high: float, p: float, before: float = 0.51) -> Evidence:
+    return replace(
+        EVIDENCE,
+        before=before,
+        after=round(before + value, 6),
+        difference=Estimate(value, low, high),
+        p=p,
+    )
+
+
+def test_raised() -> None:
+    verdict = decide(EVIDENCE, None)
+    assert verdict.outcome == "raised"
+    assert verdict.headline == "Tuning raised balanced accuracy by 0.07"
+    assert verdict.sentence == (
+        "Tuning raised balanced accuracy from 0.51 to 0.58 "
+        "(+0.07, 95 % CI 0.01 to 0.14, p = 0.020, 331 patients)."
+    )
+
+
+def test_lowered() -> None:
+    verdict = decide(changed(-0.07, -0.14, -0.01, 0.0004), None)
+    assert verdict.outcome == "lowered"
+    assert verdict.sentence == (
+        "Tuning lowered balanced accuracy from 0.51 to 0.44 "
+        "(-0.07, 95 % CI -0.14 to -0.01, p < 0.001, 331 patients)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p"),
+    [(-0.03, 0.07, 0.41), (0.0, 0.07, 0.05), (-0.07, 0.0, 0.05), (0.01, 0.07, 0.06)],
+)
+def test_nothing_is_claimed_unless_interval_and_p_carry_it(
+    low: float, high: float, p: float
+) -> None:
+    verdict = decide(changed(0.02, low, high, p), None)
+    assert verdict.outcome == "unchanged"
+    assert verdict.headline == "Tuning could not be shown to change balanced accuracy"
+    assert verdict.sentence.startswith(
+        "Tuning could not be shown to change balanced accuracy: 0.53 after, 0.51 before (+0.02, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ((0.07, 0.01, 0.14, 0.02), "is above that of reference: 0.58 against 0.51"),
+        ((-0.07, -0.14, -0.01, 0.02), "is below that of reference: 0.44 against 0.51"),
+        ((0.02, -0.03, 0.07, 0.41), "could not be shown to differ from that of reference"),
+    ],
+)
+def test_only_a_difference_to_the_base_is_laid_to_tuning(
+    difference: tuple[float, float, float, float], words: str
+) -> None:
+    verdict = decide(replace(changed(*difference), baseline="reference"), None)
+    assert "Tuning" not in verdict.sentence + verdict.headline
+    assert f"The balanced accuracy of tuned {words}" in verdict.sentence
+
+
+def test_a_majority_that_is_ahead_is_named_and_only_then() -> None:
+    behind = replace(
+        EVIDENCE, majority_accuracy=0.982, accuracy=0.559, over_majority=Estimate(-0.4, -0.5, -0.3)
+    )
+    assert decide(behind, None).sentence.endswith(
+        "; always answering 'benign' would be right more often (98.2 % against 55.9 %)."
+    )
+    unclear = replace(behind, over_majority=Estimate(-0.4, -0.5, 0.0))
+    assert "always" not in decide(unclear, None).sentence
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        # Two decimals would say 0.51, 0.58 and +0.08.
+        (changed(0.075303, 0.0098, 0.1383, 0.024, 0.50553), "from 0.506 to 0.581 (+0.075, "),
+        # Two decimals would show an interval that begins at zero.
+        (changed(0.07, 0.003, 0.137, 0.04), "CI 0.003 to 0.137"),
+    ],
+)
+def test_rounding_never_contradicts(evidence: Evidence, shown: str) -> None:
+    assert shown in decide(evidence, None).sentence
+
+
+def test_no_verdict_says_why_and_what_was_measured() -> None:
+    verdict = decide(EVIDENCE, "melanoma occurs in too few patients, 2 where 6 are needed")
+    assert verdict.outcome == "none"
+    assert verdict.sentence == (
+        "No verdict on balanced accuracy is possible: melanoma occurs in too few patients, "
+        "2 where 6 are needed (0.58 was measured for tuned and 0.51 for base)."
+    )
+    undefined = replace(EVIDENCE, difference=Estimate(None), p=None, after=None)
+    assert decide(undefined, None).sentence == (
+        "No verdict on balanced accuracy is possible: the difference is undefined."
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "positive", "obstacle"),
+    [
+        ([], [], "there are no records"),
+        (range(20), [], "all 20 records have the label benign"),
+        ([i // 4 for i in range(36)], range(18), "too few patients, 9 where 10 are needed"),
+        (range(20), range(5), "melanoma occurs in too few patients, 5 where 6 are needed"),
+        (range(20), range(6), None),
+    ],
+)
+def test_obstacles(groups: list[int], positive: list[int], obstacle: str | None) -> None:
+    has = np.isin(np.arange(len(groups)), list(positive))
+    found = find_obstacle(np.array(groups, int), {"benign": ~has, "melanoma": has}, "patients")
+    assert found is obstacle or (found is not None and obstacle is not None and obstacle in found)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.412, "0.41"), (0.0241, "0.024"), (0.001, "0.001"), (0.0009, "< 0.001")]
+)
+def test_format_p(p: float, text: str) -> None:
+    assert format_p(p) == text

@@ -1,0 +1,159 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.statistics.samples import SKIN, drawn, predictions_from
+from verdict.errors import VerdictError
+from verdict.predictions import (
+    METADATA_KEY,
+    SCHEMA,
+    Predictions,
+    make_predictions,
+    read_predictions,
+    write_predictions,
+)
+
+LOG_PROBABILITIES = np.log([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+
+
+@pytest.fixture
+def predictions() -> Predictions:
+    return predictions_from(
+        "tuned", [0, 1, 1], LOG_PROBABILITIES, groups=[7, 7, 8], parsed=[0, 1, -1]
+    )
+
+
+def change(predictions: Predictions, column: str, row: int, value: object) -> pa.Table:
+    values = predictions.table[column].to_pylist()
+    values[row] = value
+    index = SCHEMA.get_field_index(column)
+    return predictions.table.set_column(
+        index, SCHEMA.field(index), pa.array(values, SCHEMA.field(index).type)
+    )
+
+
+def store(path: Path, table: pa.Table, description: bytes | None = None) -> Path:
+    text = b'{"model": "tuned", "labels": ["benign", "melanoma"], "positive": "melanoma"}'
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: description or text}), path)
+    return path
+
+
+def test_what_is_written_is_read(tmp_path: Path, predictions: Predictions) -> None:
+    write_predictions(tmp_path / "tuned.parquet", predictions)
+    read = read_predictions(tmp_path / "tuned.parquet")
+    assert read == predictions
+    assert (read.model, read.labels, read.positive) == ("tuned", SKIN, "melanoma")
+    assert read.actual.tolist() == [0, 1, 1]
+    assert read.predicted.tolist() == [0, 1, 0]
+    assert read.parsed.tolist() == [0, 1, -1]
+    assert read.groups.tolist() == ["IP_0000007", "IP_0000007", "IP_0000008"]
+    np.testing.assert_array_equal(read.log_probabilities, LOG_PROBABILITIES)
+    assert read.table["attributes"][0].as_py() == [("age", "45"), ("sex", "female")]
+    assert list(tmp_path.iterdir()) == [tmp_path / "tuned.parquet"]
+
+
+def test_bytes_do_not_depend_on_the_order_or_chunks_of_rows(tmp_path: Path) -> None:
+    predictions = drawn("tuned", seed=1, signal=1.0, records=21_000)
+    rows = predictions.table.to_pylist()
+    for name, order in (("forward", rows), ("backward", rows[::-1])):
+        write_predictions(tmp_path / name, make_predictions("tuned", SKIN, "melanoma", iter(order)))
+    pieces = pa.concat_tables([predictions.table.slice(i, 97) for i in range(0, 21_000, 97)])
+    write_predictions(tmp_path / "pieces", Predictions("tuned", SKIN, "melanoma", pieces))
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    assert len(digests) == 1
+
+
+def test_scores_rank_as_softmax_does_and_do_not_saturate() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 2, (50, 3))
+    labels = ("a", "b", "c")
+    scores = predictions_from("m", np.zeros(50, int), values, labels=labels, positive=None).scores
+    softmax = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(scores, np.log(softmax / (1 - softmax)), atol=1e-9)
+    certain = predictions_from("m", [0, 0], np.array([[0.0, -50.0], [0.0, -60.0]])).scores
+    assert certain[:, 0].tolist() == [50, 60]
+
+
+def test_empty_predictions_are_readable(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "p", predictions_from("tuned", [], np.zeros((0, 2))))
+    read = read_predictions(tmp_path / "p")
+    assert len(read) == 0
+    assert read.log_probabilities.shape == read.scores.shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "problem"),
+    [
+        ("id", 2, "ISIC_0000001", r"row 3 \(id ISIC_0000001\): this id occurs twice"),
+        ("id", 1, "ISIC_9", r"row 3 .* not sorted by id"),
+        ("group", 1, None, r"row 2 .*group is null"),
+        ("label", 1, "nevus", r"row 2 .*label is not one of the labels benign, melanoma"),
+        ("parsed", 0, "nevus", r"row 1 .*parsed is not one of"),
+        ("predicted", 0, "melanoma", r"row 1 .*not the label with the largest"),
+        ("parsed", 0, None, r"row 1 .*exactly one of parsed and invalid_reason"),
+        ("log_probabilities", 2, [0.0], r"row 3 .*needs 2 values"),
+        ("log_probabilities", 1, [float("nan"), 0.0], r"row 2 .*not a finite number"),
+        ("log_probabilities", 1, [float("-inf"), 0.0], r"row 2 .*not a finite number"),
+        ("log_probabilities", 1, [None, 0.0], r"row 2 .*not a finite number"),
+    ],
+)
+def test_a_wrong_value_is_named(
+    tmp_path: Path,
+    predictions: Predictions,
+    column: str,
+    row: int,
+    value: object,
+    problem: str,
+) -> None:
+    path = store(tmp_path / "tuned.parquet", change(predictions, column, row, value))
+    with pytest.raises(VerdictError, match=r"tuned\.parquet, " + problem):
+        read_predictions(path)
+
+
+def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> None:
+    table = predictions.table
+    with pytest.raises(VerdictError, match="the column group is missing"):
+        read_predictions(store(tmp_path / "p", table.drop_columns("group")))
+    position = SCHEMA.get_field_index("id")
+    numbered = table.set_column(position, "id", pa.array([1, 2, 3]))
+    with pytest.raises(VerdictError, match="the column id is int64; string is expected"):
+        read_predictions(store(tmp_path / "p", numbered))
+    with pytest.raises(VerdictError, match="exactly id, group"):
+        read_predictions(store(tmp_path / "p", table.append_column("more", pa.array([1, 2, 3]))))
+
+
+@pytest.mark.parametrize(
+    ("description", "problem"),
+    [
+        (b"{}", 'no "verdict" entry'),
+        (b'{"model": "m", "labels": ["benign"], "positive": "benign"}', "two or more"),
+        (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": null}', "positive"),
+        (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": "nevus"}', "nevus"),
+    ],
+)
+def test_a_wrong_description_is_named(
+    tmp_path: Path, predictions: Predictions, description: bytes, problem: str
+) -> None:
+    with pytest.raises(VerdictError, match=problem):
+        read_predictions(store(tmp_path / "p", predictions.table, description))
+
+
+def test_missing_and_damaged_files_are_named(tmp_path: Path, predictions: Predictions) -> None:
+    with pytest.raises(VerdictError, match=r"gone\.parquet is not here: `dvc pull"):
+        read_predictions(tmp_path / "gone.parquet")
+    path = tmp_path / "cut.parquet"
+    write_predictions(path, predictions)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(VerdictError, match="not a readable Parquet file"):
+        read_predictions(path)
+
+
+def test_nothing_wrong_is_written(tmp_path: Path, predictions: Predictions) -> None:
+    wrong = Predictions("tuned", SKIN, "melanoma", change(predictions, "label", 0, "nevus"))
+    with pytest.raises(VerdictError, match="label is not one of the labels"):
+        write_predictions(tmp_path / "p", wrong)
+    assert list(tmp_path.iterdir()) == []

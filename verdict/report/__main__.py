@@ -1,0 +1,136 @@
+"""Show the verdict in the terminal: ``python -m verdict.report metrics/report``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from verdict.errors import VerdictError
+from verdict.report.names import (
+    DISCLAIMER,
+    METRIC_TITLES,
+    NUMBERS,
+    REPORT,
+    SYNTHETIC,
+    UNDEFINED,
+    p_cell,
+)
+from verdict.statistics.formats import BASELINES, DECISIVE, MINUS, format_percent
+
+#: Candidates for columns, as many of them as these models have.
+COLUMNS = (
+    "balanced_accuracy",
+    "accuracy",
+    "recall",
+    "specificity",
+    "auroc",
+    "macro_f1",
+    "macro_auroc",
+    "invalid_rate",
+)
+
+
+def main() -> None:
+    """Print the verdict and the numbers behind it."""
+    parser = argparse.ArgumentParser(prog="python -m verdict.report", description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="the report's folder: metrics/report")
+    folder = parser.parse_args().folder
+    try:
+        show(read_comparison(folder / NUMBERS), folder / REPORT, Console())
+    except VerdictError as error:
+        sys.exit(str(error))
+
+
+def read_comparison(path: Path) -> dict[str, Any]:
+    """Read the numbers of a comparison.
+
+    Raises:
+        VerdictError: the file is missing or not what the compare stage writes.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is not here yet: `dvc repro` writes it") from None
+    except ValueError as error:
+        raise VerdictError(f"{path} is not JSON ({error}): `dvc repro compare` mends it") from None
+    if not isinstance(values, dict) or "verdict" not in values:
+        raise VerdictError(f"{path} holds no verdict: `dvc repro compare` writes one")
+    return values
+
+
+def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
+    """Print a comparison as ``Comparison.flat`` gives it; ``report`` is where more stands."""
+    console.print()
+    console.print(values["verdict"], style="bold", highlight=False)
+    if values["synthetic"]:
+        console.print(SYNTHETIC, highlight=False)
+    for table in (_models_table(values), _differences_table(values)):
+        console.print()
+        console.print(table)
+    console.print()
+    console.print(
+        f"Below a number its {format_percent(values['confidence'])} interval; "
+        f"{values['records']:,} records. {DISCLAIMER}",
+        style="dim",
+        highlight=False,
+    )
+    console.print(f"Report: {report.as_posix()}", highlight=False, soft_wrap=True)
+
+
+def _models_table(values: Mapping[str, Any]) -> Table:
+    names = dict.fromkeys(key.split(".")[0] for key in values if "." in key and MINUS not in key)
+    models = [name for name in names if name not in BASELINES]
+    metrics = [metric for metric in COLUMNS if f"{models[0]}.{metric}" in values]
+    table = _table("model", *(METRIC_TITLES[metric].replace(" ", "\n") for metric in metrics))
+    for name in [*models, *BASELINES]:
+        cells = (_cell(values, f"{name}.{metric}", metric == "invalid_rate") for metric in metrics)
+        table.add_row(name, *cells)
+    return table
+
+
+def _differences_table(values: Mapping[str, Any]) -> Table:
+    suffix = f".{DECISIVE}_p"
+    table = _table("difference in balanced accuracy", "", "", "p", "p (Holm)")
+    for key in (key for key in values if key.endswith(suffix)):
+        pair = key.removesuffix(suffix)
+        name = f"{pair}.{DECISIVE}"
+        low, high = values[f"{name}_low"], values[f"{name}_high"]
+        table.add_row(
+            pair.replace(MINUS, " - "),
+            _number(values[name], "+.3f"),
+            UNDEFINED if low is None else f"{low:+.3f} to {high:+.3f}",
+            p_cell(values[key]),
+            p_cell(values[f"{key}_holm"]),
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
+    table.add_column(first, vertical="top")
+    for title in others:
+        table.add_column(title, justify="right")
+    return table
+
+
+def _cell(values: Mapping[str, Any], key: str, percent: bool) -> str:
+    """Return a number over its interval."""
+    value, low, high = (values.get(key + end) for end in ("", "_low", "_high"))
+    if percent:
+        return "" if value is None else f"{100 * value:.1f} %"
+    number = _number(value, ".3f")
+    return number if low is None else f"{number}\n[dim]{low:.2f}-{high:.2f}[/dim]"
+
+
+def _number(value: float | None, form: str) -> str:
+    return UNDEFINED if value is None else format(value, form)
+
+
+if __name__ == "__main__":
+    main()

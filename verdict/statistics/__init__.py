@@ -1,0 +1,1 @@
+"""Metrics, intervals and paired comparisons, from predictions alone."""

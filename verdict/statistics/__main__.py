@@ -1,0 +1,25 @@
+"""Recompute the metrics of prediction files: ``python -m verdict.statistics FILE…``."""
+
+import argparse
+import json
+import sys
+
+from verdict.errors import VerdictError
+from verdict.predictions import read_predictions
+from verdict.statistics.classification import classification_metrics
+
+
+def main() -> None:
+    """Print the metrics of each predictions file as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m verdict.statistics", description=main.__doc__)
+    parser.add_argument("files", nargs="+", help="data/predictions/<model>.parquet")
+    arguments = parser.parse_args()
+    try:
+        metrics = {file: classification_metrics(read_predictions(file)) for file in arguments.files}
+    except VerdictError as error:
+        sys.exit(str(error))
+    print(json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+if __name__ == "__main__":
+    main()

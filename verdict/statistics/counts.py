@@ -1,0 +1,107 @@
+"""Metrics as functions of confusion counts, for one table or for many resamples at once."""
+
+import numpy as np
+
+
+def grouped_confusion(
+    groups: np.ndarray, actual: np.ndarray, predicted: np.ndarray, labels: int
+) -> np.ndarray:
+    """Count (actual, predicted) pairs in each group.
+
+    Args:
+        groups: codes (n), from 0 on without gaps.
+        actual: label codes (n).
+        predicted: label codes (n); -1 for an invalid answer.
+        labels: how many labels there are.
+
+    Returns:
+        Counts (groups, labels, labels + 1); the last column counts invalid answers.
+    """
+    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    column = np.where(predicted < 0, labels, predicted)
+    cell = (groups * labels + actual) * (labels + 1) + column
+    size = n_groups * labels * (labels + 1)
+    return np.bincount(cell, minlength=size).reshape(n_groups, labels, labels + 1)
+
+
+def accuracy_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
+    """Return accuracy and balanced accuracy; an invalid answer is wrong.
+
+    Args:
+        counts: (…, labels, labels + 1), whole or expected numbers.
+        present: bool (labels): the labels that the data hold. Balanced accuracy is the mean
+            recall over them, as in scikit-learn.
+
+    Returns:
+        Arrays (…). NaN where a metric is undefined: no records, or for balanced accuracy fewer
+        than two labels present, or none of a present label's records in this resample.
+    """
+    correct = np.diagonal(counts, axis1=-2, axis2=-1)
+    actual = counts.sum(axis=-1)
+    recall = _ratio(correct, actual)[..., present]
+    return {
+        "accuracy": _ratio(correct.sum(axis=-1), actual.sum(axis=-1)),
+        "balanced_accuracy": recall.mean(axis=-1)
+        if present.sum() > 1
+        else np.full(counts.shape[:-2], np.nan),
+    }
+
+
+def binary_metrics(counts: np.ndarray, positive: int) -> dict[str, np.ndarray]:
+    """Return precision, recall, specificity and F1 of the label ``positive`` of two.
+
+    ``counts`` as for ``accuracy_metrics``, without invalid answers. NaN where undefined (0/0).
+    """
+    negative = 1 - positive
+    true_positive = counts[..., positive, positive]
+    false_positive = counts[..., negative, positive]
+    false_negative = counts[..., positive, negative]
+    true_negative = counts[..., negative, negative]
+    return {
+        "precision": _ratio(true_positive, true_positive + false_positive),
+        "recall": _ratio(true_positive, true_positive + false_negative),
+        "specificity": _ratio(true_negative, true_negative + false_positive),
+        "f1": _ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
+    }
+
+
+def multiclass_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the F1 of each label, averaged over the present ones and weighted by their shares.
+
+    Arguments as for ``accuracy_metrics``, without invalid answers. The macro average is NaN where
+    none of a present label's records is in the resample.
+    """
+    correct = np.diagonal(counts, axis1=-2, axis2=-1)
+    actual, predicted = counts.sum(axis=-1), counts.sum(axis=-2)[..., :-1]
+    f1 = np.nan_to_num(_ratio(2 * correct, actual + predicted))
+    every_label = (actual[..., present] > 0).all(axis=-1) & (present.sum() > 1)
+    return {
+        "macro_f1": np.where(every_label, f1[..., present].sum(axis=-1) / present.sum(), np.nan),
+        "weighted_f1": _ratio((f1 * actual).sum(axis=-1), actual.sum(axis=-1)),
+    }
+
+
+def matthews_correlation(counts: np.ndarray) -> np.ndarray:
+    """Return Matthews' correlation of actual and predicted labels (Gorodkin 2004).
+
+    ``counts`` as for ``accuracy_metrics``, without invalid answers. 0 where every answer is the
+    same, as in scikit-learn; NaN where every true label is.
+    """
+    square = counts[..., :-1]
+    actual, predicted = square.sum(axis=-1), square.sum(axis=-2)
+    correct = np.diagonal(square, axis1=-2, axis2=-1).sum(axis=-1)
+    total = actual.sum(axis=-1)
+    covariance = correct * total - (actual * predicted).sum(axis=-1)
+    spread_actual = total**2 - (actual**2).sum(axis=-1)
+    spread_predicted = total**2 - (predicted**2).sum(axis=-1)
+    # Square roots first: the product of the two spreads leaves the exact range of a float.
+    scale = np.sqrt(spread_actual) * np.sqrt(spread_predicted)
+    correlation = np.divide(
+        covariance, scale, out=np.zeros(np.shape(scale), np.float64), where=scale > 0
+    )
+    return np.where(spread_actual > 0, correlation, np.nan)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    out = np.full(np.shape(denominator), np.nan)
+    return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)

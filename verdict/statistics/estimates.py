@@ -1,0 +1,59 @@
+"""What resamples say of a number: its percentile interval, and a p value of a difference."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from verdict.statistics.formats import rounded
+
+#: Differences are compared with zero after rounding to this many decimals: two models with
+#: equal metrics may differ in the last bit, by the order of a sum.
+EQUAL_DECIMALS = 12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval, rounded for a report; None where undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    #: Resamples in which the number was undefined; the interval leaves them out.
+    undefined: int = 0
+
+    def flat(self, name: str) -> dict[str, float | int | None]:
+        """Return the entries of a metrics file."""
+        entries: dict[str, float | int | None] = {
+            name: self.value,
+            f"{name}_low": self.low,
+            f"{name}_high": self.high,
+        }
+        return entries | ({f"{name}_undefined": self.undefined} if self.undefined else {})
+
+
+def estimate(value: float | None, resampled: np.ndarray, confidence: float) -> Estimate:
+    """Put the percentile interval of ``resampled`` (resamples) around ``value``.
+
+    An undefined value gets no interval, whatever some resamples say.
+    """
+    defined = resampled[~np.isnan(resampled)]
+    undefined = len(resampled) - len(defined)
+    if value is None or len(defined) == 0:
+        return Estimate(rounded(value), undefined=undefined)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Estimate(rounded(value), rounded(low), rounded(high), undefined)
+
+
+def p_value(differences: np.ndarray) -> float | None:
+    """Return the two-sided bootstrap p of no difference; None where none is defined.
+
+    Twice the smaller share of resamples on either side of zero, each with one added (Davison &
+    Hinkley 1997, section 4.2), so that it is never 0.
+    """
+    defined = np.round(differences[~np.isnan(differences)], EQUAL_DECIMALS)
+    n = len(defined)
+    if n == 0:
+        return None
+    below, above = int((defined <= 0).sum()), int((defined >= 0).sum())
+    return min(1.0, 2 * (min(below, above) + 1) / (n + 1))

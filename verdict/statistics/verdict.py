@@ -1,0 +1,188 @@
+"""The verdict: one sentence that claims no more than its interval carries."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from verdict.statistics.estimates import Estimate
+from verdict.statistics.formats import format_p, format_percent
+
+#: The name of the model that training starts from: against it, a difference is due to tuning.
+BASE = "base"
+
+#: Fewest groups for an interval over groups.
+MIN_GROUPS = 10
+
+#: Fewest groups that must hold each label. With five, even a change that all of them share
+#: has p = 2 · 0.5⁵ = 0.06 by a sign test; the bootstrap would not notice how few they are.
+MIN_GROUPS_PER_LABEL = 6
+
+Outcome = Literal["raised", "lowered", "unchanged", "none"]
+
+_SENTENCES: dict[tuple[Outcome, bool], str] = {
+    ("raised", True): "Tuning raised balanced accuracy from {before} to {after} ({evidence})",
+    ("lowered", True): "Tuning lowered balanced accuracy from {before} to {after} ({evidence})",
+    ("unchanged", True): "Tuning could not be shown to change balanced accuracy: "
+    "{after} after, {before} before ({evidence})",
+    ("raised", False): "The balanced accuracy of {candidate} is above that of {baseline}: "
+    "{after} against {before} ({evidence})",
+    ("lowered", False): "The balanced accuracy of {candidate} is below that of {baseline}: "
+    "{after} against {before} ({evidence})",
+    ("unchanged", False): "The balanced accuracy of {candidate} could not be shown to differ from "
+    "that of {baseline}: {after} against {before} ({evidence})",
+}
+
+_HEADLINES: dict[tuple[Outcome, bool], str] = {
+    ("raised", True): "Tuning raised balanced accuracy by {size}",
+    ("lowered", True): "Tuning lowered balanced accuracy by {size}",
+    ("unchanged", True): "Tuning could not be shown to change balanced accuracy",
+    ("raised", False): "{candidate} is {size} above {baseline} in balanced accuracy",
+    ("lowered", False): "{candidate} is {size} below {baseline} in balanced accuracy",
+    ("unchanged", False): "{candidate} could not be shown to differ from {baseline}",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a comparison in one word, in a figure's title and in one sentence."""
+
+    outcome: Outcome
+    headline: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict rests on."""
+
+    candidate: str
+    baseline: str
+    #: Balanced accuracy of the two models; None where undefined.
+    after: float | None
+    before: float | None
+    #: Of balanced accuracy: candidate minus baseline, its interval and its p.
+    difference: Estimate
+    p: float | None
+    confidence: float
+    #: How many groups there are, and what they are called in the plural.
+    groups: int
+    noun: str
+    #: The commonest label, how often it is right, the candidate's accuracy, and the difference
+    #: of the candidate to it.
+    majority: str
+    majority_accuracy: float | None
+    accuracy: float | None
+    over_majority: Estimate
+
+
+def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
+    """Return the verdict of a comparison.
+
+    A change is claimed only where the whole interval lies on one side of zero and the p agrees.
+
+    Args:
+        evidence: the numbers.
+        obstacle: why no verdict is possible, or None (``find_obstacle``).
+    """
+    difference = evidence.difference
+    given = (
+        evidence.before,
+        evidence.after,
+        difference.value,
+        difference.low,
+        difference.high,
+        evidence.p,
+    )
+    numbers = [number for number in given if number is not None]
+    if obstacle is not None or len(numbers) < len(given):
+        return _no_verdict(evidence, obstacle or "the difference is undefined")
+    before, after, change, low, high, p = numbers
+    decimals = _decimals(before, after, change, low, high)
+    words = {
+        "candidate": evidence.candidate,
+        "baseline": evidence.baseline,
+        "before": f"{before:.{decimals}f}",
+        "after": f"{after:.{decimals}f}",
+        "size": f"{abs(change):.{decimals}f}",
+        "evidence": f"{change:+.{decimals}f}, {format_percent(evidence.confidence)} CI "
+        f"{low:.{decimals}f} to {high:.{decimals}f}, p {_equals(p)}, "
+        f"{evidence.groups} {evidence.noun}",
+    }
+    outcome = _outcome(low, high, p, evidence.confidence)
+    form = (outcome, evidence.baseline == BASE)
+    sentence = _SENTENCES[form].format(**words) + _majority_clause(evidence) + "."
+    return Verdict(outcome, _HEADLINES[form].format(**words), sentence)
+
+
+def find_obstacle(groups: np.ndarray, labels: dict[str, np.ndarray], noun: str) -> str | None:
+    """Return why these records allow no verdict, or None.
+
+    Args:
+        groups: group codes (n).
+        labels: for each label a bool array (n): which records have it.
+        noun: what groups are called, in the plural.
+    """
+    if len(groups) == 0:
+        return "there are no records"
+    held = {label: len(np.unique(groups[has])) for label, has in labels.items() if has.any()}
+    if len(held) < 2:
+        return f"all {len(groups)} records have the label {next(iter(held))}"
+    count = len(np.unique(groups))
+    if count < MIN_GROUPS:
+        return f"there are too few {noun}, {count} where {MIN_GROUPS} are needed"
+    rarest = min(held, key=lambda label: held[label])
+    if held[rarest] < MIN_GROUPS_PER_LABEL:
+        return (
+            f"{rarest} occurs in too few {noun}, {held[rarest]} where {MIN_GROUPS_PER_LABEL} "
+            "are needed"
+        )
+    return None
+
+
+def _outcome(low: float, high: float, p: float, confidence: float) -> Outcome:
+    if p <= 1 - confidence and low > 0:
+        return "raised"
+    if p <= 1 - confidence and high < 0:
+        return "lowered"
+    return "unchanged"
+
+
+def _no_verdict(evidence: Evidence, reason: str) -> Verdict:
+    sentence = f"No verdict on balanced accuracy is possible: {reason}"
+    if evidence.after is not None and evidence.before is not None:
+        sentence += (
+            f" ({evidence.after:.2f} was measured for {evidence.candidate} and "
+            f"{evidence.before:.2f} for {evidence.baseline})"
+        )
+    return Verdict("none", "No verdict on balanced accuracy is possible", sentence + ".")
+
+
+def _majority_clause(evidence: Evidence) -> str:
+    """Say so where answering one and the same label is right more often than the candidate."""
+    high, accuracy = evidence.over_majority.high, evidence.accuracy
+    if high is None or high >= 0 or accuracy is None or evidence.majority_accuracy is None:
+        return ""
+    return (
+        f"; always answering '{evidence.majority}' would be right more often "
+        f"({100 * evidence.majority_accuracy:.1f} % against {100 * accuracy:.1f} %)"
+    )
+
+
+def _equals(p: float) -> str:
+    text = format_p(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _decimals(before: float, after: float, difference: float, low: float, high: float) -> int:
+    """Return how many decimals show the numbers without contradiction.
+
+    Two are enough unless rounding would make an end of the interval look like zero, or the
+    difference unlike that of the two rounded numbers.
+    """
+    for decimals in (2, 3, 4):
+        shown = [round(value, decimals) for value in (low, high) if value != 0]
+        agrees = round(round(after, decimals) - round(before, decimals), decimals)
+        if all(shown) and agrees == round(difference, decimals):
+            return decimals
+    return 4
