@@ -17,7 +17,7 @@ help:  ## show this list
 repro: install  ## run the pipeline, print the comparison and where the report is
 	@python -m verdict.params --quiet
 	@dvc repro
-	@python -m verdict.report metrics
+	@python -m verdict.report metrics/report
 
 install: $(VENV)/.installed  ## create .venv with the pinned requirements
 

@@ -191,6 +191,7 @@ class Compare(Section):
     """The comparison of the evaluated models."""
 
     baseline: Name
+    groups_are: Text
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed

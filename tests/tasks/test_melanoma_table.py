@@ -72,6 +72,17 @@ def test_a_duplicate_of_an_unknown_image_is_named(isic: Callable[..., IsicArchiv
         read_table(archive.write())
 
 
+def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
+    isic: Callable[..., IsicArchive],
+) -> None:
+    archive = isic()
+    archive.duplicates.clear()
+    assert read_table(archive.write()).duplicates == []
+    archive.rows.clear()
+    with pytest.raises(VerdictError, match=r"GroundTruth\.csv has no rows"):
+        read_table(archive.write())
+
+
 def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     folder = isic().write()
     (folder / "ISIC_2020_Training_Duplicates.csv").unlink()

@@ -44,7 +44,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV file (any line ends, optional byte-order mark) with the given columns at least.
 
     Raises:
-        VerdictError: the file is missing, empty, lacks a column, or a row has the wrong length.
+        VerdictError: the file is missing, lacks a column, or a row has the wrong length.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -68,6 +68,4 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
     except UnicodeDecodeError as error:
         raise VerdictError(f"{path} is not UTF-8 text ({error.reason}); fetch it again") from None
-    if not rows:
-        raise VerdictError(f"{path} has no rows; fetch it again or check fetch.files")
     return rows

@@ -54,6 +54,8 @@ def read_table(folder: Path) -> RawTable:
         rows.append(RawRow(name, cells["patient_id"], label, attributes))
     if extra := sorted(second.keys() - first.keys()):
         raise VerdictError(f"{path} has no row for {extra[0]}, which {path_v2.name} has")
+    if not rows:
+        raise VerdictError(f"{path} has no rows; fetch it again or check fetch.files")
     return RawTable(rows, _duplicates(folder, first.keys()), folder / FILES["images"])
 
 
