@@ -1,5 +1,8 @@
 # Two doors: `make repro` runs the pipeline, `make test` runs the tests.
 
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,12 +56,14 @@ bench: install-dev  ## measure a claim: make bench name=repro
 	  exit 1; }
 	python -m benchmarks.$(name)
 
+PIP_COMPILE = pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file=-
+
 # torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
 lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
-	pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links --no-header \
-	  --output-file=- requirements.in \
-	  | grep -vE '^(nvidia-|triton|cuda-)' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/' > requirements.txt.partial
-	mv requirements.txt.partial requirements.txt
-	pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-emit-index-url --no-emit-find-links --no-header \
-	  --output-file=- requirements-dev.in > requirements-dev.txt.partial
-	mv requirements-dev.txt.partial requirements-dev.txt
+	@for name in requirements requirements-dev; do \
+	  { echo "# Made by \`make lock\` from $$name.in; edit that."; \
+	    $(PIP_COMPILE) $$name.in \
+	    | grep -vE '^(nvidia-|triton|cuda-)' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; \
+	  } > $$name.partial && mv $$name.partial $$name.txt || exit 1; \
+	done

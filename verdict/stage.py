@@ -1,6 +1,7 @@
 """What every stage script does around its own work."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -28,6 +29,9 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
 
 def _quieten_libraries() -> None:
     """Hide what the pinned libraries say about one another, which no user can act on."""
+    if not sys.stderr.isatty():
+        # Their bars are made for terminals; in a log they are noise.
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     for library in ("transformers", "peft", "trl"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=library)
     # It looks for an optional package of CPU kernels, and works without.

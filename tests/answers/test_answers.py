@@ -91,19 +91,29 @@ def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: tuple[An
     assert all(batch.inputs["attention_mask"].all() for batch in made)
 
 
-def test_generation_stops_at_the_end_of_the_turn(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+def test_generation_stops_at_the_end_of_the_turn(
+    tiny: Tiny, loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from verdict.answers.generate import generate_answers
 
     model, processor = loaded
-    inputs = batch(tiny, processor, 2).inputs
+    inputs = batch(tiny, processor, 1).inputs
+    generated: list[int] = []
+    generate = model.generate
+
+    def counting(**arguments: Any) -> Any:
+        output = generate(**arguments)
+        generated.append(output.shape[1] - inputs["input_ids"].shape[1])
+        return output
+
+    monkeypatch.setattr(model, "generate", counting)
     with torch.no_grad():
         first = int(model(**inputs).logits[0, -1].argmax())
-    texts = generate_answers(model, processor, inputs, end_of_turn=first, max_new_tokens=20)
-    assert processor.tokenizer.decode([first], skip_special_tokens=True).strip() in texts[0]
-    longer = generate_answers(
-        model, processor, inputs, end_of_turn=processor.tokenizer.eos_token_id, max_new_tokens=20
-    )
-    assert len(longer[0]) > len(texts[0])
+    never = processor.tokenizer.convert_tokens_to_ids("<mask>")
+    assert first != never
+    for end_of_turn in (first, never):
+        generate_answers(model, processor, inputs, end_of_turn=end_of_turn, max_new_tokens=20)
+    assert generated == [1, 20]
 
 
 def test_an_adapter_that_is_not_there_is_named(tiny: Tiny) -> None:

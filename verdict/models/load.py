@@ -1,6 +1,5 @@
 """Load processors and models from folders on disk; nothing comes from the network here."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from transformers import (
     PreTrainedModel,
     ProcessorMixin,
 )
-from transformers.utils import logging
 
 from verdict.errors import VerdictError
 from verdict.params import ModelOptions, Quantization
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 NOT_QUANTIZED = ["lm_head", "model.vision_tower", "model.multi_modal_projector"]
 
 ADAPTER_CONFIG = "adapter_config.json"
-
-if not sys.stderr.isatty():
-    logging.disable_progress_bar()
 
 
 def load_processor(folder: Path) -> ProcessorMixin:

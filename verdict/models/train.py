@@ -142,6 +142,8 @@ def _arguments(options: Train, model_options: ModelOptions, device: str) -> SFTC
         activation_checkpointing_kwargs={"use_reentrant": False},
         optim=_optimizer(options.optim, device),
         logging_steps=options.logging_steps,
+        # The default hides a loss that is not finite behind the average of the others.
+        logging_nan_inf_filter=False,
         seed=options.seed,
         data_seed=options.seed,
         bf16=model_options.dtype == "bfloat16",

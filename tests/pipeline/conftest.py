@@ -1,0 +1,115 @@
+"""Real DVC in temporary clones, on a recipe so small that a run takes about a minute."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+#: Changes to the committed parameters: the same stages, next to no learning.
+SMALL = {
+    ("fetch", "embedded", "images"): 240,
+    ("models", "base", "embedded", "steps"): 2,
+    ("models", "reference", "embedded", "steps"): 3,
+    ("train", "max_steps"): 2,
+    ("train", "logging_steps"): 1,
+    ("compare", "resamples"): 200,
+    ("evaluate", "max_new_tokens"): 4,
+}
+
+
+@dataclass
+class Project:
+    """A clone of the project, with its own environment variables."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command in the clone; with ``check``, a failure fails the test with its output."""
+        result = subprocess.run(
+            command,
+            cwd=self.root,
+            env={**os.environ, **_ENVIRONMENT, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if check and result.returncode != 0:
+            pytest.fail(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}")
+        return result
+
+    def dvc(self, *arguments: str, check: bool = True) -> str:
+        return self.run("dvc", *arguments, check=check).stdout
+
+    def edit(self, changes: dict[tuple[str, ...], Any]) -> None:
+        path = self.root / "params.yaml"
+        values = yaml.safe_load(path.read_text("utf-8"))
+        for (*parents, last), value in changes.items():
+            section = values
+            for part in parents:
+                section = section[part]
+            section[last] = value
+        path.write_text(yaml.safe_dump(values, sort_keys=False), "utf-8")
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "-m", message)
+
+
+_ENVIRONMENT = {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+    "NO_COLOR": "1",
+    "COLUMNS": "200",
+}
+
+
+def ran(output: str) -> list[str]:
+    """Return the stages that a ``dvc`` command ran, in order."""
+    return [
+        line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")
+    ]
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Make a project like this one (work tree, not yet run) under the given folder name."""
+
+    def make(name: str) -> Project:
+        root = tmp_path_factory.mktemp("clones") / name
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        for file in listed.split("\0"):
+            if file and (ROOT / file).exists():
+                (root / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / file, root / file)
+        project = Project(root)
+        project.run("git", "init", "--quiet", "--initial-branch", "main")
+        project.commit("As it stands")
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def repro(clone: Callable[[str], Project]) -> Project:
+    """The small recipe after one ``dvc repro``, committed."""
+    project = clone("project")
+    project.edit(SMALL)
+    project.dvc("repro")
+    project.commit("Run the small recipe")
+    return project

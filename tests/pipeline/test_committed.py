@@ -1,0 +1,27 @@
+"""What is committed agrees with itself: parameters, code, lock and metrics."""
+
+from collections.abc import Callable
+
+from tests.pipeline.conftest import Project
+
+
+def test_the_committed_lock_belongs_to_the_committed_params_and_code(
+    clone: Callable[[str], Project],
+) -> None:
+    project = clone("fresh")
+    output = project.dvc("repro", "--dry", "--allow-missing")
+    assert "Data and pipelines are up to date." in output, output
+
+
+def test_the_committed_metrics_are_those_of_the_lock(clone: Callable[[str], Project]) -> None:
+    project = clone("metrics")
+    status = project.dvc("status", "compare", "evaluate", "train", "split", "extract")
+    assert "metrics/" not in status, status
+
+
+def test_no_cuda_package_is_pinned(clone: Callable[[str], Project]) -> None:
+    lines = (clone("pins").root / "requirements.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert "torch==2.13.0" in pins
+    assert all("==" in pin for pin in pins)
+    assert [pin for pin in pins if pin.startswith(("nvidia", "cuda", "triton"))] == []

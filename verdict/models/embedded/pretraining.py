@@ -1,0 +1,159 @@
+"""Pre-train the tiny model: first to see shapes, then to answer questions about them.
+
+Seeing is learned from what each patch shows and what the whole shape is, by heads that are thrown
+away afterwards; answering, from conversations. The recipes' questions are among these, with every
+possible answer equally often: the model learns their words, and nothing about the task.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
+
+from verdict.models.embedded import shapes
+from verdict.models.embedded.architecture import IMAGE_SIZE, PATCH_SIZE
+from verdict.models.embedded.conversations import Conversations
+from verdict.models.embedded.phrases import SHAPE_QUESTIONS
+from verdict.progress import Bar, progress
+
+#: How many different shapes are drawn; more steps see them again, turned and mirrored.
+PICTURES = 4096
+#: Share of the steps that teach seeing; the others teach answering.
+SEEING_SHARE = 0.7
+SEEING_BATCH, SEEING_RATE = 48, 2e-3
+ANSWERING_BATCH, ANSWERING_RATE = 24, 3e-3
+#: Kinds of ground and paint that a pixel can show (see ``shapes.Shape.parts``).
+PARTS = 7
+
+
+def pretrain(
+    model: Gemma3ForConditionalGeneration, processor: Gemma3Processor, *, seed: int, steps: int
+) -> None:
+    """Train all weights in place; at least one step of each kind."""
+    generator = torch.Generator().manual_seed(seed)
+    pictures = _Pictures(seed)
+    heads = _Heads(model)
+    seeing = max(1, round(SEEING_SHARE * steps))
+    answering = max(1, steps - seeing)
+    model.train()
+    with progress("pre-train", seeing + answering, "steps") as bar:
+        eyes = [
+            *model.model.vision_tower.parameters(),
+            *model.model.multi_modal_projector.parameters(),
+            *heads.parameters(),
+        ]
+        for loss in _optimise(eyes, SEEING_RATE, seeing, bar):
+            loss(lambda: heads.loss(*pictures.draw(SEEING_BATCH, generator)))
+        conversations = Conversations(processor, pictures.attributes, generator)
+        everything = [*model.parameters(), *heads.parameters()]
+        for loss in _optimise(everything, ANSWERING_RATE, answering, bar):
+            loss(lambda: _answering_loss(model, heads, pictures, conversations, generator))
+    model.eval()
+
+
+def _optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar) -> Iterator[Any]:
+    """Yield, once a step, a function that takes a loss function and makes the step."""
+    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rate, total_steps=max(2, steps), pct_start=0.15
+    )
+
+    def step(compute: Any) -> None:
+        loss = compute()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        bar.advance(1, f"loss {loss.item():.3f}")
+
+    for _ in range(steps):
+        yield step
+
+
+class _Pictures:
+    """Shapes drawn once; each draw turns and mirrors them."""
+
+    def __init__(self, seed: int):
+        drawn = [
+            shapes.draw(np.random.default_rng([seed, number]), IMAGE_SIZE)
+            for number in range(PICTURES)
+        ]
+        pixels = np.stack([np.asarray(shape.image) for shape in drawn])
+        self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+        parts = torch.from_numpy(np.stack([shape.parts for shape in drawn])).long()
+        cover = F.one_hot(parts, PARTS).float().permute(0, 3, 1, 2)
+        #: What share of each patch shows which part: (pictures, parts, rows, columns).
+        self._cover = F.avg_pool2d(cover, PATCH_SIZE)
+        #: Answer's index by question, -100 where there is none: (pictures, questions).
+        self.attributes = torch.tensor(
+            [
+                [shape.attributes.get(question, -100) for question in SHAPE_QUESTIONS]
+                for shape in drawn
+            ]
+        )
+
+    def draw(
+        self, count: int, generator: torch.Generator, chosen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return pixels from -1 to 1, patch covers and attributes of ``count`` pictures."""
+        if chosen is None:
+            chosen = torch.randint(PICTURES, (count,), generator=generator)
+        turns = int(torch.randint(4, (1,), generator=generator))
+        mirror = bool(torch.randint(2, (1,), generator=generator))
+
+        def turned(values: Tensor) -> Tensor:
+            values = torch.rot90(values, turns, (2, 3))
+            return values.flip(3) if mirror else values
+
+        pixels = turned(self._pixels[chosen]).float() / 127.5 - 1
+        return pixels, turned(self._cover[chosen]), self.attributes[chosen]
+
+
+class _Heads(nn.Module):
+    """What reads patches and whole pictures off the vision side, during pre-training only."""
+
+    def __init__(self, model: Gemma3ForConditionalGeneration):
+        super().__init__()
+        # Not registered: the model's weights are its own.
+        self._model = [model]
+        config: Any = model.config
+        self.patch = nn.Linear(config.vision_config.hidden_size, PARTS)
+        self.sizes = [len(question.answers) for question in SHAPE_QUESTIONS.values()]
+        self.whole = nn.Linear(2 * config.text_config.hidden_size, sum(self.sizes))
+
+    def loss(self, pixels: Tensor, cover: Tensor, attributes: Tensor) -> Tensor:
+        inner = self._model[0].model
+        patches = inner.vision_tower(pixel_values=pixels).last_hidden_state
+        seen = self.patch(patches).flatten(0, 1)
+        wanted = cover.permute(0, 2, 3, 1).reshape(-1, PARTS)
+        tokens = inner.multi_modal_projector(patches)
+        return F.cross_entropy(seen, wanted) + self.attribute_loss(tokens, attributes)
+
+    def attribute_loss(self, tokens: Tensor, attributes: Tensor) -> Tensor:
+        """Return the mean loss over questions; ``tokens`` are (pictures, tokens, width)."""
+        pooled = torch.cat([tokens.mean(1), tokens.amax(1)], dim=1)
+        answers = self.whole(pooled).split(self.sizes, dim=1)
+        losses = [F.cross_entropy(answer, attributes[:, i]) for i, answer in enumerate(answers)]
+        return torch.stack(losses).mean()
+
+
+def _answering_loss(
+    model: Gemma3ForConditionalGeneration,
+    heads: _Heads,
+    pictures: _Pictures,
+    conversations: "Conversations",
+    generator: torch.Generator,
+) -> Tensor:
+    chosen = torch.randint(PICTURES, (ANSWERING_BATCH,), generator=generator)
+    pixels, _, attributes = pictures.draw(ANSWERING_BATCH, generator, chosen)
+    inputs, labels = conversations.batch(chosen)
+    output = model.model(**inputs, pixel_values=pixels)
+    learned = labels[:, 1:] >= 0
+    logits = model.lm_head(output.last_hidden_state[:, :-1][learned])
+    said = F.cross_entropy(logits, labels[:, 1:][learned])
+    return 2 * said + heads.attribute_loss(output.image_hidden_states, attributes)
