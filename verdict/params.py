@@ -44,7 +44,7 @@ class EmbeddedArchive(Section):
     """The synthetic archive in the published layout."""
 
     seed: Seed
-    images: Annotated[int, Field(ge=40, le=200_000)]
+    images: Annotated[int, Field(ge=50, le=200_000)]
     positive_share: Annotated[float, Field(ge=0.02, le=0.30)]
 
 

@@ -59,7 +59,7 @@ def _models_note(comparison: Comparison) -> str:
         "*invalid* is the share of generated answers that name no label. Majority always gives "
         "the commonest answer, prior guesses by the answers' shares in these records; neither "
         f"ranks records, so {ranked} is 0.5. {UNDEFINED} is undefined. Intervals of all metrics "
-        "are in `metrics/compare.json`: percentiles of "
+        "are in `comparison.json`: percentiles of "
         f"{comparison.resamples:,} bootstrap resamples of whole {comparison.noun}"
         f"{_left_out(comparison)}."
     )
@@ -105,7 +105,7 @@ def _differences_note(comparison: Comparison) -> str:
         f"In brackets {format_percent(comparison.confidence)} intervals. Both models of a "
         f"comparison are resampled together, by {comparison.noun}; *p* is of balanced accuracy."
         f"{correction} McNemar's test is of accuracy and takes records as independent, so where "
-        f"several records come from one of the {comparison.noun} its p is too small."
+        f"several records belong together its p is too small."
     )
 
 
