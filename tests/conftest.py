@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,26 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Real data for tests, beside the checkout; absent in most places.
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+# Read when gcsfs is imported: otherwise every emulated bucket costs a minute of retries.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
+#: What takes longest comes last; the rest before it, in its usual order.
+SLOW = ("tests/answers/test_answers.py", "tests/models/", "tests/pipeline/")
+
 ISIC_HEADER = (
     "image_name,patient_id,{lesion}sex,age_approx,anatom_site_general_challenge,diagnosis,"
     "benign_malignant,target"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the quick tests first."""
+
+    def rank(item: pytest.Item) -> int:
+        place = item.nodeid
+        return max((i + 1 for i, start in enumerate(SLOW) if place.startswith(start)), default=0)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ lesion.
 from pathlib import Path
 
 from transformers import GenerationConfig
+from transformers.utils import logging
 
 from verdict.files import replacing
 from verdict.models.embedded.architecture import IMAGE_SIZE, IMAGE_TOKENS, build_untrained
@@ -32,6 +33,7 @@ def build_model(folder: Path, *, seed: int, steps: int) -> None:
         eos_token_id=[tokenizer.convert_tokens_to_ids("<end_of_turn>"), tokenizer.eos_token_id],
         pad_token_id=tokenizer.pad_token_id,
     )
+    logging.disable_progress_bar()  # the files are small
     with replacing(folder) as partial:
         model.save_pretrained(partial)
         processor.save_pretrained(partial)
