@@ -23,6 +23,8 @@ def test_everything_is_up_to_date_afterwards(repro: Project) -> None:
     assert repro.run("git", "status", "--porcelain").stdout == ""
     lock = yaml.safe_load((repro.root / "dvc.lock").read_text())
     assert set(lock["stages"]) == STAGES
+    (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
+    assert compared["nfiles"] == 3  # the predictions, and no .gitignore among them
     named = yaml.safe_load((repro.root / "dvc.yaml").read_text())["artifacts"]["adapter"]["path"]
     assert [out["path"] for out in lock["stages"]["train"]["outs"] if out["path"] == named]
 
