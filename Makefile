@@ -57,13 +57,16 @@ bench: install-dev  ## measure a claim: make bench name=repro
 	python -m benchmarks.$(name)
 
 PIP_COMPILE = pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --no-header \
-  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file=-
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
+# Pins stay as they are unless requirements*.in asks for another; empty a .txt to renew them all.
 # torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
 lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
 	@for name in requirements requirements-dev; do \
+	  cp $$name.txt $$name.partial 2>/dev/null || true; \
+	  $(PIP_COMPILE) --output-file=$$name.partial $$name.in || exit 1; \
 	  { echo "# Made by \`make lock\` from $$name.in; edit that."; \
-	    $(PIP_COMPILE) $$name.in \
-	    | grep -vE '^(nvidia-|triton|cuda-)' | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; \
-	  } > $$name.partial && mv $$name.partial $$name.txt || exit 1; \
+	    grep -E '^[a-z0-9]' $$name.partial | grep -vE '^(nvidia-|triton|cuda-)' \
+	    | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$name.locked; \
+	  mv $$name.locked $$name.txt; rm $$name.partial; \
 	done

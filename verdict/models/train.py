@@ -104,7 +104,7 @@ def _trainer(
             train_dataset=rows,
             processing_class=processor,
             peft_config=lora_config,
-            callbacks=[_Progress(bar), _StopOnNonFiniteLoss()],
+            callbacks=[_Watch(bar)],
         )
     except ValueError as error:
         if "target modules" not in str(error).lower():
@@ -176,7 +176,9 @@ def _lora_config(lora: Lora) -> LoraConfig:
     )
 
 
-class _Progress(TrainerCallback):
+class _Watch(TrainerCallback):
+    """Shows step and loss, and stops a run whose loss is no longer finite."""
+
     def __init__(self, bar: Bar):
         self._bar = bar
         self._loss = ""
@@ -199,22 +201,12 @@ class _Progress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        if logs and "loss" in logs:
-            self._loss = f"loss {logs['loss']:.4f}"
-
-
-class _StopOnNonFiniteLoss(TrainerCallback):
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
         loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
+        if loss is None:
+            return
+        if not math.isfinite(loss):
             raise VerdictError(
                 f"the loss is {loss} at step {state.global_step}; no adapter is published. "
                 "Lower train.learning_rate, or look for damaged rows"
             )
+        self._loss = f"loss {loss:.4f}"
