@@ -85,10 +85,11 @@ class _Pictures:
         ]
         pixels = np.stack([np.asarray(shape.image) for shape in drawn])
         self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-        parts = torch.from_numpy(np.stack([shape.parts for shape in drawn])).long()
-        cover = F.one_hot(parts, PARTS).float().permute(0, 3, 1, 2)
+        parts = torch.from_numpy(np.stack([shape.parts for shape in drawn]))
         #: What share of each patch shows which part: (pictures, parts, rows, columns).
-        self._cover = F.avg_pool2d(cover, PATCH_SIZE)
+        self._cover = torch.stack(
+            [F.avg_pool2d((parts == part).float(), PATCH_SIZE) for part in range(PARTS)], dim=1
+        )
         #: Answer's index by question, -100 where there is none: (pictures, questions).
         self.attributes = torch.tensor(
             [
