@@ -3,10 +3,7 @@
 import os
 
 # Read by torch and its libraries when they load.
-os.environ.update(
-    OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PARALLELISM="false",
-    HF_HUB_OFFLINE="1",
-)  # fmt: skip
+os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PARALLELISM="false")
 
 import io
 import json
