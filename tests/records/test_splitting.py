@@ -47,9 +47,11 @@ def test_shares_and_labels_are_kept() -> None:
     assert sizes["test"] == pytest.approx(200, abs=10)
 
 
-def test_the_order_of_records_does_not_matter_for_who_shares_a_split() -> None:
+def test_the_seed_decides_the_split() -> None:
     records = some_records()
-    assert split_records(records, [], TENTHS) == split_records(records, [], TENTHS)
+    first = split_records(records, [], TENTHS)
+    assert split_records(some_records(), [], TENTHS) == first
+    assert split_records(records, [], TENTHS.model_copy(update={"seed": 43})) != first
 
 
 def test_the_gate_names_a_crossing_group() -> None:

@@ -17,7 +17,7 @@ from verdict.errors import VerdictError
 from verdict.progress import Bar
 from verdict.sources import download as module
 from verdict.sources import filesystems
-from verdict.sources.download import download
+from verdict.sources.download import receive
 
 CONTENT = random.Random(2).randbytes(1_000_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -99,7 +99,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Put]:
 def fetch(tmp_path: Path) -> Callable[..., bytes]:
     def run(address: str, sha256: str | None = SHA256) -> bytes:
         destination = tmp_path / "raw" / "archive.zip"
-        download(address, destination, sha256=sha256, partial_folder=tmp_path / "partial")
+        receive(address, sha256=sha256, partial_folder=tmp_path / "partial").place(destination)
         assert not list((tmp_path / "partial").glob("*.data"))
         return destination.read_bytes()
 
@@ -122,7 +122,9 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str]
 
             patch.setattr(Bar, "advance", advance)
             with pytest.raises(KeyboardInterrupt):
-                download(address, tmp_path / "x", sha256=None, partial_folder=tmp_path / "partial")
+                receive(address, sha256=None, partial_folder=tmp_path / "partial").place(
+                    tmp_path / "x"
+                )
         (data,) = (tmp_path / "partial").glob("*.data")
         assert data.stat().st_size == 2 * BLOCK
         return data

@@ -17,7 +17,7 @@ from tests.sources.servers import FileServer, serving
 from verdict.errors import VerdictError
 from verdict.sources import download as module
 from verdict.sources import http, partial
-from verdict.sources.download import download
+from verdict.sources.download import receive
 
 CONTENT = random.Random(1).randbytes(3_000_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -36,7 +36,7 @@ def fetch(tmp_path: Path) -> Callable[..., bytes]:
 
     def run(address: str, sha256: str | None = SHA256) -> bytes:
         destination = tmp_path / "raw" / "archive.zip"
-        download(address, destination, sha256=sha256, partial_folder=tmp_path / "partial")
+        receive(address, sha256=sha256, partial_folder=tmp_path / "partial").place(destination)
         assert not list((tmp_path / "partial").glob("*.data"))
         assert not list((tmp_path / "partial").glob("*.json"))
         return destination.read_bytes()
@@ -342,7 +342,7 @@ def test_second_process_is_kept_out(tmp_path: Path) -> None:
             partial.Partial(tmp_path / "partial", address).locked("it"),
             pytest.raises(VerdictError, match="Another process"),
         ):
-            download(address, tmp_path / "a", sha256=None, partial_folder=tmp_path / "partial")
+            receive(address, sha256=None, partial_folder=tmp_path / "partial").place(tmp_path / "a")
 
 
 def test_destination_on_another_file_system(tmp_path: Path) -> None:
@@ -352,7 +352,9 @@ def test_destination_on_another_file_system(tmp_path: Path) -> None:
     folder = other / f"verdict-{os.getpid()}"
     try:
         with serving(FileServer(CONTENT)) as server:
-            download(f"{server.address}/a", folder / "a", sha256=SHA256, partial_folder=tmp_path)
+            receive(f"{server.address}/a", sha256=SHA256, partial_folder=tmp_path).place(
+                folder / "a"
+            )
         assert (folder / "a").read_bytes() == CONTENT
         assert [path.name for path in folder.iterdir()] == ["a"]
         assert not list(tmp_path.glob("*.data"))
@@ -366,9 +368,9 @@ def test_killed_download_is_continued(tmp_path: Path, fetch: Callable[..., bytes
     with serving(FileServer(CONTENT, wait_at=2 * 2**20)) as server:
         address = f"{server.address}/a"
         code = (
-            "import sys; from pathlib import Path; from verdict.sources.download import download; "
+            "import sys; from pathlib import Path; from verdict.sources.download import receive; "
             "address, *paths = sys.argv[1:]; destination, partial = map(Path, paths); "
-            "download(address, destination, sha256=None, partial_folder=partial)"
+            "receive(address, sha256=None, partial_folder=partial).place(destination)"
         )
         arguments = [address, str(tmp_path / "a"), str(tmp_path / "partial")]
         process = subprocess.Popen([sys.executable, "-c", code, *arguments])

@@ -33,14 +33,6 @@ _OPENERS: dict[str, Opener] = {
 }
 
 
-def download(address: str, destination: Path, *, sha256: str | None, partial_folder: Path) -> None:
-    """Bring the file at ``address`` to ``destination``, which changes only once all is checked.
-
-    The arguments and the errors are those of ``receive``; the folder of ``destination`` is made.
-    """
-    receive(address, sha256=sha256, partial_folder=partial_folder).place(destination)
-
-
 def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Partial:
     """Bring the file at ``address`` whole into ``partial_folder``, to be placed by the caller.
 
