@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 -include .env
 export HF_TOKEN GOOGLE_APPLICATION_CREDENTIALS AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+# Set and empty would mean another thing than not set.
+$(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD WANDB_API_KEY,\
+  $(if $($(name)),$(eval export $(name))))
 
 .PHONY: help repro install install-dev test lint format bench lock
 .DEFAULT_GOAL := help

@@ -1,0 +1,119 @@
+"""The adapter as an MLflow model: asked about images, it answers in words.
+
+``mlflow`` runs this file when it saves and when it loads the model; torch is imported only to load.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+
+class AnsweringModel(PythonModel):
+    """Generates one text a row; a classifier gives its likeliest label instead.
+
+    The base model is not part of it: ``mlflow.pyfunc.load_model(uri, model_config={"base":
+    "models/base"})`` says where it is. ``device`` (auto, cpu, cuda) and ``max_new_tokens`` can be
+    given there too.
+    """
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load base and adapter.
+
+        Raises:
+            VerdictError: the base is not where the configuration says.
+        """
+        import torch
+
+        from verdict.models.inference import load_for_inference
+        from verdict.params import ModelOptions
+
+        config = context.model_config
+        adapter = Path(context.artifacts["adapter"])
+        origin = json.loads((adapter / "provenance.json").read_text(encoding="utf-8"))
+        self._device = config["device"]
+        if self._device == "auto":
+            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._longest = config["max_new_tokens"]
+        self._loaded = load_for_inference(
+            Path(config["base"]),
+            adapter,
+            ModelOptions(**origin["parameters"]["model"]),
+            self._device,
+        )
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> list[str]:
+        """Answer each row of a table.
+
+        Args:
+            model_input: a DataFrame with ``image`` (an encoded image's bytes, or its path) and
+                ``prompt`` (the question, or a list of messages as in ``data/chat``).
+        """
+        from verdict.answers.prompts import batches
+
+        images, conversations = _conversations(model_input)
+        texts = [""] * len(conversations)
+        store: Any = images
+        for batch in batches(self._loaded.processor, conversations, store, 16, self._device):
+            for row, answer in zip(batch.conversations, self._answer(batch), strict=True):
+                texts[int(row.id)] = answer
+        return texts
+
+    def _answer(self, batch: Any) -> list[str]:
+        from verdict.answers.classify import classify
+        from verdict.answers.generate import generate_answers
+        from verdict.answers.prompts import candidate_ids
+        from verdict.records.conversations import Answers
+
+        model, processor, labels = self._loaded.model, self._loaded.processor, self._loaded.labels
+        if labels is not None:
+            scores = classify(model, batch.inputs, labels, labels)
+            return [labels[row.index(max(row))] for row in scores]
+        # Rendering any answer shows how a turn ends.
+        [ended] = candidate_ids(processor, batch.conversations[0].prompt, Answers({"": "x"}, ""))
+        return generate_answers(
+            model,
+            processor,
+            batch.inputs,
+            end_of_turn=ended[-1],
+            max_new_tokens=self._longest,
+        )
+
+
+def _conversations(table: pd.DataFrame) -> tuple[dict[str, bytes], list[Any]]:
+    from verdict.errors import VerdictError
+    from verdict.records.conversations import Conversation
+
+    missing = {"image", "prompt"} - set(table.columns)
+    if missing:
+        raise VerdictError(
+            f"the input has no column {' and no column '.join(sorted(missing))}; give a DataFrame "
+            "with `image` (bytes or a path) and `prompt` (the question, or a list of messages)"
+        )
+    images = {
+        str(row): image if isinstance(image, bytes) else Path(image).read_bytes()
+        for row, image in enumerate(table["image"])
+    }
+    rows = [
+        Conversation(str(row), "", "", {}, _messages(prompt), [])
+        for row, prompt in enumerate(table["prompt"])
+    ]
+    return images, rows
+
+
+def _messages(prompt: Any) -> list[dict[str, Any]]:
+    if not isinstance(prompt, str):
+        return list(prompt)
+    content = [{"type": "image"}, {"type": "text", "text": prompt}]
+    return [{"role": "user", "content": content}]
+
+
+mlflow.models.set_model(AnsweringModel())
