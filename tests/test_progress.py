@@ -9,7 +9,7 @@ def test_plain_lines_where_there_is_no_terminal(
 ) -> None:
     monkeypatch.setattr(module, "PLAIN_INTERVAL", 0.0)
     with progress("train", unit="steps") as bar:
-        bar.set_total(2)
+        bar.begin(2)
         bar.advance(1, "loss 0.5")
         bar.advance(1, "loss 0.4")
     first, second, last = capsys.readouterr().err.splitlines()

@@ -12,7 +12,7 @@ PROBE = """
 import json, sys
 from verdict.params import Reproducibility
 from verdict.reproducibility import pin_cpu
-pin_cpu(Reproducibility(device="cpu", cpu_isa=sys.argv[1], threads=1))
+pin_cpu(Reproducibility(device="cpu", cpu_isa=sys.argv[1], threads=1, strict=True))
 import numpy, torch
 from numpy._core._multiarray_umath import __cpu_features__ as features
 print(json.dumps({
@@ -57,7 +57,7 @@ def test_a_gpu_that_is_asked_for_and_absent_is_an_error(monkeypatch: pytest.Monk
     from verdict.reproducibility import device_name
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    wanted = Reproducibility(device="cuda", cpu_isa="native", threads=None)
+    wanted = Reproducibility(device="cuda", cpu_isa="native", threads=None, strict=True)
     with pytest.raises(VerdictError, match=r"torch finds no usable GPU; check `nvidia-smi`"):
         device_name(wanted)
     assert device_name(wanted.model_copy(update={"device": "auto"})) == "cpu"

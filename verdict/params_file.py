@@ -16,6 +16,8 @@ from verdict.params import Params
 
 PARAMS_FILE = Path("params.yaml")
 PIPELINE_FILE = Path("dvc.yaml")
+#: Sections that change no output, so that every stage may read them and none lists them.
+WITHOUT_EFFECT = frozenset({"tracking"})
 
 
 class UnlistedParameterError(VerdictError):
@@ -49,17 +51,23 @@ def load_params(stage: str) -> Params:
         VerdictError: the file is invalid, or the stage unknown.
         UnlistedParameterError: later, when a parameter outside the stage's list is read.
     """
-    return cast(Params, _Listed(read_params(), stage, listed_params(stage)))
+    return cast(Params, _Listed(read_params(), stage, listed_params(stage) | WITHOUT_EFFECT))
 
 
 def listed_params(stage: str) -> frozenset[str]:
     """Return the dotted keys of params.yaml that dvc.yaml lists for ``stage``."""
-    name, _, key = stage.partition("@")
+    key = stage.partition("@")[2]
+    listed = stage_definition(stage).get("params", [])
+    return frozenset(str(entry).replace("${key}", key) for entry in listed)
+
+
+def stage_definition(stage: str) -> dict[str, Any]:
+    """Return what dvc.yaml says of ``stage`` (of each of its stages, for a ``foreach`` one)."""
+    name = stage.partition("@")[0]
     stages = _read_yaml(PIPELINE_FILE).get("stages", {})
     if name not in stages:
         raise VerdictError(f"{PIPELINE_FILE} has no stage {name!r}; it has {', '.join(stages)}")
-    definition = stages[name].get("do", stages[name])
-    return frozenset(str(entry).replace("${key}", key) for entry in definition.get("params", []))
+    return stages[name].get("do", stages[name])
 
 
 class _Listed:

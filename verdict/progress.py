@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from verdict.processes import is_main
+
 #: Seconds between two plain lines where there is no terminal.
 PLAIN_INTERVAL = 10.0
 
@@ -29,7 +31,7 @@ class Bar:
         self._task: TaskID | None = (
             live.add_task(description, total=total, note="") if live else None
         )
-        self._done = 0.0
+        self._done = self._done_before = 0.0
         self._started = self._printed = time.monotonic()
 
     def advance(self, amount: float = 1, note: str = "") -> None:
@@ -41,19 +43,30 @@ class Bar:
             self._printed = time.monotonic()
             self._print(note)
 
-    def set_total(self, total: float) -> None:
-        """Say how much there is to do, where that is known only later."""
-        self._total = total
+    def begin(self, total: float, done: float = 0.0) -> None:
+        """Say how much there is to do, where that is known only later; the clock starts now.
+
+        ``done`` units were done before, in an earlier run; they do not count for the rate.
+        """
+        self._total, self._done, self._done_before = total, done, done
+        self._started = time.monotonic()
         if self._live is not None and self._task is not None:
-            self._live.update(self._task, total=total)
+            self._live.reset(self._task, total=total, completed=int(done))
+
+    @property
+    def rate(self) -> float:
+        """Units a second since the beginning, 0 before the first."""
+        elapsed = time.monotonic() - self._started
+        return (self._done - self._done_before) / elapsed if elapsed else 0.0
 
     def close(self) -> None:
         if self._live is None:
             self._print("done")
 
     def _print(self, note: str) -> None:
-        elapsed = time.monotonic() - self._started
-        rate = self._done / elapsed if elapsed else 0.0
+        if not is_main():
+            return
+        rate = self.rate
         of = f"/{self._total:,.0f}" if self._total else ""
         left = (
             f", {(self._total - self._done) / rate:,.0f} s left"
@@ -72,9 +85,10 @@ class Bar:
 def progress(description: str, total: float | None = None, unit: str = "records") -> Iterator[Bar]:
     """Show progress of one long task on standard error.
 
-    ``total`` is in ``unit``; without it only the count and the rate are shown.
+    ``total`` is in ``unit``; without it only the count and the rate are shown. Of several processes
+    that work together only the first shows anything.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_main())
     if not console.is_terminal:
         bar = Bar(description, total, unit, None)
         yield bar

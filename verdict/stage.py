@@ -36,3 +36,6 @@ def _quieten_libraries() -> None:
         warnings.filterwarnings("ignore", category=FutureWarning, module=library)
     # It looks for an optional package of CPU kernels, and works without.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # Checkpoints of a tiny model are written within a second of one another; the order that it
+    # then falls back to is the right one.
+    logging.getLogger("transformers.trainer_utils").setLevel(logging.ERROR)
