@@ -20,7 +20,13 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 #: What takes longest comes last; the rest before it, in its usual order.
-SLOW = ("tests/answers/test_answers.py", "tests/models/", "tests/pipeline/")
+SLOW = (
+    "tests/answers/test_answers.py",
+    "tests/models/",
+    "tests/benchmarks/",
+    "tests/tracking/",
+    "tests/pipeline/",
+)
 
 ISIC_HEADER = (
     "image_name,patient_id,{lesion}sex,age_approx,anatom_site_general_challenge,diagnosis,"

@@ -7,6 +7,7 @@ os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PAR
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,23 @@ MODEL = ModelOptions(**COMMITTED["model"])
 LORA = Lora(**COMMITTED["lora"])
 QLORA = Quantization(**{**COMMITTED["quantization"], "load_in_4bit": True})
 NOT_QUANTIZED = QLORA.model_copy(update={"load_in_4bit": False})
+#: Twelve training rows in batches of 4: three steps an epoch.
 TRAIN = Train(
     **{
         **COMMITTED["train"],
         "max_steps": 4,
         "per_device_train_batch_size": 4,
+        "per_device_eval_batch_size": 4,
+        "dataloader_num_workers": 0,
         "logging_steps": 1,
+        "save_steps": 2,
         "warmup_steps": 0,
     }
 )
+LABELS = ["benign", "melanoma"]
+
+
+SPLIT = ["train"] * 12 + ["validation"] * 4 + ["test"] * 4
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,13 @@ class Tiny:
     records: Path
     chat: Path
     conversations: list[Conversation]
+    validation: list[Conversation]
     images: ImageStore
     answers: Answers
 
 
 def build_tiny(folder: Path) -> Tiny:
-    """Build a base with two pre-training steps, and sixteen coloured squares as records."""
+    """Build a base with two pre-training steps, and twenty coloured squares as records."""
     from verdict.models.embedded import build_model
 
     build_model(folder / "base", seed=1, steps=2)
@@ -70,18 +80,24 @@ def build_tiny(folder: Path) -> Tiny:
                 "sha256": f"{i:064x}",
                 "row": i,
             }
-            for i in range(16)
+            for i in range(len(SPLIT))
         ),
     )
     rows = read_records(records)
-    splits = {row.id: "train" if i < 12 else "test" for i, row in enumerate(rows)}
+    splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
     write_chat(folder / "chat", rows, splits, Format(**COMMITTED["format"]))
+    return open_tiny(folder)
+
+
+def open_tiny(folder: Path) -> Tiny:
+    """Read what ``build_tiny`` has written."""
     return Tiny(
         base=folder / "base",
-        records=records,
+        records=folder / "records",
         chat=folder / "chat",
         conversations=read_conversations(folder / "chat" / "train.jsonl"),
-        images=ImageStore(records),
+        validation=read_conversations(folder / "chat" / "validation.jsonl"),
+        images=ImageStore(folder / "records"),
         answers=read_answers(folder / "chat"),
     )
 
@@ -93,3 +109,56 @@ def _square(number: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=95)
     return buffer.getvalue()
+
+
+def train_tiny(
+    tiny: Tiny,
+    checkpoints: Path,
+    *,
+    quantization: Quantization = NOT_QUANTIZED,
+    lora: Lora = LORA,
+    options: Train = TRAIN,
+    model: ModelOptions = MODEL,
+    conversations: Sequence[Conversation] | None = None,
+    on_point: Callable[[int, dict[str, float]], None] = lambda *_: None,
+) -> Any:
+    """Train on the tiny records as the train stage does; return its ``Training``."""
+    from verdict.models.load import load_model, load_processor
+    from verdict.models.train import train_model
+    from verdict.reproducibility import make_deterministic
+
+    make_deterministic(options.seed)
+    task = tiny_task(
+        tiny, checkpoints, lora=lora, options=options, model=model, conversations=conversations
+    )
+    return train_model(
+        load_model(tiny.base, model, "cpu", quantization, task.labels),
+        load_processor(tiny.base),
+        task,
+        on_point=on_point,
+    )
+
+
+def tiny_task(
+    tiny: Tiny,
+    checkpoints: Path,
+    *,
+    lora: Lora = LORA,
+    options: Train = TRAIN,
+    model: ModelOptions = MODEL,
+    conversations: Sequence[Conversation] | None = None,
+) -> Any:
+    """Return the ``verdict.models.train.Task`` of the tiny records."""
+    from verdict.models.train import Task
+
+    return Task(
+        train_conversations=conversations or tiny.conversations,
+        validation_conversations=tiny.validation,
+        images=tiny.images,
+        labels=LABELS if model.task == "classify" else None,
+        train=options,
+        lora=lora,
+        model=model,
+        checkpoints=checkpoints,
+        device="cpu",
+    )

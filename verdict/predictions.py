@@ -16,6 +16,9 @@ from scipy.special import logsumexp
 from verdict.errors import VerdictError
 from verdict.files import replacing
 
+#: One row a record. ``log_probabilities`` are those of the candidate answers or, from a classifier,
+#: of the labels. A classifier writes nothing: its ``generated`` is empty, and its ``parsed`` the
+#: likeliest label, so that the metrics of generated answers equal those of the likeliest label.
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string()),

@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny: Tiny) -> tuple[Any, Any]:
-    from verdict.models.load import load_for_inference
+def loaded(tiny: Tiny) -> Any:
+    from verdict.models.inference import load_for_inference
 
     return load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
 
@@ -23,11 +23,11 @@ def batch(tiny: Tiny, processor: Any, size: int) -> Any:
     return next(batches(processor, tiny.conversations[:size], tiny.images, size, "cpu"))
 
 
-def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: Any) -> None:
     from verdict.answers.prompts import candidate_ids
     from verdict.answers.score import score_candidates
 
-    model, processor = loaded
+    model, processor = loaded.model, loaded.processor
     inputs = batch(tiny, processor, 3).inputs
     candidates = candidate_ids(processor, tiny.conversations[0].prompt, tiny.answers)
     assert len(candidates[0]) != len(candidates[1])
@@ -51,15 +51,13 @@ def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: tuple[Any, 
             assert scores[row][index] == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_batch_size_changes_no_answer(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+def test_the_batch_size_changes_no_answer(tiny: Tiny, loaded: Any) -> None:
     from verdict.answers.evaluate import predict
 
-    model, processor = loaded
     one, many = (
         predict(
             "x",
-            model,
-            processor,
+            loaded,
             tiny.conversations,
             tiny.images,
             tiny.answers,
@@ -74,29 +72,28 @@ def test_the_batch_size_changes_no_answer(tiny: Tiny, loaded: tuple[Any, Any]) -
     np.testing.assert_allclose(one.log_probabilities, many.log_probabilities, atol=1e-4)
 
 
-def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: tuple[Any, Any]) -> None:
+def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: Any) -> None:
     import copy
     from dataclasses import replace
 
     from verdict.answers.prompts import batches
 
-    _, processor = loaded
     rows = []
     for index, row in enumerate(tiny.conversations[:6]):
         prompt = copy.deepcopy(row.prompt)
         prompt[-1]["content"][1]["text"] += " malignant" * (index % 3)
         rows.append(replace(row, prompt=prompt))
-    made = list(batches(processor, rows, tiny.images, 4, "cpu"))
+    made = list(batches(loaded.processor, rows, tiny.images, 4, "cpu"))
     assert [len(batch.conversations) for batch in made] == [2, 2, 2]
     assert all(batch.inputs["attention_mask"].all() for batch in made)
 
 
 def test_generation_stops_at_the_end_of_the_turn(
-    tiny: Tiny, loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from verdict.answers.generate import generate_answers
 
-    model, processor = loaded
+    model, processor = loaded.model, loaded.processor
     inputs = batch(tiny, processor, 1).inputs
     generated: list[int] = []
     generate = model.generate
@@ -114,13 +111,3 @@ def test_generation_stops_at_the_end_of_the_turn(
     for end_of_turn in (first, never):
         generate_answers(model, processor, inputs, end_of_turn=end_of_turn, max_new_tokens=20)
     assert generated == [1, 20]
-
-
-def test_an_adapter_that_is_not_there_is_named(tiny: Tiny) -> None:
-    from verdict.errors import VerdictError
-    from verdict.models.load import load_for_inference
-
-    with pytest.raises(VerdictError, match="holds no adapter; run `dvc repro train`"):
-        load_for_inference(tiny.base, tiny.records, MODEL, "cpu")
-    with pytest.raises(VerdictError, match="missing-model is not here"):
-        load_for_inference(tiny.base.with_name("missing-model"), tiny.records, MODEL, "cpu")

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from verdict.params import Reproducibility
 from verdict.reproducibility import pin_cpu
-pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1))
+pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model
 build_model(Path(sys.argv[1]), seed=int(sys.argv[2]), steps=int(sys.argv[3]))
 """

@@ -1,14 +1,19 @@
-"""Save an adapter so that a stranger can use it and knows what it came from."""
+"""Save what was trained so that a stranger can use it and knows what it came from."""
 
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from peft import PeftModel
+from peft.utils import CONFIG_NAME
 from transformers import ProcessorMixin
 
-from verdict.files import replacing, sha256_of, sha256_of_tree, write_json
-from verdict.models.load import ADAPTER_CONFIG
+from verdict.files import replacing, write_json
+
+PROVENANCE_FILE = "provenance.json"
 
 #: The packages that decide the numbers.
 _PACKAGES = (
@@ -27,37 +32,61 @@ _PACKAGES = (
 
 
 def save_adapter(
-    destination: Path, model: Any, processor: ProcessorMixin, provenance: dict[str, Any]
+    destination: Path,
+    model: Any,
+    processor: ProcessorMixin,
+    provenance: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Write adapter, processor and ``provenance.json`` into one folder, replacing it whole."""
+    """Write adapter, processor and ``provenance.json`` into one folder, replacing it whole.
+
+    Args:
+        model: a peft model, of which the adapter is saved in float32; or a wholly trained model, of
+            which everything is saved.
+        dtype: what a wholly trained model is saved in; its parameters are cast in place, since a
+            second copy might not fit into memory.
+    """
     with replacing(destination) as partial:
-        model.save_pretrained(partial)
+        if isinstance(model, PeftModel):
+            # "auto" asks the hub for the base's vocabulary; nothing here changes its size.
+            model.save_pretrained(str(partial), save_embedding_layers=False)
+            _sort_config(partial / CONFIG_NAME)
+        else:
+            for parameter in model.parameters():
+                parameter.data = parameter.data.to(dtype)
+            model.save_pretrained(partial)
         processor.save_pretrained(partial)
-        # peft's stock model card says nothing about this adapter.
-        (partial / "README.md").unlink(missing_ok=True)
-        _sort_config(partial / ADAPTER_CONFIG)
-        write_json(partial / "provenance.json", provenance)
+        # peft's stock model card says nothing about this adapter, and the trainer's pickled
+        # arguments belong to this run alone.
+        for name in ("README.md", "training_args.bin"):
+            (partial / name).unlink(missing_ok=True)
+        write_json(partial / PROVENANCE_FILE, provenance)
 
 
 def describe_origin(
     *,
-    base: Path,
     base_name: str,
     base_revision: str | None,
-    chat: Path,
-    records: Path,
+    digests: Mapping[str, str],
+    labels: list[str] | None,
     parameters: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return what an adapter came from: base model, data, parameters, package versions."""
+    """Return what an adapter came from: base model, data, parameters, package versions.
+
+    Args:
+        digests: the SHA-256 of each dependency of the train stage, by its path.
+        labels: a classifier's labels in the order of its outputs; None for a model that writes.
+    """
     return {
         "base": {
             "name": base_name,
             "revision": base_revision,
-            "sha256": sha256_of_tree(base),
+            "sha256": digests["models/base"],
         },
+        "labels": labels,
         "training_data": {
-            "conversations_sha256": sha256_of(chat),
-            "records_sha256": sha256_of_tree(records),
+            "conversations_sha256": digests["data/chat/train.jsonl"],
+            "records_sha256": digests["data/records"],
         },
         "parameters": parameters,
         # Without the local part: 2.13.0+cpu and 2.13.0+cu130 are the same release.

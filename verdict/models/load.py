@@ -1,28 +1,28 @@
 """Load processors and models from folders on disk; nothing comes from the network here."""
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import (
     AutoModelForImageTextToText,
+    AutoModelForSequenceClassification,
     AutoProcessor,
     BitsAndBytesConfig,
     PreTrainedModel,
     ProcessorMixin,
 )
+from transformers.utils import logging
 
 from verdict.errors import VerdictError
 from verdict.params import ModelOptions, Quantization
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-
-#: Kept out of 4-bit: the head, and the small part that turns pixels into tokens. Full names, since
+#: Kept out of 4-bit: the heads, and the small part that turns pixels into tokens. Full names, since
 #: ``vision_tower`` alone matches nothing, and naming any drops the default (``lm_head``).
-NOT_QUANTIZED = ["lm_head", "model.vision_tower", "model.multi_modal_projector"]
-
-ADAPTER_CONFIG = "adapter_config.json"
+NOT_QUANTIZED = ["lm_head", "score", "model.vision_tower", "model.multi_modal_projector"]
 
 
 def load_processor(folder: Path) -> ProcessorMixin:
@@ -40,50 +40,62 @@ def load_model(
     options: ModelOptions,
     device: str,
     quantization: Quantization | None = None,
+    labels: Sequence[str] | None = None,
 ) -> PreTrainedModel:
-    """Load an image-text-to-text model in the wanted precision, on ``cpu`` or ``cuda``.
+    """Load a model in the wanted precision, on ``cpu`` or ``cuda``.
 
     Args:
         quantization: given and ``load_in_4bit``, the language model's linear layers are held in
             4 bits (bitsandbytes), computing in ``options.dtype``.
+        labels: given, the model is a classifier: a ``score`` head of one output a label instead of
+            the head that writes words. Where the folder holds no such head, it is new and random
+            (from torch's current seed).
 
     Raises:
-        VerdictError: the folder is missing or holds no safetensors weights.
+        VerdictError: the folder is missing, or lacks some of the weights.
     """
     _require(folder)
     dtype = getattr(torch, options.dtype)
-    model = AutoModelForImageTextToText.from_pretrained(
-        folder,
-        dtype=dtype,
-        attn_implementation=options.attn_implementation,
-        quantization_config=_bitsandbytes(quantization, dtype),
-        device_map={"": device},
-        use_safetensors=True,
-        local_files_only=True,
-    )
+    arguments: dict[str, Any] = {
+        "dtype": dtype,
+        "attn_implementation": options.attn_implementation,
+        "quantization_config": _bitsandbytes(quantization, dtype),
+        # One process a GPU: each has its own.
+        "device_map": {"": int(os.environ.get("LOCAL_RANK", 0)) if device == "cuda" else device},
+        "use_safetensors": True,
+        "local_files_only": True,
+    }
+    kind: Any = AutoModelForImageTextToText
+    if labels is not None:
+        kind = AutoModelForSequenceClassification
+        arguments["id2label"] = dict(enumerate(labels))
+        arguments["label2id"] = {label: index for index, label in enumerate(labels)}
+    with _quiet():
+        model, report = kind.from_pretrained(folder, output_loading_info=True, **arguments)
+    missing = set(report["missing_keys"]) - ({"score.weight"} if labels is not None else set())
+    if missing or report["mismatched_keys"]:
+        names = sorted(missing) + sorted(str(key) for key in report["mismatched_keys"])
+        raise VerdictError(
+            f"{folder} does not hold all weights of its {type(model).__name__}, and they would be "
+            f"random: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}; fetch it again with "
+            "`dvc repro --force fetch_model`"
+        )
+    if labels is not None:
+        # The head is read off at the last token that is not padding.
+        model.config.pad_token_id = model.config.get_text_config().pad_token_id
     _keep_quantized_weights_exact(model)
     return model
 
 
-def load_for_inference(
-    folder: Path, adapter: Path, options: ModelOptions, device: str
-) -> "tuple[PreTrainedModel | PeftModel, ProcessorMixin]":
-    """Load what answers questions: a model alone, or with an adapter laid over it.
-
-    Args:
-        adapter: an adapter's folder, or the model's own ``config.json`` where there is none.
-
-    Returns:
-        The model in evaluation mode, and the processor saved beside its adapter or weights.
-    """
-    model = load_model(folder, options, device)
-    if not (adapter / ADAPTER_CONFIG).exists():
-        if adapter.name != "config.json":
-            raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
-        return model.eval(), load_processor(folder)
-    from peft import PeftModel
-
-    return PeftModel.from_pretrained(model, adapter).eval(), load_processor(adapter)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from listing missing weights: they are checked, and the head is new."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _require(folder: Path) -> None:

@@ -7,37 +7,81 @@ from typing import Any
 
 import datasets
 from PIL import Image
+from transformers import ProcessorMixin
 
+from verdict.models.balance import Selection
 from verdict.records.conversations import Conversation
 from verdict.records.shards import ImageStore
 
+#: Stands where an image would, when the model is given its features instead.
+BLANK = Image.new("RGB", (1, 1))
 
-def training_rows(conversations: Sequence[Conversation], images: ImageStore) -> datasets.Dataset:
-    """Return a dataset with ``prompt``, ``completion`` and ``image`` as trl's trainer reads them.
+
+def training_rows(
+    conversations: Sequence[Conversation],
+    images: ImageStore,
+    selection: Selection | None = None,
+    *,
+    blank_images: bool = False,
+    padding: int = 0,
+) -> datasets.Dataset:
+    """Return a dataset with ``prompt``, ``completion``, ``image``, ``label`` and ``position``.
 
     Only positions are stored; a row is put together when it is asked for, so shuffling moves no
     pixels and memory does not grow with the data.
+
+    Args:
+        selection: which conversations, and what their labels count; without it all, equally.
+        blank_images: put ``BLANK`` into every row instead of decoding its image.
+        padding: rows to add at the end that fill up a batch and of which nothing is learned. Their
+            position is that of a real row, as its bitwise complement (below 0).
     """
-    positions = datasets.Dataset.from_dict({"position": list(range(len(conversations)))})
-    return positions.with_transform(_Materialise(conversations, images))
+    chosen = selection.positions if selection else list(range(len(conversations)))
+    weights = selection.weights if selection else None
+    positions = datasets.Dataset.from_dict({"position": chosen + [~chosen[0]] * padding})
+    return positions.with_transform(
+        _Materialise(conversations, None if blank_images else images, weights)
+    )
 
 
 class _Materialise:
     """Turns positions into rows; a class, so that ``datasets`` can pickle it."""
 
-    def __init__(self, conversations: Sequence[Conversation], images: ImageStore):
-        self._conversations, self._images = conversations, images
+    def __init__(
+        self,
+        conversations: Sequence[Conversation],
+        images: ImageStore | None,
+        weights: dict[str, float] | None,
+    ):
+        self._conversations, self._images, self._weights = conversations, images, weights
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        chosen = [self._conversations[position] for position in batch["position"]]
-        return {
+        chosen = [self._conversations[max(p, ~p)] for p in batch["position"]]
+        rows: dict[str, list[Any]] = {
+            "position": batch["position"],
+            "label": [row.label for row in chosen],
             # trl edits messages in place.
             "prompt": [copy.deepcopy(row.prompt) for row in chosen],
             "completion": [copy.deepcopy(row.completion) for row in chosen],
-            "image": [decode(self._images[row.id]) for row in chosen],
+            "image": [decode(self._images[row.id]) if self._images else BLANK for row in chosen],
         }
+        if self._weights is not None:
+            rows["weight"] = [self._weights[row.label] for row in chosen]
+        return rows
 
 
 def decode(data: bytes) -> Image.Image:
     """Decode a stored image to RGB."""
     return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def without_pixels(processor: ProcessorMixin) -> ProcessorMixin:
+    """Return a processor that leaves images at their size, for rows with blank images.
+
+    Text and image tokens come out as ever; enlarging a blank image costs nearly as much as a real
+    one.
+    """
+    cheap: Any = copy.copy(processor)
+    cheap.image_processor = copy.copy(cheap.image_processor)
+    cheap.image_processor.do_resize = False
+    return cheap

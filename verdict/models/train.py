@@ -1,28 +1,69 @@
-"""Fine-tune an adapter with trl's SFTTrainer: loss on the answer only."""
+"""Fine-tune a model on conversations: adapters or all weights, writing or classifying."""
 
-import math
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig
 from transformers import (
+    EarlyStoppingCallback,
     PreTrainedModel,
     PrinterCallback,
     ProcessorMixin,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
 )
-from trl import SFTConfig, SFTTrainer
 
 from verdict.errors import VerdictError
+from verdict.models.adapt import hold_in_float32, make_trainable
+from verdict.models.arguments import optimizer_for, training_arguments
+from verdict.models.balance import Selection, select_rows
+from verdict.models.checkpoints import newest_complete
+from verdict.models.collate import Collator
+from verdict.models.failures import explained
+from verdict.models.parts import part_of
+from verdict.models.preflight import Preflight, run_preflight
 from verdict.models.rows import training_rows
+from verdict.models.trainer import ClassifyingTrainer, WritingTrainer
+from verdict.models.vision_features import VisionFeatures
+from verdict.models.watch import Watch, evaluation_curve, heed_signals, loss_curve
 from verdict.params import Lora, ModelOptions, Train
-from verdict.progress import Bar, progress
+from verdict.progress import progress
 from verdict.records.conversations import Conversation
 from verdict.records.shards import ImageStore
+from verdict.reproducibility import seed_everything
+
+Trainer = WritingTrainer | ClassifyingTrainer
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned, from what, and how.
+
+    Attributes:
+        labels: a classifier's labels in the order of its outputs; None for a model that writes.
+        checkpoints: the folder of this run's checkpoints.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    train_conversations: Sequence[Conversation]
+    validation_conversations: Sequence[Conversation]
+    images: ImageStore
+    labels: Sequence[str] | None
+    train: Train
+    lora: Lora
+    model: ModelOptions
+    checkpoints: Path
+    device: str
+
+    @functools.cached_property
+    def selection(self) -> Selection:
+        """The training rows after ``train.class_imbalance``."""
+        return select_rows(
+            [row.label for row in self.train_conversations],
+            self.train.class_imbalance,
+            self.train.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -30,183 +71,184 @@ class Training:
     """What came out of a training run.
 
     Attributes:
-        model: the peft model, still on its device.
-        log: one entry for every ``logging_steps`` steps: step, loss, learning_rate, grad_norm.
+        model: the trained (peft) model, still on its device.
+        log: the loss curve: step, loss (mean over ``logging_steps``), learning_rate, grad_norm.
+        evaluations: step and eval_loss of every evaluation.
         steps: optimizer steps done.
-        trainable, total: numbers of parameters.
+        consumed: ids of the records of each forward pass, in order.
+        is_main: whether this process writes the results.
     """
 
     model: Any
     log: list[dict[str, float]]
+    evaluations: list[dict[str, float]]
     steps: int
-    trainable: int
-    total: int
+    selection: Selection
+    consumed: list[list[str]]
+    preflight: Preflight
+    is_main: bool
 
-    def summary(self) -> dict[str, float]:
+    def summary(self) -> dict[str, Any]:
         """Return the headline numbers for ``metrics/train.json``."""
-        return {
+        trainable: dict[str, int] = {}
+        total = 0
+        for name, parameter in self.model.named_parameters():
+            # A 4-bit weight packs two numbers into one element.
+            total += parameter.numel() * (2 if parameter.__class__.__name__ == "Params4bit" else 1)
+            if parameter.requires_grad:
+                part = part_of(name)
+                trainable[part] = trainable.get(part, 0) + parameter.numel()
+        summary: dict[str, Any] = {
             "steps": self.steps,
             "first_loss": round(self.log[0]["loss"], 6),
             "last_loss": round(self.log[-1]["loss"], 6),
-            "trainable_parameters": self.trainable,
-            "trainable_share": round(self.trainable / self.total, 6),
+            "trainable_parameters": sum(trainable.values()),
+            "trainable_share": round(sum(trainable.values()) / total, 6),
+            "rows": sum(self.selection.after.values()),
         }
+        if self.evaluations:
+            summary["best_eval_loss"] = round(min(e["eval_loss"] for e in self.evaluations), 6)
+        return summary
 
 
-def train_adapter(
+def train_model(
     model: PreTrainedModel,
     processor: ProcessorMixin,
-    conversations: Sequence[Conversation],
-    images: ImageStore,
+    task: Task,
     *,
-    options: Train,
-    lora: Lora,
-    model_options: ModelOptions,
-    device: str,
+    on_preflight: Callable[[Preflight], None] = lambda _: None,
+    on_point: Callable[[int, dict[str, float]], None] = lambda *_: None,
 ) -> Training:
-    """Train a LoRA adapter on ``model`` (quantized or not).
+    """Prove what is going to be trained, then train; resume from the newest complete checkpoint.
+
+    Args:
+        model: the base (quantized or not), with a ``score`` head for a classifier.
+        on_preflight: called when the checks before step 1 have passed.
+        on_point: called with (step, values) for every point of the curves.
 
     Raises:
-        VerdictError: the targets match no module, or the loss stops being finite.
+        VerdictError: a check before step 1 fails, the loss stops being finite, memory or disk run
+            out, or the run was stopped.
     """
-    with progress("train", unit="steps") as bar:
-        trainer = _trainer(
-            model,
+    with heed_signals() as wish, progress("train", unit="steps") as bar, explained(task.train):
+        watch = Watch(bar, wish, every=task.train.logging_steps, on_point=on_point)
+        trainer = build_trainer(model, processor, task, [watch])
+        checks = run_preflight(
+            trainer,
             processor,
-            training_rows(conversations, images),
-            _arguments(options, model_options, device),
-            _lora_config(lora),
-            bar,
+            task.train_conversations,
+            train=task.train,
+            lora=task.lora,
+            model_options=task.model,
         )
-        trainer.train()
-    peft_model: Any = trainer.model
-    log = [
-        {key: entry[key] for key in ("step", "loss", "learning_rate", "grad_norm")}
-        for entry in trainer.state.log_history
-        if "loss" in entry
-    ]
-    trainable, total = peft_model.get_nb_trainable_parameters()
-    return Training(peft_model, log, trainer.state.global_step, trainable, total)
+        on_preflight(checks)
+        if task.model.cache_vision_features:
+            _cache_vision_features(trainer, processor, task)
+        # Whatever ran before, dropout and the like start from the seed.
+        seed_everything(task.train.seed)
+        checkpoint = newest_complete(task.checkpoints)
+        if checkpoint is not None and trainer.is_world_process_zero():
+            print(f"train: resuming from {checkpoint}")
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    history = trainer.state.log_history
+    return Training(
+        model=trainer.accelerator.unwrap_model(trainer.model),
+        log=loss_curve(history, task.train.logging_steps),
+        evaluations=evaluation_curve(history),
+        steps=trainer.state.global_step,
+        selection=task.selection,
+        consumed=[
+            [task.train_conversations[position].id for position in batch]
+            for batch in trainer.consumed
+        ],
+        preflight=checks,
+        is_main=trainer.is_world_process_zero(),
+    )
 
 
-def _trainer(
+def build_trainer(
     model: PreTrainedModel,
     processor: ProcessorMixin,
-    rows: Any,
-    arguments: SFTConfig,
-    lora_config: LoraConfig,
-    bar: Bar,
-) -> SFTTrainer:
-    try:
-        trainer = SFTTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=rows,
-            processing_class=processor,
-            peft_config=lora_config,
-            callbacks=[_Watch(bar)],
-        )
-    except ValueError as error:
-        if "target modules" not in str(error).lower():
-            raise
-        raise VerdictError(
-            f"lora.target_modules {lora_config.target_modules!r} matches no module of the base "
-            "model; print its module names and mend the pattern"
-        ) from None
+    task: Task,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Trainer:
+    """Return the trainer of a task, its model made trainable; nothing has run yet."""
+    _note_replaced_optimizer(task)
+    arguments = training_arguments(task.train, task.model, task.checkpoints, task.device)
+    padding = _padding(task, arguments.world_size)
+    options: dict[str, Any] = {
+        "model": make_trainable(model, task.train, task.lora),
+        "args": arguments,
+        "train_dataset": training_rows(
+            task.train_conversations, task.images, task.selection, padding=padding
+        ),
+        "padding": padding,
+        # By the trainers' own losses: trl's takes a second forward pass for it.
+        "label_smoothing": task.train.label_smoothing_factor,
+        "eval_dataset": _validation_rows(task),
+        "processing_class": processor,
+        "data_collator": Collator(processor, task.labels),
+        "callbacks": [*callbacks, *_early_stopping(task.train)],
+    }
+    trainer: Trainer = (
+        ClassifyingTrainer(**options)
+        if task.model.task == "classify"
+        else WritingTrainer(**options)
+    )
     trainer.remove_callback(PrinterCallback)
-    trainable_model: Any = trainer.model
-    # trl casts the adapter of a quantized model to bfloat16, where small updates vanish; the
-    # weights that learn are held in float32, and autocast does the arithmetic in model.dtype.
-    for parameter in trainable_model.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
+    hold_in_float32(trainer.model)
     return trainer
 
 
-def _arguments(options: Train, model_options: ModelOptions, device: str) -> SFTConfig:
-    return SFTConfig(
-        # Nothing is saved here: the caller saves the adapter once, at the end.
-        output_dir=".checkpoints",
-        save_strategy="no",
-        learning_rate=options.learning_rate,
-        lr_scheduler_type=options.lr_scheduler_type,
-        warmup_steps=options.warmup_steps,
-        weight_decay=options.weight_decay,
-        max_grad_norm=options.max_grad_norm,
-        num_train_epochs=options.num_train_epochs,
-        max_steps=options.max_steps or -1,
-        per_device_train_batch_size=options.per_device_train_batch_size,
-        gradient_accumulation_steps=options.gradient_accumulation_steps,
-        # The newer name of transformers' gradient_checkpointing.
-        activation_checkpointing=options.gradient_checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": False},
-        optim=_optimizer(options.optim, device),
-        logging_steps=options.logging_steps,
-        # The default hides a loss that is not finite behind the average of the others.
-        logging_nan_inf_filter=False,
-        seed=options.seed,
-        data_seed=options.seed,
-        bf16=model_options.dtype == "bfloat16",
-        use_cpu=device == "cpu",
-        # A cut row loses image tokens or its answer, silently.
-        max_length=None,
-        completion_only_loss=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=device != "cpu",
-        report_to="none",
-        disable_tqdm=True,
+def _padding(task: Task, processes: int) -> int:
+    """Return how many rows fill up the last batch, so that each process has one of full size.
+
+    accelerate would repeat rows from the epoch's beginning, which then count twice.
+    """
+    if processes == 1:
+        return 0
+    return -len(task.selection.positions) % (task.train.per_device_train_batch_size * processes)
+
+
+def _validation_rows(task: Task) -> Any:
+    if task.train.eval_strategy == "no":
+        return None
+    if not task.validation_conversations:
+        raise VerdictError("train.eval_strategy needs a validation split, which is empty")
+    return training_rows(task.validation_conversations, task.images)
+
+
+def _early_stopping(train: Train) -> list[TrainerCallback]:
+    if train.early_stopping_patience is None:
+        return []
+    return [EarlyStoppingCallback(train.early_stopping_patience)]
+
+
+def _note_replaced_optimizer(task: Task) -> None:
+    used = optimizer_for(task.train.optim, task.device)
+    if used != task.train.optim:
+        print(f"train: {task.train.optim} needs a GPU; on this CPU {used} is used instead")
+
+
+def _cache_vision_features(trainer: Trainer, processor: ProcessorMixin, task: Task) -> None:
+    """Compute the training images' features, and let rows come without pixels from now on."""
+    # The first process computes and writes; the others then find the file.
+    with trainer.accelerator.main_process_first():
+        trainer.vision = VisionFeatures.compute(
+            trainer.model,
+            processor,
+            task.train_conversations,
+            task.selection.positions,
+            task.images,
+            task.checkpoints,
+            batch_size=task.train.per_device_eval_batch_size,
+            workers=task.train.dataloader_num_workers,
+            device=task.device,
+        )
+    trainer.train_dataset = training_rows(
+        task.train_conversations,
+        task.images,
+        task.selection,
+        blank_images=True,
+        padding=_padding(task, trainer.args.world_size),
     )
-
-
-def _optimizer(name: str, device: str) -> str:
-    if name == "paged_adamw_8bit" and device == "cpu":
-        print("train: paged_adamw_8bit needs a GPU; on this CPU adamw_torch is used instead")
-        return "adamw_torch"
-    return name
-
-
-def _lora_config(lora: Lora) -> LoraConfig:
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=lora.r,
-        lora_alpha=lora.lora_alpha,
-        lora_dropout=lora.lora_dropout,
-        target_modules=lora.target_modules,
-        modules_to_save=lora.modules_to_save or None,
-    )
-
-
-class _Watch(TrainerCallback):
-    """Shows step and loss, and stops a run whose loss is no longer finite."""
-
-    def __init__(self, bar: Bar):
-        self._bar = bar
-        self._loss = ""
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._bar.set_total(state.max_steps)
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self._bar.advance(1, self._loss)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is None:
-            return
-        if not math.isfinite(loss):
-            raise VerdictError(
-                f"the loss is {loss} at step {state.global_step}; no adapter is published. "
-                "Lower train.learning_rate, or look for damaged rows"
-            )
-        self._loss = f"loss {loss:.4f}"

@@ -1,0 +1,164 @@
+"""Load what answers questions: a model as it comes, under an adapter, or wholly fine-tuned."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel, TaskType
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError
+from transformers import ProcessorMixin
+
+from verdict.errors import VerdictError
+from verdict.files import sha256_of_tree
+from verdict.models.adapter import PROVENANCE_FILE
+from verdict.models.load import load_model, load_processor
+from verdict.params import ModelOptions
+
+#: Beside weights it makes a folder a whole model.
+MODEL_CONFIG = "config.json"
+
+#: What json, safetensors, peft and transformers raise for files that are damaged or do not fit.
+_SIGNS_OF_DAMAGE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    SafetensorError,
+    UserWarning,
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in evaluation mode, and the processor saved beside its adapter or weights.
+
+    Attributes:
+        labels: a classifier's labels in the order of its outputs; None for a model that writes.
+    """
+
+    model: Any
+    processor: ProcessorMixin
+    labels: list[str] | None
+
+
+def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
+    """Load a model unquantized, on ``cpu`` or ``cuda``.
+
+    Args:
+        folder: the model that the adapter was trained on, or the one to take as it comes.
+        adapter: a folder with a peft adapter, or with a wholly fine-tuned model; or the
+            ``config.json`` of ``folder``, to take that model as it comes.
+
+    Raises:
+        VerdictError: a folder is missing, holds no adapter or a damaged one, was trained from
+            another base, or is a classifier whose labels are not recorded.
+    """
+    if not folder.is_dir():
+        raise VerdictError(f"{folder} is not here; run `dvc repro` or `dvc pull` first")
+    if (adapter / CONFIG_NAME).is_file():
+        load = _load_adapted
+    elif (adapter / MODEL_CONFIG).is_file():
+        load = _load_fine_tuned
+    elif adapter.name == MODEL_CONFIG:
+        return Loaded(load_model(folder, options, device).eval(), load_processor(folder), None)
+    else:
+        raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
+    with _damage_explained(folder, adapter):
+        provenance = _read_provenance(adapter)
+        _check_base(folder, adapter, provenance)
+        model, labels = load(folder, adapter, provenance, options, device)
+        return Loaded(model.eval(), load_processor(adapter), labels)
+
+
+def _load_adapted(
+    folder: Path, adapter: Path, provenance: dict[str, Any], options: ModelOptions, device: str
+) -> tuple[Any, list[str] | None]:
+    if not (adapter / SAFETENSORS_WEIGHTS_NAME).is_file():
+        # peft would look for it on the hub.
+        raise OSError(f"{SAFETENSORS_WEIGHTS_NAME} is missing")
+    labels = None
+    if PeftConfig.from_pretrained(str(adapter)).task_type == TaskType.SEQ_CLS:
+        labels = _known_labels(adapter, provenance.get("labels"))
+    model = _load(folder, options, device, labels)
+    with warnings.catch_warnings():
+        # Modules without weights would keep those they were made with.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        return PeftModel.from_pretrained(model, str(adapter), torch_device=device), labels
+
+
+def _load_fine_tuned(
+    folder: Path, adapter: Path, provenance: dict[str, Any], options: ModelOptions, device: str
+) -> tuple[Any, list[str] | None]:
+    config = json.loads((adapter / MODEL_CONFIG).read_text(encoding="utf-8"))
+    labels = None
+    if any(name.endswith("ForSequenceClassification") for name in config["architectures"]):
+        by_index = config.get("id2label", {})
+        recorded = [by_index[str(index)] for index in range(len(by_index))]
+        labels = _known_labels(adapter, provenance.get("labels") or recorded)
+    return _load(adapter, options, device, labels), labels
+
+
+def _load(folder: Path, options: ModelOptions, device: str, labels: list[str] | None) -> Any:
+    """Load a model; a classifier's head computes in float32, whatever the rest does.
+
+    In bfloat16 its few outputs would often tie, which blurs what ranks by them.
+    """
+    model: Any = load_model(folder, options, device, labels=labels)
+    if labels is not None:
+        model.score.float()
+        model.score.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    return model
+
+
+def _known_labels(adapter: Path, labels: list[str] | None) -> list[str]:
+    if not labels:
+        raise VerdictError(
+            f"{adapter} is a classifier, but its {PROVENANCE_FILE} does not say which labels its "
+            "outputs stand for; run `dvc repro train` or `dvc pull`"
+        )
+    return labels
+
+
+def _read_provenance(adapter: Path) -> dict[str, Any]:
+    path = adapter / PROVENANCE_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _check_base(folder: Path, adapter: Path, provenance: dict[str, Any]) -> None:
+    base = provenance.get("base")
+    if base is None:
+        return
+    found = sha256_of_tree(folder)
+    if found != base["sha256"]:
+        revision = f" at revision {base['revision']}" if base["revision"] else ""
+        raise VerdictError(
+            f"{adapter} was trained from {base['name']}{revision} (SHA-256 "
+            f"{base['sha256'][:12]}), but {folder} is another model ({found[:12]}); name the model "
+            "it was trained from in evaluate.models.*.model, or run `dvc repro train`"
+        )
+
+
+@contextmanager
+def _damage_explained(folder: Path, adapter: Path) -> Iterator[None]:
+    """Raise a VerdictError where an adapter cannot be read, or not be laid over the model."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except _SIGNS_OF_DAMAGE as error:
+        raise VerdictError(
+            f"{adapter} does not load over {folder}: it is damaged, or was trained from another "
+            f"model ({_first_line(error)}); run `dvc pull` or `dvc repro train`"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}"
