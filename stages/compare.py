@@ -8,6 +8,7 @@ from verdict.reproducibility import pin_cpu
 from verdict.stage import run
 
 PREDICTIONS, REPORT = Path("data/predictions"), Path("metrics/report")
+ADAPTER = Path("models/adapter")
 
 
 def main(params: Params) -> None:
@@ -16,6 +17,7 @@ def main(params: Params) -> None:
     from verdict.predictions import read_predictions
     from verdict.report.write import write_report
     from verdict.statistics.comparison import compare
+    from verdict.tracking.evaluation import record_evaluation
 
     comparison = compare(
         [read_predictions(PREDICTIONS / f"{name}.parquet") for name in params.evaluate.models],
@@ -28,6 +30,7 @@ def main(params: Params) -> None:
     )
     write_json("metrics/compare.json", comparison.headline())
     write_report(REPORT, comparison)
+    record_evaluation(params.tracking, ADAPTER, comparison.flat(), REPORT)
     print(comparison.verdict.sentence)
 
 

@@ -16,7 +16,7 @@ def main(name: str, params: Params) -> None:
     go_offline()
     # Imported only now: torch must find the pins in its environment.
     from verdict.answers.evaluate import predict
-    from verdict.models.load import load_for_inference
+    from verdict.models.inference import load_for_inference
     from verdict.predictions import write_predictions
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
@@ -26,13 +26,10 @@ def main(name: str, params: Params) -> None:
     device = device_name(params.reproducibility)
     make_deterministic(0)
     chosen, answers = params.evaluate.models[name], read_answers(CHAT)
-    model, processor = load_for_inference(
-        Path(chosen.model), Path(chosen.adapter), params.model, device
-    )
+    loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
     predictions = predict(
         name,
-        model,
-        processor,
+        loaded,
         read_conversations(CHAT / "test.jsonl"),
         ImageStore(RECORDS),
         answers,

@@ -23,6 +23,7 @@ SMALL = {
     ("train", "logging_steps"): 1,
     ("compare", "resamples"): 200,
     ("evaluate", "max_new_tokens"): 4,
+    ("tracking", "trackers"): [],
 }
 
 
