@@ -65,7 +65,7 @@ PIP_COMPILE = pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --
 # Pins stay as they are unless requirements*.in asks for another; empty a .txt to renew them all.
 # torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
 lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev requirements-gpu; do \
 	  cp $$name.txt $$name.partial 2>/dev/null || true; \
 	  $(PIP_COMPILE) --output-file=$$name.partial $$name.in || exit 1; \
 	  { echo "# Made by \`make lock\` from $$name.in; edit that."; \

@@ -100,6 +100,72 @@ def test_each_mistake_is_named_with_its_fix(
     assert re.search(expected, problem), problem
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"train.method": "full", "quantization.load_in_4bit": True},
+            r"4-bit weights cannot learn; set quantization\.load_in_4bit=false",
+        ),
+        ({"model.cache_vision_features": True}, r"needs vision_tower in train\.freeze"),
+        (
+            {
+                "model.cache_vision_features": True,
+                "train.freeze": ["vision_tower"],
+                "train.fsdp": True,
+            },
+            r"with train\.fsdp needs projector in train\.freeze",
+        ),
+        (
+            {"train.early_stopping_patience": 2},
+            r"early_stopping_patience needs load_best_model_at_end: true",
+        ),
+        ({"train.load_best_model_at_end": True}, r"needs eval_strategy and save_strategy"),
+        (
+            {"train.load_best_model_at_end": True, "train.eval_strategy": "epoch"},
+            r"the same eval_strategy \(epoch\) and save_strategy \(steps\)",
+        ),
+        (
+            {
+                "train.load_best_model_at_end": True,
+                "train.eval_strategy": "steps",
+                "train.eval_steps": 10,
+                "train.save_steps": 25,
+            },
+            r"save_steps \(25\) to be eval_steps \(10\)",
+        ),
+        ({"train.num_processes": 2}, r"num_processes is 2, but launcher is none"),
+        (
+            {"train.fsdp": True, "train.deepspeed": {"zero_optimization": {"stage": 2}}},
+            r"fsdp and deepspeed exclude each other",
+        ),
+        (
+            {"train.launcher_args": ["--config_file", "fsdp.yaml"]},
+            r"a configuration file, whose content would decide the result unseen",
+        ),
+        ({"train.save_total_limit": 1}, r"save_total_limit: .*greater than or equal to 2"),
+        ({"tracking.trackers": ["comet"]}, r"tracking\.trackers\.0: .*'mlflow'"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_named(
+    params: dict[str, Any], tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    for key, value in changes.items():
+        put(params, key, value)
+    problem = problem_of(params, tmp_path)
+    assert re.search(expected, problem), problem
+
+
+def test_an_unquoted_no_means_no(params: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    # DVC writes the word without quotes, which PyYAML reads as false.
+    path.write_text(
+        yaml.safe_dump(params).replace("eval_strategy: 'no'", "eval_strategy: no"), "utf-8"
+    )
+    assert "eval_strategy: no\n" in path.read_text("utf-8")
+    assert read_params(path).train.eval_strategy == "no"
+
+
 def test_a_missing_key_is_named(params: dict[str, Any], tmp_path: Path) -> None:
     del params["lora"]["r"]
     assert "lora.r: missing" in problem_of(params, tmp_path)

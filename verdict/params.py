@@ -3,44 +3,15 @@
 ``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
 """
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Positive = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-Part = Literal["embeddings", "projector", "vision_tower", "audio_tower", "language_model"]
+from verdict.params_section import Name, Positive, Section, Seed, Sha256, Share, Text
+from verdict.params_training import Lora, ModelOptions, Quantization, Train
 
 #: The name of a model that this project builds itself, instead of fetching it from the hub.
 EMBEDDED = "embedded"
-
-
-def _refuse_float16(value: Any) -> Any:
-    if value in ("float16", "fp16", "half"):
-        raise ValueError(
-            "float16 is refused: Gemma 3's activations overflow it; "
-            "use bfloat16 (GPU) or float32 (CPU)"
-        )
-    return value
-
-
-def _no_is_a_word(value: Any) -> Any:
-    # DVC writes YAML 1.2, where an unquoted no is text; PyYAML reads 1.1, where it is false.
-    return "no" if value is False else value
-
-
-Strategy = Annotated[Literal["no", "steps", "epoch"], BeforeValidator(_no_is_a_word)]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: every key is known, typed and present."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class SourceFile(Section):
@@ -136,110 +107,6 @@ class Format(Section):
             )
         if len(set(self.answers.values())) < len(self.answers):
             raise ValueError("two labels have the same answer; each needs its own")
-        return self
-
-
-class ModelOptions(Section):
-    """What the model does, and how weights are held and attended to."""
-
-    task: Literal["generate", "classify"]
-    dtype: Annotated[Literal["bfloat16", "float32"], BeforeValidator(_refuse_float16)]
-    attn_implementation: Literal["sdpa", "eager"]
-    cache_vision_features: bool
-
-
-class Quantization(Section):
-    """4-bit weights during training (QLoRA), by bitsandbytes."""
-
-    load_in_4bit: bool
-    bnb_4bit_quant_type: Literal["nf4", "fp4"]
-    bnb_4bit_use_double_quant: bool
-
-
-class Lora(Section):
-    """The adapter; the names are peft's."""
-
-    r: Positive
-    lora_alpha: Positive
-    lora_dropout: Annotated[float, Field(ge=0, lt=1)]
-    target_modules: Text | Annotated[list[Text], Field(min_length=1)]
-    exclude_modules: Text | list[Text] | None
-    modules_to_save: list[Text]
-    use_dora: bool
-    use_rslora: bool
-
-
-class Train(Section):
-    """Training; but for ``method``, ``freeze``, ``class_imbalance`` and the launcher, the names are
-    transformers'."""
-
-    method: Literal["lora", "full"]
-    freeze: list[Part]
-    class_imbalance: Literal["none", "undersample", "oversample", "weighted_loss"]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    lr_scheduler_type: Literal["cosine", "linear", "constant", "constant_with_warmup"]
-    warmup_steps: Annotated[int, Field(ge=0)]
-    weight_decay: Annotated[float, Field(ge=0, le=1)]
-    label_smoothing_factor: Annotated[float, Field(ge=0, lt=1)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
-    num_train_epochs: Annotated[float, Field(gt=0)]
-    max_steps: Annotated[int, Field(ge=1)] | None
-    per_device_train_batch_size: Positive
-    per_device_eval_batch_size: Positive
-    gradient_accumulation_steps: Positive
-    gradient_checkpointing: bool
-    optim: Literal["adamw_torch", "adamw_torch_fused", "paged_adamw_8bit"]
-    use_liger_kernel: bool
-    torch_compile: bool
-    dataloader_num_workers: Annotated[int, Field(ge=0, le=64)]
-    logging_steps: Positive
-    eval_strategy: Strategy
-    eval_steps: Positive
-    save_strategy: Strategy
-    save_steps: Positive
-    save_total_limit: Annotated[int, Field(ge=2)]
-    load_best_model_at_end: bool
-    early_stopping_patience: Positive | None
-    seed: Seed
-    launcher: Literal["none", "torchrun", "accelerate"]
-    num_processes: Positive
-    launcher_args: list[Text]
-    fsdp: Literal["full_shard"] | None
-    fsdp_transformer_layer_cls_to_wrap: Text | None
-    deepspeed: Text | None
-
-    @model_validator(mode="after")
-    def _strategies_agree(self) -> Self:
-        if self.load_best_model_at_end and "no" in (self.eval_strategy, self.save_strategy):
-            raise ValueError(
-                "load_best_model_at_end needs eval_strategy and save_strategy: steps or epoch"
-            )
-        if self.load_best_model_at_end and self.eval_strategy != self.save_strategy:
-            raise ValueError(
-                f"load_best_model_at_end needs the same eval_strategy ({self.eval_strategy}) and "
-                f"save_strategy ({self.save_strategy})"
-            )
-        if (
-            self.load_best_model_at_end
-            and self.save_strategy == "steps"
-            and self.save_steps % self.eval_steps
-        ):
-            raise ValueError(
-                f"load_best_model_at_end needs save_steps ({self.save_steps}) to be a multiple of "
-                f"eval_steps ({self.eval_steps})"
-            )
-        if self.early_stopping_patience is not None and not self.load_best_model_at_end:
-            raise ValueError(
-                "early_stopping_patience needs load_best_model_at_end: true; without it the last "
-                "weights would be kept, not the best"
-            )
-        if self.launcher == "none" and self.num_processes > 1:
-            raise ValueError(
-                f"num_processes is {self.num_processes}, but launcher is none; set launcher to "
-                "torchrun or accelerate"
-            )
-        if self.fsdp and self.deepspeed:
-            raise ValueError("fsdp and deepspeed exclude each other; set one of them to null")
         return self
 
 
