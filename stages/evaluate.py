@@ -24,7 +24,7 @@ def main(name: str, params: Params) -> None:
     from verdict.statistics.classification import classification_metrics, confusion_rows
 
     device = device_name(params.reproducibility)
-    make_deterministic(0)
+    make_deterministic(0, strict=params.reproducibility.strict)
     chosen, answers = params.evaluate.models[name], read_answers(CHAT)
     loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
     predictions = predict(

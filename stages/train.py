@@ -18,6 +18,7 @@ def main(params: Params) -> None:
     # Imported only now: torch must find the pins in its environment.
     from verdict.models.adapter import describe_origin
     from verdict.models.checkpoints import discard, exclusive, folder_for
+    from verdict.models.failures import explained
     from verdict.models.load import load_model, load_processor
     from verdict.models.publish import RunRecord, publish
     from verdict.models.train import Task, train_model
@@ -37,7 +38,8 @@ def main(params: Params) -> None:
         train=params.train,
         lora=params.lora,
         model=params.model,
-        checkpoints=folder_for(inputs.as_json()),
+        # Which device auto means decides, too.
+        checkpoints=folder_for({**inputs.as_json(), "device": device}),
         device=device,
     )
     origin = describe_origin(
@@ -50,7 +52,11 @@ def main(params: Params) -> None:
             for name in ("model", "quantization", "lora", "train", "reproducibility")
         },
     )
-    with exclusive(task.checkpoints), RunRecord(params.tracking, METRICS, origin) as record:
+    with (
+        explained(params.train),
+        exclusive(task.checkpoints),
+        RunRecord(params.tracking, METRICS, origin) as record,
+    ):
         make_deterministic(params.train.seed, strict=params.reproducibility.strict)
         processor = load_processor(BASE)
         training = train_model(

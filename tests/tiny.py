@@ -16,7 +16,8 @@ import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
-from verdict.params import Format, Lora, ModelOptions, Quantization, Train
+from verdict.params import Format
+from verdict.params_training import Lora, ModelOptions, Quantization, Train
 from verdict.records.conversations import (
     Answers,
     Conversation,

@@ -1,11 +1,12 @@
 """Several processes that train together: which one is this, and starting the others."""
 
 import os
+import signal
 import subprocess
 import sys
 
 from verdict.errors import VerdictError
-from verdict.params import Train
+from verdict.params_training import Train
 
 _STARTED = "VERDICT_LAUNCHED"
 
@@ -31,12 +32,10 @@ def launch(options: Train, module: str) -> None:
     command = [sys.executable, "-m", *_launcher(options), *options.launcher_args, "-m", module]
     environment = {**os.environ, _STARTED: options.launcher}
     process = subprocess.Popen(command, env=environment)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        # The terminal has sent Ctrl-C to the whole group: the processes save a checkpoint first.
-        code = process.wait()
-    sys.exit(code)
+    # The processes save a checkpoint before they end. Ctrl-C reaches them from the terminal.
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
+    signal.signal(signal.SIGINT, lambda *_: None)
+    sys.exit(process.wait())
 
 
 def _launcher(options: Train) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import LABELS, LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
-from verdict.params import Lora, ModelOptions, Quantization, Train
+from verdict.params_training import Lora, ModelOptions, Quantization, Train
 from verdict.records.conversations import Conversation
 
 torch = pytest.importorskip("torch")

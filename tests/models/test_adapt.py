@@ -7,7 +7,7 @@ import pytest
 from tests.tiny import LABELS, LORA, MODEL, QLORA, TRAIN, Tiny
 from verdict.errors import VerdictError
 from verdict.models.parts import part_of
-from verdict.params import Lora, Quantization, Train
+from verdict.params_training import Lora, Quantization, Train
 
 torch = pytest.importorskip("torch")
 

@@ -13,7 +13,7 @@ import pytest
 from tests.tiny import LORA, MODEL, TRAIN, Tiny
 from verdict.errors import VerdictError
 from verdict.files import sha256_of, sha256_of_tree, write_json
-from verdict.params import ModelOptions
+from verdict.params_training import ModelOptions
 
 torch = pytest.importorskip("torch")
 

@@ -1,7 +1,10 @@
 """A run that ends early goes on as if it had not: same weights, same curve, same rows."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,20 +13,28 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.models.test_train import CLASSIFY, same, vary
 from tests.tiny import MODEL, NOT_QUANTIZED, QLORA, Tiny, train_tiny
 from verdict.models import watch
 from verdict.models.watch import Stopped
-from verdict.params import ModelOptions, Quantization
+from verdict.params_training import ModelOptions, Quantization
 
 torch = pytest.importorskip("torch")
 
 #: Three steps an epoch: checkpoint 4 lies in the middle of the second, 6 at its end.
 OPTIONS = vary(max_steps=8, save_steps=2, logging_steps=3)
+FULL = {"method": "full", "freeze": ["embeddings"]}
 KINDS = pytest.mark.parametrize(
-    ("quantization", "model"),
-    [(NOT_QUANTIZED, MODEL), (QLORA, MODEL), (QLORA, CLASSIFY)],
-    ids=["lora", "qlora", "classifier"],
+    ("quantization", "model", "changes"),
+    [
+        (NOT_QUANTIZED, MODEL, {}),
+        (QLORA, MODEL, {}),
+        (QLORA, CLASSIFY, {}),
+        (NOT_QUANTIZED, MODEL, FULL),
+        (NOT_QUANTIZED, CLASSIFY, FULL),
+    ],
+    ids=["lora", "qlora", "classifier", "full", "full-classifier"],
 )
 
 
@@ -37,6 +48,10 @@ def at(step: int, do: Callable[[], None]) -> Callable[[int, dict[str, float]], N
 
 def die() -> None:
     raise Killed
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def expect_equal(first: Any, second: Any) -> None:
@@ -54,16 +69,18 @@ def test_killed_and_resumed_is_the_same_to_the_bit(
     capsys: pytest.CaptureFixture[str],
     quantization: Quantization,
     model: ModelOptions,
+    changes: dict[str, Any],
     last_step: int,
     resumed_from: int,
 ) -> None:
     kind: dict[str, Any] = {"quantization": quantization, "model": model}
-    whole = train_tiny(tiny, tmp_path / "whole", options=OPTIONS, **kind)
-    every = OPTIONS.model_copy(update={"logging_steps": 1})
+    options = OPTIONS.model_copy(update=changes)
+    whole = train_tiny(tiny, tmp_path / "whole", options=options, **kind)
+    every = options.model_copy(update={"logging_steps": 1})
     with pytest.raises(Killed):
         train_tiny(tiny, tmp_path / "cut", options=every, on_point=at(last_step, die), **kind)
     capsys.readouterr()
-    resumed = train_tiny(tiny, tmp_path / "cut", options=OPTIONS, **kind)
+    resumed = train_tiny(tiny, tmp_path / "cut", options=options, **kind)
     assert f"resuming from {tmp_path}/cut/checkpoint-{resumed_from}" in capsys.readouterr().out
     expect_equal(whole, resumed)
 
@@ -79,6 +96,77 @@ def test_everything_at_once_resumes_exactly(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(Killed):
         train_tiny(tiny, tmp_path / "cut", options=options, on_point=at(5, die))
     expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
+
+
+BY_EPOCH = vary(
+    max_steps=None, num_train_epochs=3, eval_strategy="epoch", save_strategy="epoch",
+    load_best_model_at_end=True, learning_rate=0.05, lr_scheduler_type="constant",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [BY_EPOCH, BY_EPOCH.model_copy(update={"method": "full"})],
+    ids=["lora", "full"],
+)
+def test_stopped_at_an_epochs_last_step_the_evaluation_still_comes(
+    tiny: Tiny, tmp_path: Path, options: Any
+) -> None:
+    whole = train_tiny(tiny, tmp_path / "whole", options=options)
+    assert len(whole.evaluations) == 3
+    with pytest.raises(Stopped, match="after step 3 of 9"):
+        train_tiny(tiny, tmp_path / "cut", options=options, on_point=at(2, terminate))
+    expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        vary(max_steps=4, save_steps=2),
+        vary(
+            learning_rate=0.3,
+            lr_scheduler_type="constant",
+            max_steps=12,
+            save_steps=1,
+            eval_strategy="steps",
+            eval_steps=1,
+            load_best_model_at_end=True,
+            early_stopping_patience=2,
+        ),
+    ],
+    ids=["max_steps", "early stopping"],
+)
+def test_a_run_killed_after_its_last_checkpoint_learns_no_more(
+    tiny: Tiny, tmp_path: Path, options: Any
+) -> None:
+    whole = train_tiny(tiny, tmp_path, options=options)
+    if options.early_stopping_patience:
+        assert len(whole.evaluations) < 12
+    # Nothing was published or discarded yet.
+    expect_equal(whole, train_tiny(tiny, tmp_path, options=options))
+
+
+def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    options = vary(max_steps=8, save_strategy="no", dataloader_num_workers=1)
+
+    def to_all() -> None:
+        for child in multiprocessing.active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGTERM)
+        assert multiprocessing.active_children()
+        terminate()
+
+    whole = train_tiny(tiny, tmp_path / "whole", options=options)
+    with pytest.raises(Stopped, match="SIGTERM after step"):
+        train_tiny(tiny, tmp_path / "cut", options=options, on_point=at(2, to_all))
+    expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
+
+
+def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match="SIGTERM before the first step"), watch.heed_signals():
+        terminate()
 
 
 def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
@@ -129,11 +217,38 @@ def test_a_step_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.Monkey
     monkeypatch.setattr(watch, "GRACE", 0.05)
     monkeypatch.setattr(watch, "_give_up", given_up.set)
     with watch.heed_signals() as wish:
-        os.kill(os.getpid(), signal.SIGTERM)
+        wish.training = True
+        terminate()
         assert wish.signal == "SIGTERM"
         assert given_up.wait(5)
     given_up.clear()
-    with watch.heed_signals():
-        os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.2)
-    assert not given_up.is_set()  # the run ended in time, and the timer with it
+    monkeypatch.setattr(watch, "GRACE", 1.0)
+    with watch.heed_signals() as wish:
+        wish.training = True
+        terminate()
+    assert not given_up.wait(1.5)  # the run ended in time
+
+
+LONG_OPERATION = """
+import os, subprocess
+import torch
+from verdict.models import watch
+watch.GRACE = 1.0
+with watch.heed_signals() as wish:
+    wish.training = True
+    subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -TERM {os.getpid()}"])
+    # One call into C, during which no handler of Python's runs.
+    torch.linalg.eigvals(torch.rand(3000, 3000, dtype=torch.float64))
+    print("finished")
+"""
+
+
+def test_one_long_operation_does_not_hold_up_the_end() -> None:
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", LONG_OPERATION], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 128 + signal.SIGTERM
+    assert "finished" not in result.stdout
+    assert "resumes from the last complete checkpoint" in result.stderr
+    assert time.monotonic() - started < 30

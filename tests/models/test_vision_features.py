@@ -10,7 +10,7 @@ import pytest
 
 from tests.tiny import LORA, MODEL, TRAIN, Tiny
 from verdict.errors import VerdictError
-from verdict.params import ModelOptions, Train
+from verdict.params_training import ModelOptions, Train
 
 torch = pytest.importorskip("torch")
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.tracking.conftest import spools
 from verdict.files import sha256_of
+from verdict.project import project_root
 from verdict.tracking.run import flatten, project_tags, resume_run, start_run
-from verdict.tracking.spool import project_root
 
 mlflow = pytest.importorskip("mlflow")
 

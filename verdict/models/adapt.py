@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from verdict.errors import VerdictError
 from verdict.models.parts import part_of
-from verdict.params import Lora, Train
+from verdict.params_training import Lora, Train
 
 ALL_LINEAR = "all-linear"
 #: The new head of a classifier; always trained whole and saved.

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from peft import PeftModel
 from peft.utils import CONFIG_NAME
+from safetensors import safe_open
 from transformers import ProcessorMixin
 
+from verdict.errors import VerdictError
 from verdict.files import replacing, write_json
 
 PROVENANCE_FILE = "provenance.json"
@@ -37,6 +39,7 @@ def save_adapter(
     processor: ProcessorMixin,
     provenance: dict[str, Any],
     dtype: torch.dtype = torch.float32,
+    state_dict: dict[str, Any] | None = None,
 ) -> None:
     """Write adapter, processor and ``provenance.json`` into one folder, replacing it whole.
 
@@ -45,22 +48,38 @@ def save_adapter(
             which everything is saved.
         dtype: what a wholly trained model is saved in; its parameters are cast in place, since a
             second copy might not fit into memory.
+        state_dict: the weights, where ``model`` itself holds only a shard of them.
+
+    Raises:
+        VerdictError: a saved weight has no elements.
     """
     with replacing(destination) as partial:
         if isinstance(model, PeftModel):
             # "auto" asks the hub for the base's vocabulary; nothing here changes its size.
-            model.save_pretrained(str(partial), save_embedding_layers=False)
+            model.save_pretrained(str(partial), state_dict=state_dict, save_embedding_layers=False)
             _sort_config(partial / CONFIG_NAME)
         else:
             for parameter in model.parameters():
                 parameter.data = parameter.data.to(dtype)
-            model.save_pretrained(partial)
+            if state_dict is not None:
+                state_dict = {name: value.to(dtype) for name, value in state_dict.items()}
+            model.save_pretrained(partial, state_dict=state_dict)
+        _check_not_empty(partial)
         processor.save_pretrained(partial)
         # peft's stock model card says nothing about this adapter, and the trainer's pickled
         # arguments belong to this run alone.
         for name in ("README.md", "training_args.bin"):
             (partial / name).unlink(missing_ok=True)
         write_json(partial / PROVENANCE_FILE, provenance)
+
+
+def _check_not_empty(folder: Path) -> None:
+    """Refuse to publish what sharding left as placeholders."""
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 -- no mapping
+                if 0 in file.get_slice(name).get_shape():
+                    raise VerdictError(f"{name} would be saved empty; nothing is published")
 
 
 def describe_origin(

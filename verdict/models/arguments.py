@@ -1,12 +1,14 @@
 """From the parameters to transformers' TrainingArguments."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 from trl import SFTConfig
 
-from verdict.params import ModelOptions, Train
+from verdict.errors import VerdictError
+from verdict.params_training import ModelOptions, Train
 
 #: Parameters that TrainingArguments takes under the same name.
 _SAME = (
@@ -26,7 +28,6 @@ _SAME = (
     "eval_steps",
     "save_strategy",
     "save_steps",
-    "save_total_limit",
     "load_best_model_at_end",
     "seed",
     "deepspeed",
@@ -41,10 +42,16 @@ def training_arguments(
     """Return the arguments of a run that writes its checkpoints into the given folder.
 
     They are trl's SFTConfig for ``model.task: generate`` and plain ones for ``classify``.
+
+    Raises:
+        VerdictError: an option that this machine cannot follow.
     """
+    _check_machine(options, device)
     shared: dict[str, Any] = {
         **{name: getattr(options, name) for name in _SAME},
         "output_dir": str(checkpoints),
+        # The best weights are kept beside the newest and the one before.
+        "save_total_limit": options.save_total_limit + options.load_best_model_at_end,
         "max_steps": options.max_steps or -1,
         "optim": optimizer_for(options.optim, device),
         # The newer name of transformers' gradient_checkpointing.
@@ -71,11 +78,28 @@ def training_arguments(
     }
     if options.fsdp:
         wrapped = options.fsdp_transformer_layer_cls_to_wrap
-        shared["fsdp"] = options.fsdp
+        shared["fsdp"] = True
         shared["fsdp_config"] = {"transformer_layer_cls_to_wrap": [wrapped]} if wrapped else {}
     if model_options.task == "classify":
-        return TrainingArguments(**shared)
-    return SFTConfig(max_length=None, completion_only_loss=True, **shared)
+        arguments = TrainingArguments(**shared)
+    else:
+        arguments = SFTConfig(max_length=None, completion_only_loss=True, **shared)
+    if options.launcher == "none" and arguments.n_gpu > 1:
+        # Otherwise the batch would grow with the number of GPUs that happen to be visible.
+        arguments._n_gpu = 1
+    return arguments
+
+
+def _check_machine(options: Train, device: str) -> None:
+    for name in ("use_liger_kernel", "torch_compile"):
+        if getattr(options, name) and device == "cpu":
+            raise VerdictError(f"train.{name} needs a GPU; on a CPU set train.{name}=false")
+    for name, package in (("use_liger_kernel", "liger_kernel"), ("deepspeed", "deepspeed")):
+        if getattr(options, name) and importlib.util.find_spec(package) is None:
+            raise VerdictError(
+                f"train.{name} needs the package {package}, which is not installed; "
+                "requirements-gpu.txt has what GPU machines may add"
+            )
 
 
 def optimizer_for(name: str, device: str) -> str:

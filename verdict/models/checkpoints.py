@@ -19,15 +19,20 @@ from filelock import FileLock, Timeout
 from verdict.errors import VerdictError
 from verdict.files import sha256_of, write_json
 from verdict.processes import is_main
+from verdict.project import project_root
 
-ROOT = Path(".checkpoints")
+CHECKPOINTS = ".checkpoints"
 _SEAL = "sealed.json"
 
 
 def folder_for(inputs: dict[str, Any]) -> Path:
-    """Return the folder of the run that ``inputs`` (parameters and hashes, as JSON) decide."""
+    """Return the folder of the run that ``inputs`` (parameters and hashes, as JSON) decide.
+
+    It lies in the project itself, also for an experiment in one of DVC's temporary workspaces,
+    which are deleted when it ends.
+    """
     text = json.dumps(inputs, sort_keys=True)
-    return ROOT / hashlib.sha256(text.encode()).hexdigest()[:16]
+    return project_root() / CHECKPOINTS / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 
 from verdict.errors import VerdictError
-from verdict.params import Train
+from verdict.params_training import Train
 
 #: How a full disk shows where the writer is not Python: safetensors, torch's archive writer.
 _DISK_FULL = (
@@ -17,6 +17,8 @@ _DISK_FULL = (
     "unexpected pos",
     "iostream error",
 )
+#: How shared memory that is full shows, in a process that prepares batches.
+_NO_SHARED_MEMORY = ("unable to write to file </torch_", "unable to allocate shared memory")
 #: How an allocation that fails shows on a CPU.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 
@@ -30,6 +32,12 @@ def explained(train: Train) -> Iterator[None]:
         raise VerdictError(_memory_advice(train)) from error
     except Exception as error:
         text = str(error)
+        if any(s in text for s in _NO_SHARED_MEMORY):
+            raise VerdictError(
+                "the shared memory (/dev/shm) is full, through which batches come from the "
+                "processes that prepare them; give the container more (--shm-size), or set "
+                "train.dataloader_num_workers=0"
+            ) from error
         if getattr(error, "errno", None) == errno.ENOSPC or any(s in text for s in _DISK_FULL):
             raise VerdictError(
                 "no space left on the disk; no adapter is published, and the complete checkpoints "

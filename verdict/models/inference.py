@@ -18,7 +18,7 @@ from verdict.errors import VerdictError
 from verdict.files import sha256_of_tree
 from verdict.models.adapter import PROVENANCE_FILE
 from verdict.models.load import load_model, load_processor
-from verdict.params import ModelOptions
+from verdict.params_training import ModelOptions
 
 #: Beside weights it makes a folder a whole model.
 MODEL_CONFIG = "config.json"

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.errors import VerdictError
-from verdict.params import ModelOptions, Quantization
+from verdict.params_training import ModelOptions, Quantization
 
 #: Kept out of 4-bit: the heads, and the small part that turns pixels into tokens. Full names, since
 #: ``vision_tower`` alone matches nothing, and naming any drops the default (``lm_head``).

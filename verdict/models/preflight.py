@@ -21,7 +21,7 @@ from verdict.models.preflight_passes import check_batch, check_gradients, check_
 from verdict.models.preflight_rows import check_rows
 from verdict.models.preflight_text import Check, Rows, Trainer
 from verdict.models.preflight_weights import check_dtypes, check_modules, check_trainable
-from verdict.params import Lora, ModelOptions, Train
+from verdict.params_training import Lora, ModelOptions, Train
 from verdict.records.conversations import Conversation
 
 

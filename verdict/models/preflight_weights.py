@@ -13,7 +13,7 @@ from verdict.models.adapt import HEAD
 from verdict.models.parts import part_of
 from verdict.models.preflight_text import Check, Trainer
 from verdict.models.trainer import ClassifyingTrainer
-from verdict.params import Lora, Train
+from verdict.params_training import Lora, Train
 
 _PEFT_PREFIX = "base_model.model."
 

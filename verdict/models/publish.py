@@ -45,7 +45,14 @@ def publish(
         },
         "class_imbalance": training.selection.summary(),
     }
-    save_adapter(adapter, training.model, processor, origin, dtype=getattr(torch, dtype))
+    save_adapter(
+        adapter,
+        training.model,
+        processor,
+        origin,
+        dtype=getattr(torch, dtype),
+        state_dict=training.state_dict,
+    )
     _write_curve(metrics / "plots" / "loss.csv", training.log)
     _write_curve(
         metrics / "plots" / "eval_loss.csv", training.evaluations, header=("step", "eval_loss")

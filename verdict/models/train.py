@@ -20,14 +20,13 @@ from verdict.models.arguments import optimizer_for, training_arguments
 from verdict.models.balance import Selection, select_rows
 from verdict.models.checkpoints import newest_complete
 from verdict.models.collate import Collator
-from verdict.models.failures import explained
 from verdict.models.parts import part_of
 from verdict.models.preflight import Preflight, run_preflight
 from verdict.models.rows import training_rows
-from verdict.models.trainer import ClassifyingTrainer, WritingTrainer
+from verdict.models.trainer import ClassifyingTrainer, SaveAfterEvaluation, WritingTrainer
 from verdict.models.vision_features import VisionFeatures
 from verdict.models.watch import Watch, evaluation_curve, heed_signals, loss_curve
-from verdict.params import Lora, ModelOptions, Train
+from verdict.params_training import Lora, ModelOptions, Train
 from verdict.progress import progress
 from verdict.records.conversations import Conversation
 from verdict.records.shards import ImageStore
@@ -72,6 +71,7 @@ class Training:
 
     Attributes:
         model: the trained (peft) model, still on its device.
+        state_dict: its weights where the model itself holds only a shard of them.
         log: the loss curve: step, loss (mean over ``logging_steps``), learning_rate, grad_norm.
         evaluations: step and eval_loss of every evaluation.
         steps: optimizer steps done.
@@ -80,6 +80,7 @@ class Training:
     """
 
     model: Any
+    state_dict: dict[str, Any] | None
     log: list[dict[str, float]]
     evaluations: list[dict[str, float]]
     steps: int
@@ -130,7 +131,7 @@ def train_model(
         VerdictError: a check before step 1 fails, the loss stops being finite, memory or disk run
             out, or the run was stopped.
     """
-    with heed_signals() as wish, progress("train", unit="steps") as bar, explained(task.train):
+    with heed_signals() as wish, progress("train", unit="steps") as bar:
         watch = Watch(bar, wish, every=task.train.logging_steps, on_point=on_point)
         trainer = build_trainer(model, processor, task, [watch])
         checks = run_preflight(
@@ -150,9 +151,14 @@ def train_model(
         if checkpoint is not None and trainer.is_world_process_zero():
             print(f"train: resuming from {checkpoint}")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        # Sharded weights are gathered by all processes together.
+        sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        wrapped = trainer.model_wrapped
+        state_dict = trainer.accelerator.get_state_dict(wrapped) if sharded else None
     history = trainer.state.log_history
     return Training(
         model=trainer.accelerator.unwrap_model(trainer.model),
+        state_dict=state_dict,
         log=loss_curve(history, task.train.logging_steps),
         evaluations=evaluation_curve(history),
         steps=trainer.state.global_step,
@@ -188,7 +194,7 @@ def build_trainer(
         "eval_dataset": _validation_rows(task),
         "processing_class": processor,
         "data_collator": Collator(processor, task.labels),
-        "callbacks": [*callbacks, *_early_stopping(task.train)],
+        "callbacks": [*callbacks, *_early_stopping(task.train), SaveAfterEvaluation()],
     }
     trainer: Trainer = (
         ClassifyingTrainer(**options)

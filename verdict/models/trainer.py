@@ -3,18 +3,23 @@
 Both get the same additions (:class:`_Exact`); they differ in how the loss comes from the outputs.
 """
 
+import functools
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from peft import PeftModel
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 from trl import SFTTrainer
 
+from verdict.errors import VerdictError
 from verdict.models.checkpoints import seal
 from verdict.models.collate import POSITIONS, WEIGHTS
 from verdict.models.losses import answer_losses, label_losses
@@ -57,6 +62,29 @@ class _FollowEpoch(TrainerCallback):
         self._order.epoch = int(state.epoch or 0)
 
 
+class SaveAfterEvaluation(TrainerCallback):
+    """Puts off a checkpoint at an epoch's end until the epoch's evaluation is done.
+
+    Saved before, it would let a resumed run go on without that evaluation.
+    """
+
+    def __init__(self) -> None:
+        self._put_off = False
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        ends = float(state.epoch or 0).is_integer() or state.global_step >= state.max_steps
+        if args.eval_strategy == IntervalStrategy.EPOCH and ends and control.should_save:
+            control.should_save, self._put_off = False, True
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._put_off:
+            control.should_save, self._put_off = True, False
+
+
 class _Exact(Trainer):
     """What both trainers add; put before the trainer class that it extends.
 
@@ -79,6 +107,13 @@ class _Exact(Trainer):
         rows: Any = self.train_dataset
         self._order = EpochOrder(len(rows) - padding, self.args.seed, padding)
         self.add_callback(_FollowEpoch(self._order))
+        self._finished = False
+
+    def get_train_dataloader(self) -> Any:
+        return _shielded(super().get_train_dataloader())
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        return _shielded(super().get_eval_dataloader(eval_dataset))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
         return self._order
@@ -128,6 +163,36 @@ class _Exact(Trainer):
         # trl's own version adds averages that this compute_loss does not collect.
         Trainer.log(self, logs, start_time)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        model: Any = self.model
+        if isinstance(model, PeftModel):
+            super()._save(output_dir, state_dict)
+            return
+        # Without this a whole model's weights are written under the hub's older names, and resuming
+        # finds none of them again, with no more than a warning.
+        model.save_pretrained = functools.partial(model.save_pretrained, save_original_format=False)
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            del model.save_pretrained
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        tied = set(getattr(self.model, "all_tied_weights_keys", None) or ())
+        lost = [key for key in load_result.missing_keys if key not in tied]
+        if lost or load_result.unexpected_keys:
+            raise VerdictError(
+                "the checkpoint does not hold the weights of this model "
+                f"({', '.join([*lost, *load_result.unexpected_keys][:3])}, …); remove "
+                f"{self.args.output_dir} and run `dvc repro` again"
+            )
+
+    def _run_epoch(self, *arguments: Any, **options: Any) -> None:
+        if self._finished:
+            # The checkpoint is a finished run's; transformers would take one more step.
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*arguments, **options)
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         # trl's own version writes a model card first.
         Trainer._save_checkpoint(self, model, trial)
@@ -145,11 +210,32 @@ class _Exact(Trainer):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> Any:
-        self.consumed = []
+        self.consumed, self._finished = [], False
         if resume_from_checkpoint:
-            saved = Path(str(resume_from_checkpoint), CONSUMED_FILE)
-            self.consumed = json.loads(saved.read_text(encoding="utf-8"))
+            folder = Path(str(resume_from_checkpoint))
+            self.consumed = json.loads((folder / CONSUMED_FILE).read_text(encoding="utf-8"))
+            state = json.loads((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+            stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
+            self._finished = stopped or state["global_step"] >= state["max_steps"]
         return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+
+def _shielded(loader: Any) -> Any:
+    """Let the processes that prepare batches ignore SIGTERM; they end with this one.
+
+    Sent to the whole group it would kill them first, and the run with them, unsaved.
+    """
+    seed = loader.worker_init_fn
+
+    def begin(worker: int) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Inherited: its other end belongs to the training process.
+        signal.set_wakeup_fd(-1)
+        if seed is not None:
+            seed(worker)
+
+    loader.worker_init_fn = begin
+    return loader
 
 
 class WritingTrainer(_Exact, SFTTrainer):

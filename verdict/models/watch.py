@@ -4,6 +4,7 @@ import math
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import torch.distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from verdict.errors import VerdictError
+from verdict.processes import is_main
 from verdict.progress import Bar
 
 #: Seconds from SIGTERM to the end; a preempted pod gets about 15 in all.
@@ -24,44 +26,81 @@ GRACE = 10.0
 
 
 class Stopped(VerdictError):
-    """The run was asked to stop, and has saved a checkpoint."""
+    """The run was asked to stop; what it had learned is in a checkpoint."""
 
 
 @dataclass
 class StopWish:
-    """Which signal asked the run to stop, if any."""
+    """Which signal asked the run to stop, if any, and whether there are steps to wait for."""
 
     signal: str | None = None
+    training: bool = False
 
 
 @contextmanager
 def heed_signals() -> Iterator[StopWish]:
     """Turn SIGTERM and Ctrl-C into a wish, granted after the step in progress.
 
-    A second Ctrl-C interrupts at once. When the step takes longer than ``GRACE`` seconds the
-    process ends without waiting for it; the checkpoints before stay.
+    Before the first step, and at a second Ctrl-C, the run ends at once. When a step takes longer
+    than ``GRACE`` seconds after SIGTERM the process ends without waiting for it; the checkpoints
+    before stay.
     """
     wish = StopWish()
-    timer: threading.Timer | None = None
 
     def note(number: int, _: FrameType | None) -> None:
-        nonlocal timer
+        name = signal.Signals(number).name
+        if not wish.training:
+            raise Stopped(f"stopped by {name} before the first step; nothing was lost")
         if wish.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
-        wish.signal = signal.Signals(number).name
-        if number == signal.SIGTERM and timer is None:
-            timer = threading.Timer(GRACE, _give_up)
-            timer.daemon = True
-            timer.start()
+        wish.signal = name
+        if is_main():
+            again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+            print(f"\ntrain: {name}: saving a checkpoint after this step{again}", file=sys.stderr)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield wish
+        with _deadline():
+            yield wish
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if timer is not None:
-            timer.cancel()
+
+
+@contextmanager
+def _deadline() -> Iterator[None]:
+    """End the process ``GRACE`` seconds after SIGTERM, if the block has not ended by then.
+
+    A thread waits for it, told by the system: Python's own handlers wait until a long operation of
+    torch is over.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    over = threading.Event()
+
+    def wait() -> None:
+        while True:
+            numbers = reader.recv(64)
+            if over.is_set():
+                return
+            if signal.SIGTERM in numbers:
+                if not over.wait(GRACE):
+                    _give_up()
+                return
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        # Closing would not wake the thread while a process that prepares batches has a copy.
+        writer.send(b"\0")
+        waiting.join()
+        writer.close()
+        reader.close()
 
 
 def _give_up() -> None:
@@ -100,6 +139,7 @@ class Watch(TrainerCallback):
         self._samples_a_step = (
             args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
         )
+        self._wish.training = True
         self._bar.begin(total=state.max_steps, done=state.global_step)
 
     def on_step_end(
@@ -131,12 +171,13 @@ class Watch(TrainerCallback):
             self._on_point(state.global_step, {"eval_loss": logs["eval_loss"]})
         if "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):
-            raise VerdictError(
-                f"the loss is {logs['loss']} at step {state.global_step}; no adapter is published, "
-                "and the checkpoints before are kept. Lower train.learning_rate, or look for "
-                "damaged rows"
-            )
+        for name, what in (("loss", "the loss"), ("grad_norm", "the gradient's norm")):
+            if not math.isfinite(logs[name]):
+                raise VerdictError(
+                    f"{what} is {logs[name]} at step {state.global_step}; no adapter is published, "
+                    "and the checkpoints before are kept. Lower train.learning_rate, or look for "
+                    "damaged rows"
+                )
         rate = self._bar.rate * self._samples_a_step
         gigabytes = peak_memory(args.device)
         self._bar.advance(1, f"loss {logs['loss']:.4f}, {rate:,.1f} samples/s, {gigabytes:.1f} GB")

@@ -29,7 +29,7 @@ class AnsweringModel(PythonModel):
         import torch
 
         from verdict.models.inference import load_for_inference
-        from verdict.params import ModelOptions
+        from verdict.params_training import ModelOptions
 
         config = context.model_config
         adapter = Path(context.artifacts["adapter"])

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from verdict.files import sha256_of
+from verdict.project import project_root
 from verdict.tracking.redaction import without_secrets
-from verdict.tracking.spool import TRACKING, Spool, SpoolWriter, project_root
+from verdict.tracking.spool import TRACKING, Spool, SpoolWriter
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 

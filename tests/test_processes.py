@@ -1,0 +1,74 @@
+"""Which launcher is started, and with what; the rest runs in tests/pipeline/test_training.py."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from verdict import processes
+from verdict.params_training import Train
+
+COMMITTED: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["train"]
+
+
+def train(**changes: Any) -> Train:
+    return Train(**{**COMMITTED, **changes})
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Record the command instead of training; the process that runs ends with 7."""
+    commands: list[list[str]] = []
+    real = subprocess.Popen
+
+    def popen(command: list[str], **options: Any) -> Any:
+        commands.append(command)
+        return real([sys.executable, "-c", "raise SystemExit(7)"], **options)
+
+    monkeypatch.setattr(processes.subprocess, "Popen", popen)
+    return commands
+
+
+def test_without_a_launcher_nothing_is_started(started: list[list[str]]) -> None:
+    processes.launch(train(), "stages.train")
+    assert started == []
+
+
+def test_torchrun_on_one_machine_ends_with_its_code(started: list[list[str]]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        processes.launch(train(launcher="torchrun", num_processes=2), "stages.train")
+    assert ended.value.code == 7
+    (command,) = started
+    assert command[1:] == [
+        "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "stages.train",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["argument", "variable"])
+def test_torchrun_on_several_machines_is_not_standalone(
+    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    arguments = ["--nnodes=2"] if by == "argument" else []
+    if by == "variable":
+        monkeypatch.setenv("PET_NNODES", "2")
+    options = train(launcher="torchrun", num_processes=2, launcher_args=arguments)
+    with pytest.raises(SystemExit):
+        processes.launch(options, "stages.train")
+    assert "--standalone" not in started[0]
+    assert started[0][-2 - len(arguments) : -2] == arguments
+
+
+def test_accelerate_gets_the_count_and_the_arguments(started: list[list[str]]) -> None:
+    options = train(
+        launcher="accelerate", num_processes=4, launcher_args=["--mixed_precision", "bf16"]
+    )
+    with pytest.raises(SystemExit):
+        processes.launch(options, "stages.train")
+    assert started[0][1:] == [
+        "-m", "accelerate.commands.launch", "--num_processes", "4",
+        "--mixed_precision", "bf16", "-m", "stages.train",
+    ]  # fmt: skip
