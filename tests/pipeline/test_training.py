@@ -55,6 +55,7 @@ SINGLE = {
     "train.launcher": "none",
     "train.num_processes": 1,
     "train.per_device_train_batch_size": 16,
+    "train.num_train_epochs": 3,
 }
 
 
@@ -133,6 +134,27 @@ def test_two_processes_learn_the_same_and_only_the_first_writes(
         for files in (results(project), expected)
     ]
     assert provenance[0]["consumed"]["rows"] == provenance[1]["consumed"]["rows"]
+
+
+def test_sigterm_reaches_every_process_of_a_launcher(
+    project: Path, expected: dict[str, bytes]
+) -> None:
+    edit(
+        project,
+        {
+            "train.launcher": "torchrun",
+            "train.num_processes": 2,
+            "train.per_device_train_batch_size": 8,
+            # Long enough that the signal finds both at work.
+            "train.max_steps": 400,
+            "train.num_train_epochs": 40,
+        },
+    )
+    output, lived = interrupt(project, 4, signal.SIGTERM)
+    assert lived < 12
+    assert "train: stopped by SIGTERM after step " in output
+    assert not (project / "models/adapter").exists()
+    assert len(list(project.glob(".checkpoints/*/checkpoint-*/sealed.json"))) == 2
 
 
 def test_a_launcher_that_starts_too_few_processes_is_found_out(project: Path) -> None:
