@@ -58,6 +58,20 @@ def test_whatever_decides_the_result_decides_the_folder() -> None:
     assert folder_for({**inputs, "digests": {"models/base": "cd"}}) != folder_for(inputs)
 
 
+def test_an_experiments_checkpoints_outlive_its_temporary_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / ".dvc/tmp/exps/tmpabc"
+    workspace.mkdir(parents=True)
+    for place in (tmp_path, workspace):
+        (place / "dvc.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    directly = folder_for({"a": 1})
+    assert directly.parent == Path(".checkpoints")
+    monkeypatch.chdir(workspace)
+    assert folder_for({"a": 1}).resolve() == (tmp_path / directly).resolve()
+
+
 def _try(folder: Path, answers: "multiprocessing.Queue[str]") -> None:
     try:
         with exclusive(folder):

@@ -8,6 +8,7 @@ off while it was written.
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ def folder_for(inputs: dict[str, Any]) -> Path:
     which are deleted when it ends.
     """
     text = json.dumps(inputs, sort_keys=True)
-    return project_root() / CHECKPOINTS / hashlib.sha256(text.encode()).hexdigest()[:16]
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Path(os.path.relpath(project_root() / CHECKPOINTS / key))
 
 
 @contextmanager
