@@ -129,11 +129,11 @@ def test_failed_fetch_is_continued_by_the_next(
 
 
 def test_damaged_weights_are_not_accepted(hub: Hub, tmp_path: Path) -> None:
-    hub.listed_sha256["model-00001-of-00002.safetensors"] = "0" * 64
+    hub.listed_checksum["model-00001-of-00002.safetensors"] = "0" * 64
     with pytest.raises(VerdictError, match=r"model-00001-of-00002\.safetensors .* damaged"):
         fetch_model(NAME, COMMIT, tmp_path / "base")
     assert not (tmp_path / "base").exists()
-    hub.listed_sha256.clear()
+    hub.listed_checksum.clear()
     hub.served.clear()
     fetch_model(NAME, COMMIT, tmp_path / "base")
     assert _files(tmp_path / "base") == WANTED
@@ -147,7 +147,7 @@ def test_model_without_safetensors(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("where", ["model_refused", "files_refused"])
+@pytest.mark.parametrize("where", ["listing_refused", "files_refused"])
 def test_gated_model(hub: Hub, tmp_path: Path, where: str, status: int) -> None:
     setattr(hub, where, (status, "GatedRepo"))
     with pytest.raises(VerdictError) as caught:
@@ -181,7 +181,7 @@ def test_token_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_hub_is_down(hub: Hub, tmp_path: Path) -> None:
-    hub.model_refused = (500, "")
+    hub.listing_refused = (500, "")
     with pytest.raises(VerdictError, match="HTTP 500"):
         fetch_model(NAME, COMMIT, tmp_path / "base")
 

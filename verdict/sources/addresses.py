@@ -1,7 +1,10 @@
-"""Addresses of raw files: their scheme, and how to show them without their secrets."""
+"""Addresses of raw files: their scheme, the file's name, and how to show them without secrets."""
 
+import os
 import re
-from urllib.parse import urlsplit
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -24,4 +27,31 @@ def redacted(address: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:  # such as an unclosed bracket in the host
         return f"{scheme_of(address)}://…"
-    return f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}"
+    query = "?…" if parts.query else ""
+    if parts.scheme == "hf" and query:  # a "?" there is part of a pattern
+        query = f"?{parts.query}"
+    return f"{parts.scheme}://{host}{parts.path}{query}"
+
+
+def own_name(address: str) -> str:
+    """Return the name that a file is published under; empty where the address shows none."""
+    scheme = scheme_of(address)
+    if scheme == "file":
+        return local_path(address).name
+    if scheme == "hf":
+        return address.rpartition("/")[2]
+    try:
+        path = urlsplit(address).path
+    except ValueError:  # such as an unclosed bracket in the host
+        return ""
+    if scheme == "kaggle":  # kaggle://OWNER/NAME/versions/N is an archive of all its files
+        return path.strip("/").partition("/")[0] + ".zip"
+    # The last part alone, whatever an encoded "/" or ".." tries.
+    name = PurePosixPath(unquote(path) if scheme in ("http", "https") else path).name
+    return "" if name == ".." else name
+
+
+def local_path(address: str) -> Path:
+    """Return the path that a local address means: a path, ``~`` included, or ``file://``."""
+    is_uri = address.lower().startswith("file://")
+    return Path(url2pathname(urlsplit(address).path) if is_uri else os.path.expanduser(address))

@@ -5,8 +5,8 @@ from pathlib import Path
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params import Fetch
-from verdict.sources.download import receive
-from verdict.tasks import task_module
+from verdict.sources.several import receive_all
+from verdict.tasks import load_task, make_archive
 
 #: Partial downloads live here, outside every stage's outputs, so that a killed one goes on.
 PARTIAL = Path(".downloads")
@@ -15,14 +15,18 @@ PARTIAL = Path(".downloads")
 def fetch_data(task: str, options: Fetch, destination: Path) -> None:
     """Fill ``destination`` with the task's published files, downloaded or synthetic.
 
+    Where the task's ``FILES`` names a folder (``pairs/``), the address may stand for several files,
+    ``hf://`` with a pattern or a local folder; they keep their own names there, as a single file
+    does. Its ``sha256`` must be null unless it stands for exactly one file.
+
     Raises:
         VerdictError: a file has no address, or cannot be brought. Nothing is replaced then.
     """
-    names: dict[str, str] = task_module(task, "layout").FILES
+    names = load_task(task).FILES
     with replacing(destination) as partial:
         partial.mkdir()
         if options.source == "embedded":
-            task_module(task, "embedded").write_archive(partial, options.embedded)
+            make_archive(task, partial, options.embedded)
             return
         if names.keys() != options.files.keys():
             raise VerdictError(
@@ -31,12 +35,22 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
             )
         # All are received before any is placed: a failure keeps what has come so far.
         received = {
-            name: receive(
+            name: receive_all(
                 options.files[key].address,
                 sha256=options.files[key].sha256,
+                several=name.endswith("/"),
                 partial_folder=PARTIAL,
             )
             for key, name in names.items()
         }
-        for name, file in received.items():
-            file.place(partial / name)
+        paths = [path for files in received.values() for path in files.files.values()]
+        if len(set(paths)) < len(paths):
+            raise VerdictError(
+                "params.yaml: two entries of fetch.files stand for the same file; each needs its "
+                "own address"
+            )
+        for name, files in received.items():
+            if name.endswith("/"):
+                files.place_in(partial / name)
+            else:
+                files.place(partial / name)

@@ -1,19 +1,21 @@
 """Bring one raw file here, resuming where an earlier attempt ended."""
 
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from verdict.errors import VerdictError
-from verdict.files import sha256_of
 from verdict.progress import Bar, progress
-from verdict.sources.addresses import redacted, scheme_of
+from verdict.sources.addresses import own_name, redacted, scheme_of
 from verdict.sources.filesystems import open_bucket, open_local
 from verdict.sources.http import open_http
+from verdict.sources.hub_data import open_hub_file
+from verdict.sources.kaggle import open_kaggle
 from verdict.sources.partial import Partial
+from verdict.sources.received import Received, check_sha256
 from verdict.sources.stream import LENGTH, Opener, Transient
 
 #: Attempts in a row that bring nothing new before the download is given up.
@@ -30,10 +32,12 @@ _OPENERS: dict[str, Opener] = {
     "file": open_local,
     "gs": open_bucket,
     "s3": open_bucket,
+    "hf": open_hub_file,
+    "kaggle": open_kaggle,
 }
 
 
-def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Partial:
+def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Received:
     """Bring the file at ``address`` whole into ``partial_folder``, to be placed by the caller.
 
     Where several files belong together, receive all before placing any: what has arrived is kept
@@ -41,12 +45,13 @@ def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Partia
     kept in ``partial_folder``, provided that the source still is what it was.
 
     Args:
-        address: ``http(s)://``, ``gs://``, ``s3://``, ``file://`` or a local path.
+        address: ``http(s)://``, ``gs://``, ``s3://``, ``hf://``, ``kaggle://``, ``file://`` or a
+            local path; of one file.
         sha256: the SHA-256 that the file must have, in hexadecimal; None checks the length alone.
         partial_folder: where unfinished data is kept; it should outlive the stage's outputs.
 
     Returns:
-        The received data; ``place(destination)`` moves it.
+        The one file, under the name that it is published with.
 
     Raises:
         VerdictError: the address is of no known kind, cannot be reached, refuses access or does
@@ -64,14 +69,10 @@ def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Partia
     with partial.locked(shown):
         with _Transfer(address, opener, partial, trusted=sha256 is not None) as transfer:
             transfer.run()
-        if sha256 is not None and (found := sha256_of(partial.data)) != sha256.lower():
-            partial.discard()
-            raise VerdictError(
-                f"{shown} has the wrong checksum: expected SHA-256 {sha256}, got {found}. It was "
-                "deleted, so the next run downloads it afresh. If that gives the same, the file "
-                "has changed where it is published: check it, and correct the sha256."
-            )
-    return partial
+        received = Received({own_name(address): partial.data}, partial.discard)
+        if sha256 is not None:
+            check_sha256(received, sha256, shown)
+    return received
 
 
 class _Transfer:
@@ -155,9 +156,9 @@ class _Transfer:
 
     def _show(self, position: int, total: int | None, note: str = "") -> None:
         if self._bar is None:
-            name = PurePosixPath(redacted(self._address).partition("?")[0]).name
             megabytes = None if total is None else total / 1e6
-            self._bar = self._stack.enter_context(progress(f"download {name}", megabytes, "MB"))
+            task = f"download {own_name(self._address)}"
+            self._bar = self._stack.enter_context(progress(task, megabytes, "MB"))
         self._bar.advance((position - self._counted) / 1e6, note)
         self._counted = position
 

@@ -8,15 +8,13 @@ configuration and so on. Where there are none, a public bucket is read anonymous
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import fsspec
 from botocore.exceptions import NoCredentialsError  # type: ignore[import-untyped]
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
 from verdict.errors import VerdictError
-from verdict.sources.addresses import redacted, scheme_of
+from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.stream import LENGTH, Stream, Transient, differs
 
 #: One request; large, because each costs a round trip.
@@ -26,11 +24,10 @@ BLOCK = 16 * 2**20  # bytes
 @contextmanager
 def open_local(address: str, offset: int, known: Mapping[str, str]) -> Iterator[Stream]:
     """Open a file on this machine: a path, ``~`` included, or ``file://``."""
-    is_uri = address.lower().startswith("file://")
-    path = url2pathname(urlsplit(address).path) if is_uri else address
+    path = str(local_path(address))
     filesystem = fsspec.filesystem("file")
     with _reporting(address):
-        info = filesystem.info(path)  # expands ~, as does every other method
+        info = filesystem.info(path)
     with _stream(filesystem, path, info, address, offset, known) as stream:
         yield stream
 

@@ -4,12 +4,14 @@ import email.utils
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.auth import AuthBase
 
 from verdict.errors import VerdictError
 from verdict.sources.addresses import redacted
@@ -20,12 +22,76 @@ READ_TIMEOUT = 60.0  # seconds without a byte
 CHUNK = 2**20  # bytes
 
 _RETRIED = {408, 429}  # and every 5xx
+_TOKEN = re.compile(r"[!-~]+")  # ASCII that can be seen
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
-@contextmanager
-def open_http(address: str, offset: int, known: Mapping[str, str]) -> Iterator[Stream]:
+class Bearer(AuthBase):
+    """Sends a token.
+
+    Args:
+        token: the token; white space around it is dropped.
+        where: where it stands, for the message.
+
+    Raises:
+        VerdictError: it holds characters that no token has.
+    """
+
+    def __init__(self, token: str, where: str):
+        self._token = token.strip()
+        if not _TOKEN.fullmatch(self._token):
+            raise VerdictError(
+                f"{where} holds characters that no token has, such as a space. Copy it again."
+            )
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a message says about one address.
+
+    Attributes:
+        shown: the address as it may be shown.
+        no_access: what to do where access is refused.
+        not_there: what to do where it does not exist.
+    """
+
+    shown: str
+    no_access: str
+    not_there: str
+
+
+def open_http(
+    address: str, offset: int, known: Mapping[str, str]
+) -> AbstractContextManager[Stream]:
     """Open a file on an HTTP server. A password is taken from the address or from ``~/.netrc``."""
+    wording = Wording(
+        shown=redacted(address),
+        no_access="Accept the data set's licence where it is published, and give credentials: a "
+        "line for this host in ~/.netrc, or a signed address that has not expired. Or download the "
+        "file in a browser and give its local path as the address.",
+        not_there="Correct the address, or look where the data set is published now.",
+    )
+    return open_url(address, offset, known, wording)
+
+
+@contextmanager
+def open_url(
+    url: str,
+    offset: int,
+    known: Mapping[str, str],
+    wording: Wording,
+    auth: AuthBase | None = None,
+) -> Iterator[Stream]:
+    """Open ``url`` at a position; redirects are followed, ``auth`` stays with the first host.
+
+    Raises:
+        Transient: another attempt may help.
+        VerdictError: it cannot.
+    """
     # Compression in transit would make lengths and positions those of another file.
     headers = {"Accept-Encoding": "identity"}
     if offset:
@@ -35,20 +101,20 @@ def open_http(address: str, offset: int, known: Mapping[str, str]) -> Iterator[S
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     # The library's own messages hold the address with its query, hence `from None`.
     try:
-        response = requests.get(address, headers=headers, stream=True, timeout=timeout)
+        response = requests.get(url, headers=headers, stream=True, timeout=timeout, auth=auth)
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Transient(_reason(error)) from None
     except requests.RequestException as error:
         raise VerdictError(
-            f"Could not ask for {redacted(address)}: {type(error).__name__}. "
+            f"Could not ask for {wording.shown}: {type(error).__name__}. "
             "Correct the address and run again."
         ) from None
     with response:
-        yield _stream(response, address, offset, known)
+        yield _stream(response, url, offset, known, wording)
 
 
 def _stream(
-    response: requests.Response, address: str, offset: int, known: Mapping[str, str]
+    response: requests.Response, url: str, offset: int, known: Mapping[str, str], wording: Wording
 ) -> Stream:
     status, headers = response.status_code, response.headers
     version = {
@@ -72,46 +138,36 @@ def _stream(
             raise Transient("the file on the server has changed", discard=True)
         return Stream(offset, version, _chunks(response))
     if status == 200:
-        _refuse_web_page(response, address)
+        _refuse_web_page(response, url, wording)
         if headers.get("Content-Length", "").isdigit():
             version[LENGTH] = headers["Content-Length"]
         return Stream(0, version, _chunks(response))
-    raise _failure(status, headers, address)
+    raise _failure(status, headers, wording)
 
 
-def _failure(status: int, headers: Mapping[str, str], address: str) -> Exception:
-    shown = redacted(address)
+def _failure(status: int, headers: Mapping[str, str], wording: Wording) -> Exception:
     if status in _RETRIED or status >= 500:
         return Transient(
             f"the server answered HTTP {status}",
             retry_after=_retry_after(headers.get("Retry-After", "")),
         )
     if status in (401, 403):
-        return VerdictError(
-            f"{shown} refused access (HTTP {status}). Accept the data set's licence where it is "
-            "published, and give credentials: a line for this host in ~/.netrc, or a signed "
-            "address that has not expired. Or download the file in a browser and give its local "
-            "path as the address."
-        )
+        return VerdictError(f"{wording.shown} refused access (HTTP {status}). {wording.no_access}")
     if status in (404, 410):
-        return VerdictError(
-            f"{shown} does not exist (HTTP {status}). Correct the address, or look where the data "
-            "set is published now."
-        )
+        return VerdictError(f"{wording.shown} does not exist (HTTP {status}). {wording.not_there}")
     return VerdictError(
-        f"{shown} answered HTTP {status}, where 200 or 206 was expected. Open the address in a "
-        "browser to see what it serves, and correct it."
+        f"{wording.shown} answered HTTP {status}, where 200 or 206 was expected. Open the address "
+        "in a browser to see what it serves, and correct it."
     )
 
 
-def _refuse_web_page(response: requests.Response, address: str) -> None:
+def _refuse_web_page(response: requests.Response, url: str, wording: Wording) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    suffix = PurePosixPath(urlsplit(address).path).suffix.lower()
+    suffix = PurePosixPath(urlsplit(url).path).suffix.lower()
     if kind == "text/html" and suffix not in (".html", ".htm"):
         raise VerdictError(
-            f"{redacted(address)} answered with a web page instead of the file; most often it asks "
-            "to log in or to accept a licence. Do that in a browser, download the file there and "
-            "give its local path as the address."
+            f"{wording.shown} answered with a web page instead of the file; most often it asks to "
+            f"log in or to accept a licence. {wording.no_access}"
         )
 
 

@@ -87,17 +87,18 @@ class Partial:
         if shutil.disk_usage(self._folder).free < needed:
             raise _no_space(self._folder, needed)
 
-    def place(self, destination: Path) -> None:
-        """Move the finished data to ``destination``, on whatever file system it lies."""
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.replace(self.data, destination)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            with space_reported(destination.parent), replacing(destination) as copy:
-                shutil.copyfile(self.data, copy)
-        self.discard()
+
+def move(source: Path, destination: Path) -> None:
+    """Move a finished file to ``destination``, on whatever file system it lies."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(source, destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with space_reported(destination.parent), replacing(destination) as copy:
+            shutil.copyfile(source, copy)
+        source.unlink()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from verdict.sources.addresses import redacted, scheme_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>)]+")
-_SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|API_KEY|ACCESS_KEY)$")
+_SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|API_KEY|ACCESS_KEY|KAGGLE_KEY)$")
 #: Shorter values of such variables are no secrets, and would blank out ordinary text.
 _SHORTEST = 6
 

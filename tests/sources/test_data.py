@@ -1,0 +1,140 @@
+"""Placing what arrived under the names that a task wants."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.sources.servers import FileServer, serving
+from verdict.errors import VerdictError
+from verdict.params import Fetch
+from verdict.params_section import Section
+from verdict.sources.data import fetch_data
+
+CSV = b"left,right,label\n"
+
+
+@pytest.fixture
+def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, bytes]]:
+    """Fetch for a task with the given ``FILES``; return the contents by relative name."""
+
+    def run(names: dict[str, str], **addresses: tuple[str, str | None] | str) -> dict[str, bytes]:
+        task = SimpleNamespace(
+            FILES=names, Options=Section, Embedded=Section, write_archive=None, read_table=None
+        )
+        monkeypatch.setitem(sys.modules, "verdict.tasks.pretended", task)
+        monkeypatch.chdir(tmp_path)
+        pairs = {k: (v, None) if isinstance(v, str) else v for k, v in addresses.items()}
+        files = {key: {"address": a, "sha256": s} for key, (a, s) in pairs.items()}
+        options = Fetch.model_validate({"source": "files", "files": files, "embedded": {}})
+        raw = tmp_path / "data" / "raw"
+        fetch_data("pretended", options, raw)
+        assert not [path for path in Path(".downloads").glob("*") if path.suffix != ".lock"]
+        return {
+            path.relative_to(raw).as_posix(): path.read_bytes()
+            for path in raw.rglob("*")
+            if path.is_file()
+        }
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "my pairs"
+    (folder / "older").mkdir(parents=True)
+    for name in ("b.csv", "a.csv", ".hidden", "older/c.csv"):
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def test_files_and_folders_side_by_side(
+    fetch: Callable[..., dict[str, bytes]], folder: Path
+) -> None:
+    with serving(FileServer(CSV)) as server:
+        found = fetch(
+            {"table": "table.csv", "remote": "remote/", "local": "local/"},
+            table=f"{server.address}/some.csv",
+            remote=f"{server.address}/pairs%20of%20beer.csv?token=secret",
+            local=str(folder),
+        )
+    assert found == {
+        "table.csv": CSV,
+        "remote/pairs of beer.csv": CSV,
+        "local/a.csv": b"a.csv",
+        "local/b.csv": b"b.csv",
+    }
+    assert (folder / "a.csv").exists()
+
+
+@pytest.mark.parametrize("as_address", [str, lambda path: f"{path}/", Path.as_uri])
+def test_forms_of_a_local_folder(
+    fetch: Callable[..., dict[str, bytes]], folder: Path, as_address: Callable[[Path], str]
+) -> None:
+    assert fetch({"pairs": "p/"}, pairs=as_address(folder)).keys() == {"p/a.csv", "p/b.csv"}
+
+
+def test_one_local_file_in_a_folder(fetch: Callable[..., dict[str, bytes]], folder: Path) -> None:
+    sha256 = hashlib.sha256(b"a.csv").hexdigest()
+    found = fetch({"pairs": "p/"}, pairs=(str(folder / "a.csv"), sha256))
+    assert found == {"p/a.csv": b"a.csv"}
+
+
+def test_checksum_of_a_folder(fetch: Callable[..., dict[str, bytes]], folder: Path) -> None:
+    sha256 = hashlib.sha256(b"a.csv").hexdigest()
+    with pytest.raises(VerdictError, match=r"2 files \(a\.csv, b\.csv\), and one sha256 cannot"):
+        fetch({"pairs": "p/"}, pairs=(str(folder), sha256))
+    (folder / "b.csv").unlink()
+    assert fetch({"pairs": "p/"}, pairs=(str(folder), sha256)) == {"p/a.csv": b"a.csv"}
+    with pytest.raises(VerdictError, match="wrong checksum"):
+        fetch({"pairs": "p/"}, pairs=(str(folder), "0" * 64))
+
+
+def test_a_folder_where_one_file_is_expected(
+    fetch: Callable[..., dict[str, bytes]], folder: Path
+) -> None:
+    with pytest.raises(VerdictError, match="is a directory, where one file was expected"):
+        fetch({"pairs": "pairs.csv"}, pairs=str(folder))
+
+
+def test_an_empty_folder(fetch: Callable[..., dict[str, bytes]], tmp_path: Path) -> None:
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    with pytest.raises(VerdictError, match="is a folder without files"):
+        fetch({"pairs": "p/"}, pairs="empty")
+    with pytest.raises(VerdictError, match="absent does not exist"):
+        fetch({"pairs": "p/"}, pairs="absent")
+
+
+@pytest.mark.parametrize("address", ["https://host.invalid/", "https://[host/a.csv"])
+def test_an_address_without_a_name(fetch: Callable[..., dict[str, bytes]], address: str) -> None:
+    with pytest.raises(VerdictError, match="does not end in a file's name"):
+        fetch({"pairs": "p/"}, pairs=address)
+
+
+def test_two_entries_with_one_address(fetch: Callable[..., dict[str, bytes]], folder: Path) -> None:
+    with pytest.raises(VerdictError, match="stand for the same file"):
+        fetch({"one": "1", "two": "2"}, one=str(folder / "a.csv"), two=str(folder / "a.csv"))
+
+
+def test_a_failure_replaces_nothing_and_keeps_what_came(
+    fetch: Callable[..., dict[str, bytes]], tmp_path: Path
+) -> None:
+    names = {"one": "one.csv", "two": "two/"}
+    with serving(FileServer(CSV)) as good, serving(FileServer(CSV, statuses=[404])) as bad:
+        addresses = {"one": f"{good.address}/1.csv", "two": f"{bad.address}/2.csv"}
+        raw = tmp_path / "data" / "raw"
+        raw.mkdir(parents=True)
+        (raw / "before").write_bytes(b"")
+        with pytest.raises(VerdictError, match="does not exist"):
+            fetch(names, **addresses)
+        assert [path.name for path in raw.iterdir()] == ["before"]
+        assert fetch(names, **addresses) == {"one.csv": CSV, "two/2.csv": CSV}
+        assert [request.status for request in good.requests] == [200, 416]
+
+
+def test_entries_that_the_task_does_not_know(fetch: Callable[..., dict[str, bytes]]) -> None:
+    with pytest.raises(VerdictError, match=r"fetch\.files has other, but .* needs exactly one"):
+        fetch({"one": "one.csv"}, other="a.csv")

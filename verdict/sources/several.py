@@ -1,0 +1,88 @@
+"""An address that may stand for several files: a pattern on the hub, or a local folder."""
+
+from pathlib import Path
+
+from verdict.errors import VerdictError
+from verdict.sources.addresses import local_path, own_name, redacted, scheme_of
+from verdict.sources.download import receive
+from verdict.sources.hub_data import list_hub_files, some
+from verdict.sources.hub_repository import as_listed
+from verdict.sources.received import Received
+
+
+def receive_all(
+    address: str, *, sha256: str | None, several: bool, partial_folder: Path
+) -> Received:
+    """Bring every file that ``address`` stands for into ``partial_folder``, to be placed.
+
+    A local folder stands for the files in it, sorted, without those in its folders and those whose
+    name begins with a dot. Files from the hub must have the size and the checksum listed there.
+
+    Args:
+        address: as :func:`verdict.sources.download.receive` takes it; ``hf://`` may hold a pattern.
+        sha256: the SHA-256 that the file must have; None where there are several.
+        several: more than one file is welcome. Otherwise the address must stand for exactly one.
+        partial_folder: where unfinished data is kept.
+
+    Raises:
+        VerdictError: one cannot be had or is damaged, there are none or too many, or two have the
+            same name.
+    """
+    listed = list_hub_files(address) if scheme_of(address) == "hf" else {}
+    addresses = list(listed) or (_files_in(address) if several else []) or [address]
+    names = [own_name(each) for each in addresses]
+    if len(addresses) > 1:
+        _refuse_ambiguity(address, addresses, names, sha256=sha256, several=several)
+    if several and not names[0]:
+        raise VerdictError(
+            f"{redacted(address)} does not end in a file's name. Give an address that does, or "
+            "download the file and give its local path."
+        )
+    parts = []
+    for each in addresses:
+        part = receive(each, sha256=sha256, partial_folder=partial_folder)
+        parts.append(part)
+        if each in listed and not all(
+            as_listed(path, listed[each]) for path in part.files.values()
+        ):
+            part.discard()
+            raise VerdictError(
+                f"{redacted(each)} arrived damaged: its size or checksum is not what the hub "
+                "lists. It was deleted; run again."
+            )
+
+    def discard() -> None:
+        for part in parts:
+            part.discard()
+
+    return Received({name: path for part in parts for name, path in part.files.items()}, discard)
+
+
+def _files_in(address: str) -> list[str]:
+    """Return the files of a local folder, or nothing where the address is none."""
+    if scheme_of(address) != "file" or not (folder := local_path(address)).is_dir():
+        return []
+    paths = sorted(
+        path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
+    )
+    if not paths:
+        raise VerdictError(f"{address} is a folder without files. Correct the address.")
+    return [str(path) for path in paths]
+
+
+def _refuse_ambiguity(
+    address: str, addresses: list[str], names: list[str], *, sha256: str | None, several: bool
+) -> None:
+    shown = f"{redacted(address)} stands for {len(names)} files ({some(names)})"
+    if not several:
+        raise VerdictError(f"{shown}, where one was expected. Name the one that is meant.")
+    if sha256 is not None:
+        raise VerdictError(
+            f"{shown}, and one sha256 cannot be that of all. Set it to null, or name one file."
+        )
+    if twice := [name for name in names if names.count(name) > 1]:
+        same = [each for each, name in zip(addresses, names, strict=True) if name == twice[0]]
+        raise VerdictError(
+            f"{redacted(address)} stands for several files named {twice[0]} ({some(same)}), which "
+            "would be placed in one folder. Narrow the pattern."
+        )
