@@ -26,6 +26,9 @@ def main(params: Params) -> None:
         confidence=params.compare.confidence,
         seed=params.compare.seed,
         noun=params.compare.groups_are,
+        subgroups=params.compare.subgroups,
+        merge=params.compare.merge,
+        merge_positive=params.compare.merge_positive,
         synthetic=params.fetch.source == "embedded",
     )
     write_json("metrics/compare.json", comparison.headline())

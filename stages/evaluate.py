@@ -21,7 +21,7 @@ def main(name: str, params: Params) -> None:
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
-    from verdict.statistics.classification import classification_metrics, confusion_rows
+    from verdict.statistics.measurement import measure
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
@@ -38,9 +38,10 @@ def main(name: str, params: Params) -> None:
         device=device,
     )
     write_predictions(f"data/predictions/{name}.parquet", predictions)
-    write_json(f"metrics/{name}.json", classification_metrics(predictions))
+    measured = measure(predictions)
+    write_json(f"metrics/{name}.json", measured.values())
     write_csv(
-        f"metrics/plots/confusion_{name}.csv", ("actual", "predicted"), confusion_rows(predictions)
+        f"metrics/plots/confusion_{name}.csv", ("actual", "predicted"), measured.confusion_rows()
     )
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.statistics.samples import SKIN, drawn, predictions_from
+from tests.statistics.samples import SKIN, drawn, predictions_from, texts_from
 from verdict.errors import VerdictError
 from verdict.predictions import (
     METADATA_KEY,
@@ -25,6 +25,11 @@ def predictions() -> Predictions:
     return predictions_from(
         "tuned", [0, 1, 1], LOG_PROBABILITIES, groups=[7, 7, 8], parsed=[0, 1, -1]
     )
+
+
+@pytest.fixture
+def texts() -> Predictions:
+    return texts_from("tuned", [("axial", "Axial"), ("", "CT"), ("It is a CT.", "CT")])
 
 
 def change(predictions: Predictions, column: str, row: int, value: object) -> pa.Table:
@@ -52,7 +57,10 @@ def test_what_is_written_is_read(tmp_path: Path, predictions: Predictions) -> No
     assert read.parsed.tolist() == [0, 1, -1]
     assert read.groups.tolist() == ["IP_0000007", "IP_0000007", "IP_0000008"]
     np.testing.assert_array_equal(read.log_probabilities, LOG_PROBABILITIES)
-    assert read.table["attributes"][0].as_py() == [("age", "45"), ("sex", "female")]
+    assert read.attributes == [{"age": "45", "sex": "female"}] * 3
+    assert read.answers.tolist() == ["benign", "melanoma", "melanoma"]
+    assert read.group_codes.tolist() == [0, 0, 1]
+    assert not read.free_text
     assert list(tmp_path.iterdir()) == [tmp_path / "tuned.parquet"]
 
 
@@ -85,12 +93,51 @@ def test_empty_predictions_are_readable(tmp_path: Path) -> None:
     assert read.log_probabilities.shape == read.scores.shape == (0, 2)
 
 
+def test_free_text_is_read_as_it_was_written(tmp_path: Path, texts: Predictions) -> None:
+    write_predictions(tmp_path / "tuned.parquet", texts)
+    read = read_predictions(tmp_path / "tuned.parquet")
+    assert read == texts
+    assert read.free_text
+    assert (read.labels, read.positive) == ((), None)
+    assert read.answers.tolist() == ["Axial", "CT", "CT"]
+    assert read.generated.tolist() == ["axial", "", "It is a CT."]
+    assert read.table["invalid_reason"].to_pylist() == [None, "empty", None]
+    assert read.log_probabilities.shape == (3, 0)
+    assert read.part(np.array([True, False, True])).ids.tolist() == ["MPX_00000", "MPX_00002"]
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "value", "problem"),
+    [
+        ("label", 1, "CT", r"row 2 .*label is given, but these predictions have no labels"),
+        ("parsed", 0, "Axial", r"row 1 .*parsed is given"),
+        ("predicted", 0, "Axial", r"row 1 .*predicted is given"),
+        ("log_probabilities", 2, [-0.1], r"row 3 .*log_probabilities are given"),
+        ("answer", 2, None, r"row 3 .*answer is null"),
+        ("answer", 2, "  ", r"row 3 .*the reference text, is blank"),
+        ("generated", 0, " ", r"row 1 .*invalid_reason must be empty where nothing was generated"),
+        ("invalid_reason", 2, "empty", r"row 3 .*and null elsewhere"),
+        ("invalid_reason", 2, "no answer", r"row 3 .*and null elsewhere"),
+        ("group", 1, None, r"row 2 .*group is null"),
+    ],
+)
+def test_a_wrong_value_of_free_text_is_named(
+    tmp_path: Path, texts: Predictions, column: str, row: int, value: object, problem: str
+) -> None:
+    description = b'{"model": "tuned", "labels": [], "positive": null}'
+    path = store(tmp_path / "tuned.parquet", change(texts, column, row, value), description)
+    with pytest.raises(VerdictError, match=r"tuned\.parquet, " + problem):
+        read_predictions(path)
+
+
 @pytest.mark.parametrize(
     ("column", "row", "value", "problem"),
     [
         ("id", 2, "ISIC_0000001", r"row 3 \(id ISIC_0000001\): this id occurs twice"),
         ("id", 1, "ISIC_9", r"row 3 .* not sorted by id"),
         ("group", 1, None, r"row 2 .*group is null"),
+        ("label", 1, None, r"row 2 .*label is null"),
+        ("answer", 1, None, r"row 2 .*answer is null"),
         ("label", 1, "nevus", r"row 2 .*label is not one of the labels benign, melanoma"),
         ("parsed", 0, "nevus", r"row 1 .*parsed is not one of"),
         ("predicted", 0, "melanoma", r"row 1 .*not the label with the largest"),
@@ -116,7 +163,7 @@ def test_a_wrong_value_is_named(
 
 def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> None:
     table = predictions.table
-    with pytest.raises(VerdictError, match="the column group is missing"):
+    with pytest.raises(VerdictError, match=r"the column group is missing.*`dvc repro`"):
         read_predictions(store(tmp_path / "p", table.drop_columns("group")))
     position = SCHEMA.get_field_index("id")
     numbered = table.set_column(position, "id", pa.array([1, 2, 3]))
@@ -131,6 +178,7 @@ def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> No
     [
         (b"{}", 'no "verdict" entry'),
         (b'{"model": "m", "labels": ["benign"], "positive": "benign"}', "two or more"),
+        (b'{"model": "m", "labels": [], "positive": "benign"}', "there are no labels"),
         (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": null}', "positive"),
         (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": "nevus"}', "nevus"),
     ],

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.statistics.samples import SETTINGS, from_counts, skin_models, tissue_models
+from tests.statistics.samples import (
+    SETTINGS,
+    from_counts,
+    skin_models,
+    text_models,
+    texts_from,
+    tissue_models,
+)
 from verdict.files import sha256_of
 from verdict.predictions import Predictions
 from verdict.report.write import write_report
@@ -48,8 +55,19 @@ def test_reports_are_the_same_bytes_in_any_process(tmp_path: Path) -> None:
         tissue_models(),
         [from_counts("base", 0, 5, 15, 0), from_counts("tuned", 0, 2, 18, 0)],
         [from_counts("base", 0, 0, 0, 0), from_counts("tuned", 0, 0, 0, 0)],
+        text_models(),
+        [texts_from(model, [("Axial", "Axial " * 40)] * 12) for model in ("base", "tuned")],
+        [texts_from(model, []) for model in ("base", "tuned")],
     ],
-    ids=["three models", "eight labels", "one label only", "no records"],
+    ids=[
+        "three models",
+        "eight labels",
+        "one label only",
+        "no records",
+        "texts",
+        "long texts, no closed question",
+        "no texts",
+    ],
 )
 def test_figures_are_drawn_and_nothing_touches_their_edge(
     tmp_path: Path, models: list[Predictions]

@@ -2,11 +2,19 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tests.statistics.samples import SETTINGS, from_counts, skin_models, tissue_models
+from tests.statistics.samples import (
+    SETTINGS,
+    TISSUE,
+    from_counts,
+    skin_models,
+    text_models,
+    tissue_models,
+)
 from verdict.errors import VerdictError
 from verdict.files import write_json
 from verdict.predictions import Predictions
@@ -14,7 +22,7 @@ from verdict.report.__main__ import read_comparison, show
 from verdict.statistics.comparison import compare
 
 
-def shown(models: list[Predictions], tmp_path: Path, **settings: bool) -> str:
+def shown(models: list[Predictions], tmp_path: Path, **settings: Any) -> str:
     write_json(tmp_path / "comparison.json", compare(models, **{**SETTINGS, **settings}).flat())
     file = io.StringIO()
     show(
@@ -25,7 +33,11 @@ def shown(models: list[Predictions], tmp_path: Path, **settings: bool) -> str:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("models", [skin_models(), tissue_models()], ids=["two", "eight"])
+@pytest.mark.parametrize(
+    "models",
+    [skin_models(), tissue_models(), text_models()],
+    ids=["two labels", "eight labels", "texts"],
+)
 def test_eighty_columns_hold_the_verdict_and_every_model(
     models: list[Predictions], tmp_path: Path
 ) -> None:
@@ -34,10 +46,26 @@ def test_eighty_columns_hold_the_verdict_and_every_model(
     assert "…" not in text
     assert compare(models, **SETTINGS).verdict.sentence in " ".join(text.split())
     first_words = [line.split()[0] for line in text.splitlines() if line.strip()]
-    assert {p.model for p in models} | {"majority", "prior"} <= set(first_words)
+    baselines = {"majority", "prior"} if models[0].labels else {"majority"}
+    assert {p.model for p in models} | baselines <= set(first_words)
     assert "tuned - base" in text
     assert "0.74-0.83" in text or len(models) == 2  # the interval of tuned, three models
     assert text.endswith("Report: metrics/report/comparison.md\n")
+
+
+def test_merged_labels_are_shown_after_the_others(tmp_path: Path) -> None:
+    merge = {"benign": TISSUE[:4], "malignant": TISSUE[4:]}
+    text = shown(
+        tissue_models(), tmp_path, noun="patients", merge=merge, merge_positive="malignant"
+    )
+    first, second = text.split("On merged labels:")
+    assert "sensitivity" in second
+    assert "sensitivity" not in first
+    assert "patients  " in first  # the column of accuracy over patients
+    assert max(map(len, text.splitlines())) <= 80
+    for part in (first, second):
+        rows = [line.split()[0] for line in part.splitlines() if line.strip()]
+        assert [rows.count(model) for model in ("base", "prior", "merged")] == [1, 1, 0]
 
 
 def test_synthetic_data_are_called_so(tmp_path: Path) -> None:
@@ -54,7 +82,12 @@ def test_undefined_numbers_are_dashes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "not here yet: `dvc repro`"), ("{", "is not JSON"), ("[]", "holds no verdict")],
+    [
+        (None, "not here yet: `dvc repro`"),
+        ("{", "is not JSON"),
+        ("[]", "holds no verdict"),
+        ('{"verdict": "from before there were kinds"}', "holds no verdict"),
+    ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, content: str | None, problem: str) -> None:
     path = tmp_path / "comparison.json"

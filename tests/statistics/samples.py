@@ -1,6 +1,6 @@
 """Predictions made up for tests: from counts, from log-odds, and drawn by chance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ def predictions_from(
     positive: str | None = "melanoma",
     groups: Sequence[int] | np.ndarray | None = None,
     parsed: Sequence[int] | np.ndarray | None = None,
+    attributes: Callable[[int], dict[str, str]] = lambda i: {"sex": "female", "age": "45"},
 ) -> Predictions:
     """Build predictions from codes; ``parsed`` has -1 for invalid and is the likeliest if None."""
     groups = range(len(actual)) if groups is None else groups
@@ -48,11 +49,12 @@ def predictions_from(
             "id": f"ISIC_{i:07d}",
             "group": f"IP_{groups[i]:07d}",
             "label": labels[actual[i]],
+            "answer": labels[actual[i]],
             "generated": "unsure" if parsed[i] < 0 else labels[parsed[i]],
             "parsed": None if parsed[i] < 0 else labels[parsed[i]],
             "invalid_reason": "no label in the answer" if parsed[i] < 0 else None,
             "log_probabilities": log_probabilities[i].tolist(),
-            "attributes": {"sex": "female", "age": "45"},
+            "attributes": attributes(i),
             "prompt_sha256": f"{i:064x}",
         }
         for i in range(len(actual))
@@ -123,3 +125,59 @@ def tissue_models() -> list[Predictions]:
         drawn("base", seed=1, signal=0.3, records=800, groups=120, labels=TISSUE),
         drawn("tuned", seed=2, signal=2.2, records=800, groups=120, labels=TISSUE),
     ]
+
+
+def texts_from(
+    model: str, pairs: Sequence[tuple[str, str]], groups: Sequence[int] | None = None
+) -> Predictions:
+    """Build free-text predictions from pairs of what was written and what was to be written."""
+    groups = range(len(pairs)) if groups is None else groups
+    rows = [
+        {
+            "id": f"MPX_{i:05d}",
+            "group": f"case_{groups[i]:04d}",
+            "label": None,
+            "answer": reference,
+            "generated": text,
+            "parsed": None,
+            "invalid_reason": None if text.strip() else "empty",
+            "log_probabilities": [],
+            "attributes": {"modality": "CT" if i % 3 else "MR"},
+            "prompt_sha256": f"{i:064x}",
+        }
+        for i, (text, reference) in enumerate(pairs)
+    ]
+    return make_predictions(model, (), None, rows)
+
+
+#: Questions of the MedPix kind: reference texts, and what a weak model writes instead.
+QUESTIONS = (
+    ("Axial", "The image is an axial slice."),
+    ("Coronal", "Sagittal"),
+    ("CT w/contrast (IV)", "CT scan of the head"),
+    ("Yes", "Yes, there is a fracture."),
+    ("no", "Yes"),
+    ("Abdomen", "the abdomen"),
+    (
+        "There is a lytic lesion in the distal femur with a sclerotic margin.",
+        "The image shows a lesion in the bone with no sclerotic margin seen.",
+    ),
+)
+
+
+def written(model: str, *, seed: int, right: float, empty: float = 0.02) -> Predictions:
+    """Draw 420 answers to ``QUESTIONS`` about 60 cases, some cases harder than others."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(60), 7)
+    case = rng.normal(0, 0.2, 60)[groups]
+    pairs = []
+    for i in range(420):
+        reference, weak = QUESTIONS[i % 7]
+        text = reference if rng.random() < right + case[i] else weak
+        pairs.append(("" if rng.random() < empty else text, reference))
+    return texts_from(model, pairs, groups.tolist())
+
+
+def text_models() -> list[Predictions]:
+    """Return two models that write, on 420 synthetic questions about 60 cases."""
+    return [written("base", seed=1, right=0.15, empty=0.08), written("tuned", seed=2, right=0.6)]

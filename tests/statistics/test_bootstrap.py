@@ -2,67 +2,90 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU
 
-from tests.statistics.samples import TISSUE, drawn, from_counts, predictions_from, skin_models
-from verdict.predictions import Predictions
+from tests.statistics.samples import (
+    TISSUE,
+    drawn,
+    from_counts,
+    predictions_from,
+    skin_models,
+    written,
+)
+from verdict.predictions import Predictions, make_predictions
 from verdict.statistics import bootstrap as module
-from verdict.statistics.bootstrap import ModelStatistics, bootstrap, group_weights
-from verdict.statistics.classification import classification_metrics, metric_names
+from verdict.statistics.bootstrap import bootstrap, group_weights
 from verdict.statistics.estimates import estimate, p_value
+from verdict.statistics.kinds import kind_of
+from verdict.statistics.measurement import measure
 
 
-def codes(p: Predictions) -> np.ndarray:
-    return np.unique(p.groups, return_inverse=True)[1]
-
-
-def resampled(
-    p: Predictions, resamples: int = 400, groups: np.ndarray | None = None, seed: int = 0
-) -> dict[str, np.ndarray]:
-    groups = codes(p) if groups is None else groups
-    count = int(groups.max()) + 1
+def resampled(p: Predictions, resamples: int = 400, seed: int = 0) -> dict[str, np.ndarray]:
     return bootstrap(
-        {"m": ModelStatistics(p, groups)},
-        groups=count,
+        {"m": measure(p)},
+        groups=len(np.unique(p.groups)),
         records=len(p),
         resamples=resamples,
         seed=seed,
     )["m"]
 
 
-@pytest.mark.parametrize("labels", [TISSUE[:2], TISSUE[:3]])
-def test_each_resample_is_the_metric_of_its_repeated_rows(labels: tuple[str, ...]) -> None:
-    """Against the slow way: write every drawn row out, and let scikit-learn rate them."""
-    p = drawn("m", seed=1, signal=0.8, records=60, groups=15, labels=labels, invalid=0.2)
-    # Rounded, so that scores tie.
-    tied = predictions_from(
-        "m",
-        p.actual,
-        np.round(p.log_probabilities, 1),
-        labels=labels,
-        positive=p.positive,
-        parsed=p.parsed,
+def repeated(p: Predictions, weight: np.ndarray) -> Predictions:
+    """Write every drawn row out; a group that is drawn twice becomes two groups."""
+    rows = p.table.to_pylist()
+    return make_predictions(
+        p.model,
+        p.labels,
+        p.positive,
+        [
+            {**row, "id": f"{row['id']}-{copy}", "group": f"{row['group']}-{copy}"}
+            for row, code in zip(rows, p.group_codes, strict=True)
+            for copy in range(weight[code])
+        ],
     )
-    groups = codes(p)
-    fast = resampled(tied, 40, groups)
-    weights = np.concatenate(list(group_weights(groups.max() + 1, 40, 0, 7))).astype(int)
-    for i, weight in enumerate(weights):
-        rows = np.repeat(np.arange(len(p)), weight[groups])
-        slow = classification_metrics(
-            predictions_from(
-                "m",
-                tied.actual[rows],
-                tied.log_probabilities[rows],
-                labels=labels,
-                positive=p.positive,
-                parsed=tied.parsed[rows],
-            )
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        *(
+            drawn("m", seed=1, signal=0.8, records=60, groups=15, labels=TISSUE[:n], invalid=0.2)
+            for n in (2, 3)
+        ),
+        written("m", seed=1, right=0.4, empty=0.1).part(np.arange(420) < 84),
+    ],
+    ids=["two labels", "three labels", "texts"],
+)
+def test_each_resample_is_the_metric_of_its_repeated_rows(p: Predictions) -> None:
+    """Against the slow way: let scikit-learn and sacreBLEU rate every drawn row."""
+    if p.labels:  # Rounded, so that scores tie.
+        p = predictions_from(
+            "m",
+            p.actual,
+            np.round(p.log_probabilities, 1),
+            labels=p.labels,
+            positive=p.positive,
+            parsed=p.parsed,
+            groups=p.group_codes,
         )
-        for name in metric_names(p):
+    fast = resampled(p, 40)
+    groups = p.group_codes.max() + 1
+    weights = np.concatenate(list(group_weights(groups, 40, 0, 7))).astype(int)
+    compared = 0
+    for i, weight in enumerate(weights):
+        rows = repeated(p, weight)
+        if p.labels and len(np.unique(rows.actual)) < len(p.labels):
+            continue  # a label is missing: dropped, tested below
+        compared += 1
+        slow = measure(rows).values()
+        if not p.labels:
+            corpus = BLEU().corpus_score(list(rows.generated), [list(rows.answers)])
+            slow["bleu"] = corpus.score / 100
+        for name in kind_of(p).metrics:
             expected = slow[name]
-            if len(np.unique(tied.actual[rows])) < len(labels):
-                continue  # a label is missing: dropped, tested below
             value = np.nan if expected is None else expected
             np.testing.assert_allclose(fast[name][i], value, atol=1e-6, err_msg=name)
+    assert compared > 20
 
 
 def test_weights_are_whole_draws_and_do_not_depend_on_chunks() -> None:
@@ -113,11 +136,13 @@ def test_interval_of_independent_records_is_the_known_one() -> None:
 def test_groups_that_hang_together_widen_the_interval(metric: str) -> None:
     p = drawn("m", seed=4, signal=0.8, records=600, groups=40)
 
-    def width(groups: np.ndarray) -> float:
-        result = estimate(0.5, resampled(p, 2000, groups)[metric], 0.95)
+    alone = predictions_from("m", p.actual, p.log_probabilities)
+
+    def width(predictions: Predictions) -> float:
+        result = estimate(0.5, resampled(predictions, 2000)[metric], 0.95)
         return (result.high or 0) - (result.low or 0)
 
-    assert width(codes(p)) > 1.2 * width(np.arange(len(p)))
+    assert width(p) > 1.2 * width(alone)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +174,7 @@ def test_p_values_of_no_difference_are_spread_evenly() -> None:
             predicted = np.where(right, actual, 1 - actual)
             log_probabilities = np.where(np.eye(2)[predicted] > 0, -0.1, -2.4)
             p = predictions_from(name, actual, log_probabilities)
-            statistics[name] = ModelStatistics(p, np.arange(120))
+            statistics[name] = measure(p)
         drawn_both = bootstrap(statistics, groups=120, records=120, resamples=400, seed=1)
         name = "balanced_accuracy"
         p_values.append(p_value(drawn_both["a"][name] - drawn_both["b"][name]))

@@ -8,14 +8,10 @@ from hypothesis import strategies as st
 
 from tests.statistics.samples import TISSUE, from_counts, predictions_from
 from verdict.predictions import Predictions
-from verdict.statistics.bootstrap import ModelStatistics
-from verdict.statistics.classification import (
-    baseline_metrics,
-    classification_metrics,
-    confusion_matrix,
-    confusion_rows,
-    metric_names,
-)
+from verdict.statistics.baselines import baseline_metrics
+from verdict.statistics.classification import classification_metrics
+from verdict.statistics.kinds import kind_of
+from verdict.statistics.measurement import measure
 
 #: The published SIIM-ISIC melanoma comparison: TP, FP, TN, FN on 3,313 images.
 PUBLISHED = {
@@ -61,6 +57,7 @@ def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
         warnings.simplefilter("ignore")
         expected = {
             "accuracy": sk.accuracy_score(y, called),
+            "group_accuracy": np.mean([(y == called)[p.groups == g].mean() for g in set(p.groups)]),
             "balanced_accuracy": sk.balanced_accuracy_score(y, called) if both else None,
             "precision": sk.precision_score(y, called) if called.any() else None,
             "recall": sk.recall_score(y, called) if y.any() else None,
@@ -76,7 +73,7 @@ def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
             else None,
             "agreement": (p.parsed == p.predicted).mean(),
         }
-    assert set(expected) == set(metric_names(p)) == set(metrics) - {"n", "positives"}
+    assert set(expected) == set(kind_of(p).metrics) == set(metrics) - {"n", "positives"}
     for name, value in expected.items():
         assert metrics[name] == (None if value is None else pytest.approx(value, abs=1e-6)), name
 
@@ -86,11 +83,10 @@ def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
 def test_counted_metrics_equal_scikit_learns(seed: int, n: int, labels: int) -> None:
     """The bootstrap's own formulas, with every group drawn once, against scikit-learn's."""
     p = random_predictions(seed, n, labels)
-    groups = np.unique(p.groups, return_inverse=True)[1]
-    counted = ModelStatistics(p, groups)(np.ones((1, groups.max() + 1)))
-    assert set(counted) == set(metric_names(p))
+    counted = measure(p)(np.ones((1, p.group_codes.max() + 1)))
+    assert set(counted) == set(kind_of(p).metrics)
     metrics = classification_metrics(p)
-    for name in metric_names(p):
+    for name in kind_of(p).metrics:
         value = counted[name][0]
         expected = metrics[name]
         np.testing.assert_allclose(
@@ -140,6 +136,18 @@ def test_an_invalid_answer_is_wrong_for_either_label() -> None:
     assert metrics["generated_balanced_accuracy"] == 0.25  # (1/2 + 0/2) / 2
 
 
+def test_every_patient_counts_once_in_group_accuracy() -> None:
+    """Spanhol et al. 2016: the mean over patients of the share of images that are right."""
+    log_probabilities = np.log([[0.9, 0.1]] * 6)
+    p = predictions_from("m", [0, 1, 1, 1, 1, 1], log_probabilities, groups=[7, 8, 8, 9, 9, 9])
+    assert classification_metrics(p)["accuracy"] == pytest.approx(1 / 6, abs=1e-6)
+    assert classification_metrics(p)["group_accuracy"] == pytest.approx(1 / 3, abs=1e-6)
+    majority = baseline_metrics(p)["majority"]
+    assert majority["group_accuracy"] == pytest.approx(2 / 3, abs=1e-6)
+    prior = baseline_metrics(p)["prior"]["group_accuracy"]
+    assert prior == pytest.approx((1 / 6 + 5 / 6 + 5 / 6) / 3, abs=1e-6)
+
+
 def test_baselines() -> None:
     baselines = baseline_metrics(from_counts("m", 58, 3219, 36, 0))
     share = 58 / 3313
@@ -154,8 +162,10 @@ def test_baselines() -> None:
 
 def test_confusion() -> None:
     p = from_counts("m", 2, 1, 3, 4)
-    assert confusion_matrix(p).tolist() == [[3, 1], [4, 2]]
-    rows = list(confusion_rows(p))
+    confusion = measure(p).confusion()
+    assert confusion.actual == confusion.predicted == ("benign", "melanoma")
+    assert confusion.counts.tolist() == [[3, 1], [4, 2]]
+    rows = list(measure(p).confusion_rows())
     assert len(rows) == 10
     assert rows.count(("melanoma", "benign")) == 4
     assert rows.count(("benign", "melanoma")) == 1

@@ -9,6 +9,7 @@ from tests.statistics.samples import (
     from_counts,
     predictions_from,
     skin_models,
+    texts_from,
     tissue_models,
 )
 from verdict.errors import VerdictError
@@ -60,7 +61,7 @@ def test_flat_numbers_agree_with_each_other(skin: Comparison) -> None:
             assert flat[f"{name}_low"] < flat[name] < flat[f"{name}_high"], name
     for pair in ("tuned_minus_base", "tuned_minus_reference", "reference_minus_base"):
         first, second = pair.split("_minus_")
-        for metric in ("balanced_accuracy", "accuracy", "recall", "specificity"):
+        for metric in ("balanced_accuracy", "accuracy", "group_accuracy", "recall", "specificity"):
             difference = flat[f"{first}.{metric}"] - flat[f"{second}.{metric}"]
             assert flat[f"{pair}.{metric}"] == pytest.approx(difference, abs=2e-6)
         name = f"{pair}.balanced_accuracy"
@@ -85,7 +86,7 @@ def test_differences_are_paired(skin: Comparison) -> None:
     estimate = difference.metrics["balanced_accuracy"]
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
     assert difference.p == difference.p_holm == difference.mcnemar_p == 1
-    expected = mcnemar_p(base.actual, tuned.predicted, base.predicted)
+    expected = mcnemar_p(tuned.predicted == base.actual, base.predicted == base.actual)
     assert skin.differences[0].mcnemar_p == pytest.approx(expected, abs=1e-6)
 
 
@@ -163,6 +164,7 @@ def replaced(key: str, value: str) -> Any:
         ),
         (replaced("group", "g"), r"2 of 20 records have another group"),
         (replaced("label", "benign"), r"2 of 20 records have another true label"),
+        (replaced("answer", "x"), r"2 of 20 records have another reference answer"),
     ],
 )
 def test_models_must_have_been_asked_the_same(change: Any, problem: str) -> None:
@@ -177,6 +179,9 @@ def test_labels_must_agree() -> None:
     )
     with pytest.raises(VerdictError, match=r"tuned was asked for no, yes .* base for benign"):
         compare([from_counts("base", 1, 0, 1, 0), other], **SETTINGS)
+    texts = texts_from("tuned", [("yes", "no")])
+    with pytest.raises(VerdictError, match="tuned was asked for free text, but base for benign"):
+        compare([from_counts("base", 1, 0, 0, 0), texts], **SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,7 @@ def test_labels_must_agree() -> None:
         (["base", "reference"], {}, "the candidate tuned has no predictions"),
         (["base", "tuned"], {"baseline": "tuned"}, "compared with itself"),
         (["base", "tuned", "majority"], {}, "cannot be called majority"),
+        (["base", "tuned", "merged"], {}, "cannot be called merged"),
         (["base", "tuned", "a_minus_b"], {}, "cannot be called a_minus_b"),
     ],
 )

@@ -3,23 +3,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.statistics.samples import skin_models
+from tests.statistics.samples import skin_models, text_models
 from verdict.predictions import write_predictions
-from verdict.statistics.classification import classification_metrics
+from verdict.statistics.measurement import measure
 
 
 def test_metrics_are_recomputed_from_files(tmp_path: Path) -> None:
-    files = []
-    for predictions in skin_models():
-        files.append(str(tmp_path / f"{predictions.model}.parquet"))
+    files, models = [], [*skin_models(), text_models()[0]]
+    for i, predictions in enumerate(models):
+        files.append(str(tmp_path / f"{i}.parquet"))
         write_predictions(files[-1], predictions)
     done = subprocess.run(
         [sys.executable, "-m", "verdict.statistics", *files], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     expected = {
-        file: classification_metrics(predictions)
-        for file, predictions in zip(files, skin_models(), strict=True)
+        file: measure(predictions).values() for file, predictions in zip(files, models, strict=True)
     }
     assert json.loads(done.stdout) == expected
 

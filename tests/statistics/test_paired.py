@@ -6,13 +6,12 @@ from verdict.statistics.paired import holm, mcnemar_p
 
 
 def test_mcnemar_is_a_sign_test_of_the_disagreements() -> None:
-    actual = np.zeros(20, int)
-    first, second = actual.copy(), actual.copy()
-    first[:2] = 1  # only the second is right
-    second[5:14] = 1  # only the first is right
-    assert mcnemar_p(actual, first, second) == pytest.approx(binomtest(2, 11).pvalue)
-    assert mcnemar_p(actual, first, first) == 1
-    assert mcnemar_p(actual[:0], first[:0], second[:0]) is None
+    first, second = np.ones(20, bool), np.ones(20, bool)
+    first[:2] = False  # only the second is right
+    second[5:14] = False  # only the first is right
+    assert mcnemar_p(first, second) == pytest.approx(binomtest(2, 11).pvalue)
+    assert mcnemar_p(first, first) == 1
+    assert mcnemar_p(first[:0], second[:0]) is None
 
 
 def test_holm_skips_what_is_undefined() -> None:

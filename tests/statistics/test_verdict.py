@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.statistics.samples import predictions_from, texts_from
 from verdict.statistics.estimates import Estimate
 from verdict.statistics.formats import format_p
 from verdict.statistics.verdict import Evidence, decide, find_obstacle
@@ -10,6 +11,7 @@ from verdict.statistics.verdict import Evidence, decide, find_obstacle
 EVIDENCE = Evidence(
     candidate="tuned",
     baseline="base",
+    metric="balanced_accuracy",
     before=0.51,
     after=0.58,
     difference=Estimate(0.07, 0.01, 0.14),
@@ -18,8 +20,9 @@ EVIDENCE = Evidence(
     groups=331,
     noun="patients",
     majority="benign",
-    majority_accuracy=0.6,
-    accuracy=0.7,
+    majority_metric="accuracy",
+    majority_value=0.6,
+    candidate_value=0.7,
     over_majority=Estimate(0.1, 0.05, 0.15),
 )
 
@@ -86,13 +89,38 @@ def test_only_a_difference_to_the_base_is_laid_to_tuning(
 
 def test_a_majority_that_is_ahead_is_named_and_only_then() -> None:
     behind = replace(
-        EVIDENCE, majority_accuracy=0.982, accuracy=0.559, over_majority=Estimate(-0.4, -0.5, -0.3)
+        EVIDENCE,
+        majority_value=0.982,
+        candidate_value=0.559,
+        over_majority=Estimate(-0.4, -0.5, -0.3),
     )
     assert decide(behind, None).sentence.endswith(
         "; always answering 'benign' would be right more often (98.2 % against 55.9 %)."
     )
     unclear = replace(behind, over_majority=Estimate(-0.4, -0.5, 0.0))
     assert "always" not in decide(unclear, None).sentence
+
+
+def test_free_text_is_judged_by_its_words() -> None:
+    texts = replace(EVIDENCE, metric="token_f1", majority_metric="token_f1", noun="cases")
+    assert decide(texts, None).sentence == (
+        "Tuning raised token F1 from 0.51 to 0.58 "
+        "(+0.07, 95 % CI 0.01 to 0.14, p = 0.020, 331 cases)."
+    )
+    assert decide(texts, "there are no records").headline == "No verdict on token F1 is possible"
+    behind = replace(
+        texts,
+        majority="No acute cardiopulmonary abnormality is seen in this image.",
+        majority_value=0.712,
+        candidate_value=0.58,
+        over_majority=Estimate(-0.13, -0.2, -0.05),
+    )
+    assert decide(behind, None).sentence.endswith(
+        "; always answering 'No acute cardiopulmonary abnormality …' would reach a higher "
+        "token F1 (0.71 against 0.58)."
+    )
+    close = decide(replace(behind, majority_value=0.5812), None).sentence
+    assert close.endswith("(0.581 against 0.580).")
 
 
 @pytest.mark.parametrize(
@@ -132,9 +160,16 @@ def test_no_verdict_says_why_and_what_was_measured() -> None:
     ],
 )
 def test_obstacles(groups: list[int], positive: list[int], obstacle: str | None) -> None:
-    has = np.isin(np.arange(len(groups)), list(positive))
-    found = find_obstacle(np.array(groups, int), {"benign": ~has, "melanoma": has}, "patients")
+    has = np.isin(np.arange(len(groups)), list(positive)).astype(int)
+    predictions = predictions_from("m", has, np.zeros((len(has), 2)), groups=groups)
+    found = find_obstacle(predictions, "patients")
     assert found is obstacle or (found is not None and obstacle is not None and obstacle in found)
+
+
+def test_texts_need_groups_but_no_labels() -> None:
+    assert find_obstacle(texts_from("m", [("a", "b")] * 10), "cases") is None
+    few = find_obstacle(texts_from("m", [("a", "b")] * 9), "cases")
+    assert few == "there are too few cases, 9 where 10 are needed"
 
 
 @pytest.mark.parametrize(

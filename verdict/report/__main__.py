@@ -14,26 +14,36 @@ from rich.table import Table
 from verdict.errors import VerdictError
 from verdict.report.names import (
     DISCLAIMER,
-    METRIC_TITLES,
     NUMBERS,
     REPORT,
     SYNTHETIC,
     UNDEFINED,
+    metric_title,
     p_cell,
 )
-from verdict.statistics.formats import BASELINES, DECISIVE, MINUS, format_percent
+from verdict.statistics.formats import BASELINES, MERGED, MINUS, format_percent
+from verdict.statistics.kinds import KINDS, METRIC_TITLES, TEXT
 
-#: Candidates for columns, as many of them as these models have.
-COLUMNS = (
-    "balanced_accuracy",
-    "accuracy",
-    "recall",
-    "specificity",
-    "auroc",
-    "macro_f1",
-    "macro_auroc",
-    "invalid_rate",
-)
+#: The columns of the table of models, by kind of task: six, so that 80 characters hold them.
+COLUMNS = {
+    "binary": (
+        "balanced_accuracy",
+        "accuracy",
+        "recall",
+        "specificity",
+        "auroc",
+        "invalid_rate",
+    ),
+    "multiclass": (
+        "balanced_accuracy",
+        "accuracy",
+        "group_accuracy",
+        "macro_f1",
+        "macro_auroc",
+        "invalid_rate",
+    ),
+    "text": TEXT.metrics,
+}
 
 
 def main() -> None:
@@ -59,7 +69,7 @@ def read_comparison(path: Path) -> dict[str, Any]:
         raise VerdictError(f"{path} is not here yet: `dvc repro` writes it") from None
     except ValueError as error:
         raise VerdictError(f"{path} is not JSON ({error}): `dvc repro compare` mends it") from None
-    if not isinstance(values, dict) or "verdict" not in values:
+    if not isinstance(values, dict) or not {"verdict", "kind"} <= values.keys():
         raise VerdictError(f"{path} holds no verdict: `dvc repro compare` writes one")
     return values
 
@@ -70,9 +80,16 @@ def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
     console.print(values["verdict"], style="bold", highlight=False)
     if values["synthetic"]:
         console.print(SYNTHETIC, highlight=False)
-    for table in (_models_table(values), _differences_table(values)):
+    _show_tables(values, console)
+    merged = {
+        key.removeprefix(f"{MERGED}."): value
+        for key, value in values.items()
+        if key.startswith(f"{MERGED}.")
+    }
+    if merged:
         console.print()
-        console.print(table)
+        console.print(f"On merged labels: {merged['verdict']}", style="bold", highlight=False)
+        _show_tables(merged, console)
     console.print()
     console.print(
         f"Below a number its {format_percent(values['confidence'])} interval; "
@@ -83,23 +100,34 @@ def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
     console.print(f"Report: {report.as_posix()}", highlight=False, soft_wrap=True)
 
 
+def _show_tables(values: Mapping[str, Any], console: Console) -> None:
+    for table in (_models_table(values), _differences_table(values)):
+        console.print()
+        console.print(table)
+
+
 def _models_table(values: Mapping[str, Any]) -> Table:
-    names = dict.fromkeys(key.split(".")[0] for key in values if "." in key and MINUS not in key)
-    models = [name for name in names if name not in BASELINES]
-    metrics = [metric for metric in COLUMNS if f"{models[0]}.{metric}" in values]
-    table = _table("model", *(METRIC_TITLES[metric].replace(" ", "\n") for metric in metrics))
-    for name in [*models, *BASELINES]:
+    keys = (key for key in values if "." in key and MINUS not in key)
+    names = dict.fromkeys(key.split(".")[0] for key in keys if not key.startswith(f"{MERGED}."))
+    models = sorted(names, key=lambda name: name in BASELINES)
+    metrics = COLUMNS[values["kind"]]
+    titles = (metric_title(metric, values["groups_are"]) for metric in metrics)
+    table = _table("model", *(title.replace(" ", "\n") for title in titles))
+    for name in models:
         cells = (_cell(values, f"{name}.{metric}", metric == "invalid_rate") for metric in metrics)
         table.add_row(name, *cells)
     return table
 
 
 def _differences_table(values: Mapping[str, Any]) -> Table:
-    suffix = f".{DECISIVE}_p"
-    table = _table("difference in balanced accuracy", "", "", "p", "p (Holm)")
-    for key in (key for key in values if key.endswith(suffix)):
+    decisive = KINDS[values["kind"]].decisive
+    suffix = f".{decisive}_p"
+    table = _table(f"difference in {METRIC_TITLES[decisive]}", "", "", "p", "p (Holm)")
+    for key in values:
+        if not key.endswith(suffix) or key.startswith(f"{MERGED}."):
+            continue
         pair = key.removesuffix(suffix)
-        name = f"{pair}.{DECISIVE}"
+        name = f"{pair}.{decisive}"
         low, high = values[f"{name}_low"], values[f"{name}_high"]
         table.add_row(
             pair.replace(MINUS, " - "),

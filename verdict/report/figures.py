@@ -20,10 +20,10 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from verdict.files import replacing
-from verdict.report.names import FIGURE_METRICS, METRIC_TITLES
+from verdict.report.names import FIGURE_METRICS, metric_title
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_percent
+from verdict.statistics.formats import format_percent, shortened
 
 DPI = 160
 
@@ -54,7 +54,7 @@ def write_confusion_figure(path: Path | str, comparison: Comparison) -> None:
 def _comparison_figure(comparison: Comparison) -> Figure:
     figure = Figure(figsize=(9, 5))
     axes = figure.add_axes((0.061, 0.075, 0.92, 0.71))
-    metrics = FIGURE_METRICS[comparison.binary]
+    metrics = FIGURE_METRICS[comparison.kind.name]
     colours = _colours(comparison)
     width = 0.8 / len(colours)
     for i, (model, colour) in enumerate(colours.items()):
@@ -65,7 +65,8 @@ def _comparison_figure(comparison: Comparison) -> Figure:
         level = comparison.baselines["majority"][metric]
         if level is not None:
             axes.hlines(level, position - 0.45, position + 0.45, **MAJORITY_LINE, zorder=4)
-    axes.set_xticks(range(len(metrics)), [METRIC_TITLES[metric] for metric in metrics])
+    titles = [metric_title(metric, comparison.noun) for metric in metrics]
+    axes.set_xticks(range(len(metrics)), titles)
     axes.set_xlim(-0.55, len(metrics) - 0.45)
     axes.set_ylim(0, 1.08)
     axes.set_yticks(np.linspace(0, 1, 6))
@@ -75,7 +76,7 @@ def _comparison_figure(comparison: Comparison) -> Figure:
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=PALE_INK)
     handles: list[Patch | Line2D] = [Patch(color=c, label=m) for m, c in colours.items()]
-    always = f"always '{_shown(comparison.majority)}'"
+    always = f"always '{_shown(shortened(comparison.majority))}'"
     handles.append(Line2D([], [], **MAJORITY_LINE, label=always))
     figure.legend(
         handles=handles,
@@ -113,33 +114,42 @@ def _bar(axes: Axes, x: float, width: float, estimate: Estimate, colour: str) ->
 
 def _confusion_figure(comparison: Comparison) -> Figure:
     """Lay square panels out in inches, so that cells keep their size whatever the labels."""
-    labels = [_shown(label) for label in comparison.labels]
-    many = len(labels) > 3
-    columns = min(len(comparison.models), 2 if many else 3)
-    rows = -(-len(comparison.models) // columns)
-    longest = max(len(label) for label in labels) * 0.085
-    panel = max(2.5, len(labels) * (0.56 if many else longest + 0.15))
+    tables = comparison.confusion
+    first = tables[comparison.baseline]
+    actual, predicted = ([_shown(x) for x in labels] for labels in (first.actual, first.predicted))
+    many = len(predicted) > 3
+    columns = min(len(tables), 2 if many else 3)
+    rows = -(-len(tables) // columns)
+    longest = max(len(label) for label in (*actual, *predicted)) * 0.085
+    cell = max(2.5 / len(predicted), 0.56 if many else longest + 0.15)
+    wide, high = cell * len(predicted), cell * len(actual)
     left, bottom = 0.65 + longest, (0.5 + longest if many else 0.65)
-    across, down = panel + 0.25, panel + bottom + 0.4
+    across, down = wide + 0.25, high + bottom + 0.4
     width, height = max(left + columns * across, 7.0), 0.8 + rows * down
     figure = Figure(figsize=(width, height))
-    for i, (model, counts) in enumerate(comparison.confusion.items()):
+    for i, (model, table) in enumerate(tables.items()):
         row, column = divmod(i, columns)
         x, y = left + column * across, bottom + (rows - 1 - row) * down
-        axes = figure.add_axes((x / width, y / height, panel / width, panel / height))
-        _confusion_panel(axes, counts, labels, first=column == 0, many=many)
+        axes = figure.add_axes((x / width, y / height, wide / width, high / height))
+        _confusion_panel(axes, table.counts, actual, predicted, first=column == 0, many=many)
         axes.set_title(model, fontsize=11, weight="bold", pad=6)
-    _headings(
-        figure,
-        "What each model answered",
-        f"{_extent(comparison)}; in a cell: records, and their share of the row",
-        0.2,
-    )
+    if comparison.labels:
+        title, extent = "What each model answered", _extent(comparison)
+    else:
+        title = "What each model answered to yes-or-no questions"
+        extent = f"{first.counts.sum():,} of {_extent(comparison)}"
+    _headings(figure, title, f"{extent}; in a cell: records, and their share of the row", 0.2)
     return figure
 
 
 def _confusion_panel(
-    axes: Axes, counts: np.ndarray, labels: list[str], *, first: bool, many: bool
+    axes: Axes,
+    counts: np.ndarray,
+    actual: list[str],
+    predicted: list[str],
+    *,
+    first: bool,
+    many: bool,
 ) -> None:
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
@@ -155,11 +165,10 @@ def _confusion_panel(
             fontsize=8 if many else 11,
             color="white" if share > 0.62 else INK if count else PALE_INK,
         )
-    axes.set_xticks(range(len(labels)), labels, rotation=90 if many else 0)
-    axes.set_yticks(range(len(labels)), labels if first else [])
-    between = np.arange(len(labels) - 1) + 0.5
-    axes.set_xticks(between, minor=True)
-    axes.set_yticks(between, minor=True)
+    axes.set_xticks(range(len(predicted)), predicted, rotation=90 if many else 0)
+    axes.set_yticks(range(len(actual)), actual if first else [])
+    axes.set_xticks(np.arange(len(predicted) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(actual) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", lw=1.5)
     axes.tick_params(which="both", length=0)
     axes.set_xlabel("predicted", color=PALE_INK)

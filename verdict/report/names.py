@@ -1,6 +1,7 @@
 """What things are called in tables and figures, and the sentences that all of them share."""
 
 from verdict.statistics.formats import format_p
+from verdict.statistics.kinds import METRIC_TITLES, TEXT
 
 #: The files of a report, in its folder.
 REPORT, NUMBERS = "comparison.md", "comparison.json"
@@ -15,26 +16,12 @@ DISCLAIMER = "Not a medical device, not for diagnosis."
 #: Stands where a number is undefined: one label only, or 0/0.
 UNDEFINED = "–"
 
-METRIC_TITLES = {
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "recall": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "f1": "F1",
-    "auroc": "AUROC",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "macro_auroc": "macro AUROC",
-    "mcc": "MCC",
-    "invalid_rate": "invalid",
-}
-
-#: The columns of a table of models, by whether there are two labels or more.
+#: The columns of a table of models, by kind of task.
 TABLE_METRICS = {
-    True: (
+    "binary": (
         "balanced_accuracy",
         "accuracy",
+        "group_accuracy",
         "recall",
         "specificity",
         "precision",
@@ -42,22 +29,30 @@ TABLE_METRICS = {
         "auroc",
         "invalid_rate",
     ),
-    False: (
+    "multiclass": (
         "balanced_accuracy",
         "accuracy",
+        "group_accuracy",
         "macro_f1",
         "weighted_f1",
         "mcc",
         "macro_auroc",
         "invalid_rate",
     ),
+    "text": TEXT.metrics,
 }
 
 #: The groups of bars in the figure.
 FIGURE_METRICS = {
-    True: ("balanced_accuracy", "recall", "specificity", "auroc"),
-    False: ("balanced_accuracy", "accuracy", "macro_f1", "macro_auroc"),
+    "binary": ("balanced_accuracy", "recall", "specificity", "auroc"),
+    "multiclass": ("balanced_accuracy", "accuracy", "group_accuracy", "macro_f1", "macro_auroc"),
+    "text": ("token_f1", "exact_match", "rouge_l", "bleu", "closed_accuracy"),
 }
+
+
+def metric_title(metric: str, noun: str) -> str:
+    """Return what people call a metric; ``noun`` is what the groups are called, in the plural."""
+    return METRIC_TITLES[metric].format(groups=noun)
 
 
 def p_cell(p: float | None) -> str:

@@ -1,19 +1,20 @@
 """The comparison as Markdown: the verdict first, then every number behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from verdict.report.names import (
     DISCLAIMER,
-    METRIC_TITLES,
     SYNTHETIC,
     TABLE_METRICS,
     UNDEFINED,
+    metric_title,
     p_cell,
 )
+from verdict.report.notes import differences_note, models_note, subgroups_note
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.differences import Difference
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import DECISIVE, format_percent
+from verdict.statistics.formats import format_percent, shortened
 
 
 def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, str]] = ()) -> str:
@@ -26,97 +27,112 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
     parts = ["# The verdict", f"**{comparison.verdict.sentence}**"]
     if comparison.synthetic:
         parts.append(f"> {SYNTHETIC}")
-    parts += ["## Models", _models_table(comparison), _models_note(comparison)]
+    parts += ["## Models", _models_table(comparison), models_note(comparison)]
     parts += [f"![{title}]({path})" for title, path in figures]
-    parts += ["## Paired differences", _differences_table(comparison)]
-    parts += [_differences_note(comparison), f"*{DISCLAIMER}*"]
-    return "\n\n".join(parts) + "\n"
+    parts += ["## Paired differences", _differences_table(comparison), differences_note(comparison)]
+    parts += _merged_parts(comparison)
+    parts += _subgroup_parts(comparison)
+    return "\n\n".join([*parts, f"*{DISCLAIMER}*"]) + "\n"
 
 
 def _models_table(comparison: Comparison) -> str:
-    metrics = TABLE_METRICS[comparison.binary]
+    metrics, decisive = TABLE_METRICS[comparison.kind.name], comparison.kind.decisive
     interval = f" ({format_percent(comparison.confidence)} CI)"
     header = ["model"] + [
-        METRIC_TITLES[name] + (interval if name == DECISIVE else "") for name in metrics
+        metric_title(name, comparison.noun) + (interval if name == decisive else "")
+        for name in metrics
     ]
     rows = [
-        [model, *(_cell(name, estimates[name]) for name in metrics)]
+        [model, *(_cell(name, estimates[name], name == decisive) for name in metrics)]
         for model, estimates in comparison.models.items()
     ]
-    titles = {"majority": f"majority (always {comparison.majority})", "prior": "prior (by shares)"}
+    always = shortened(comparison.majority)
+    titles = {"majority": f"majority (always {always})", "prior": "prior (by shares)"}
     for baseline, values in comparison.baselines.items():
         cells = [_cell(name, Estimate(values.get(name))) for name in metrics]
         rows.append([f"*{titles[baseline]}*", *cells])
     return _table(header, rows)
 
 
-def _models_note(comparison: Comparison) -> str:
-    ranked = "AUROC" if comparison.binary else "macro AUROC"
-    positive = f" Sensitivity, precision and F1 are of {comparison.positive}."
-    return (
-        f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}."
-        f"{positive if comparison.binary else ''} All but *invalid* rate the likeliest answer; "
-        "*invalid* is the share of generated answers that name no label. Majority always gives "
-        "the commonest answer, prior guesses by the answers' shares in these records; neither "
-        f"ranks records, so {ranked} is 0.5. {UNDEFINED} is undefined. Intervals of all metrics "
-        "are in `comparison.json`: percentiles of "
-        f"{comparison.resamples:,} bootstrap resamples of whole {comparison.noun}"
-        f"{_left_out(comparison)}."
-    )
-
-
-def _left_out(comparison: Comparison) -> str:
-    """Say how many resamples had no balanced accuracy."""
-    undefined = comparison.models[comparison.candidate][DECISIVE].undefined
-    if not undefined:
-        return ""
-    return f"; {undefined:,} of them lacked a label and are left out of balanced accuracy"
-
-
 def _differences_table(comparison: Comparison) -> str:
-    metrics = list(comparison.differences[0].metrics)
-    header = ["comparison", METRIC_TITLES[DECISIVE], "p", "p (Holm)"]
-    header += [METRIC_TITLES[name] for name in metrics if name != DECISIVE]
-    header += ["p (McNemar)"]
+    decisive, *others = [
+        metric_title(name, comparison.noun) for name in comparison.kind.differences
+    ]
+    header = ["comparison", decisive, "p", "p (Holm)", *others, "p (McNemar)"]
     return _table(header, [_difference_row(difference) for difference in comparison.differences])
 
 
 def _difference_row(difference: Difference) -> list[str]:
-    cells = {name: _difference_cell(value) for name, value in difference.metrics.items()}
+    decisive, *others = [_difference_cell(value) for value in difference.metrics.values()]
     return [
         f"{difference.first} - {difference.second}",
-        cells.pop(DECISIVE),
+        decisive,
         p_cell(difference.p),
         p_cell(difference.p_holm),
-        *cells.values(),
+        *others,
         p_cell(difference.mcnemar_p),
     ]
 
 
-def _differences_note(comparison: Comparison) -> str:
-    several = len(comparison.differences)
-    correction = (
-        f" *p (Holm)* is corrected for the {several} comparisons; the verdict rests on the first "
-        "one alone, which was fixed beforehand."
-        if several > 1
-        else ""
-    )
-    return (
-        f"In brackets {format_percent(comparison.confidence)} intervals. Both models of a "
-        f"comparison are resampled together, by {comparison.noun}; *p* is of balanced accuracy."
-        f"{correction} McNemar's test is of accuracy and takes records as independent, so where "
-        f"several records belong together its p is too small."
-    )
+def _merged_parts(comparison: Comparison) -> list[str]:
+    """Return the verdict and the tables on merged labels, where there are any."""
+    merged, merge = comparison.merged, comparison.merge
+    if merged is None or merge is None:
+        return []
+    lists = [f"- {new}: {', '.join(labels)}" for new, labels in merge.items()]
+    return [
+        f"## Merged into {' and '.join(merge)}",
+        "The same predictions, with the probabilities of these labels added up:",
+        "\n".join(lists),
+        f"**{merged.verdict.sentence}**",
+        _models_table(merged),
+        models_note(merged),
+        _differences_table(merged),
+    ]
 
 
-def _cell(metric: str, estimate: Estimate) -> str:
+def _subgroup_parts(comparison: Comparison) -> list[str]:
+    """Return a table for each attribute by which the records were divided."""
+    attributes = dict.fromkeys(subgroup.attribute for subgroup in comparison.subgroups)
+    parts = []
+    for attribute in attributes:
+        parts += [f"## By {attribute.replace('_', ' ')}", _subgroups_table(comparison, attribute)]
+    return [*parts, subgroups_note(comparison)] if parts else []
+
+
+def _subgroups_table(comparison: Comparison, attribute: str) -> str:
+    counted = ["positives"] if comparison.positive is not None else []
+    header = [attribute.replace("_", " "), "n", comparison.noun, *counted, "model"]
+    header += [metric_title(name, comparison.noun) for name in comparison.kind.parts]
+    return _table(header, _subgroup_rows(comparison, attribute), texts=(0, header.index("model")))
+
+
+def _subgroup_rows(comparison: Comparison, attribute: str) -> Iterator[list[str]]:
+    """Yield a line for each value and model; what all models share stands in the first."""
+    for subgroup in comparison.subgroups:
+        if subgroup.attribute != attribute:
+            continue
+        counts = [subgroup.records, subgroup.groups]
+        counts += [] if subgroup.positives is None else [subgroup.positives]
+        shared = [subgroup.value, *(f"{count:,}" for count in counts)]
+        for model, metrics in subgroup.models.items():
+            cells = [_part_cell(metrics[name]) for name in comparison.kind.parts]
+            yield [*shared, model, *cells]
+            shared = [""] * len(shared)
+
+
+def _cell(metric: str, estimate: Estimate, interval: bool = False) -> str:
     if estimate.value is None:
         return UNDEFINED
     if metric == "invalid_rate":
         return f"{100 * estimate.value:.1f} %"
-    if metric == DECISIVE and estimate.low is not None and estimate.high is not None:
+    if interval and estimate.low is not None and estimate.high is not None:
         return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
     return f"{estimate.value:.3f}"
+
+
+def _part_cell(estimate: Estimate) -> str:
+    return "undefined" if estimate.value is None else _cell("", estimate, interval=True)
 
 
 def _difference_cell(estimate: Estimate) -> str:
@@ -125,12 +141,14 @@ def _difference_cell(estimate: Estimate) -> str:
     return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table: first column to the left, numbers to the right."""
-    alignment = [":--"] + ["--:"] * (len(header) - 1)
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: Sequence[int] = (0,)
+) -> str:
+    """Return a Markdown table: columns of ``texts`` to the left, numbers to the right."""
+    alignment = [":--" if i in texts else "--:" for i in range(len(header))]
     lines = [header, alignment, *rows]
     return "\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines)
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("|", r"\|")
+    return cell.replace("|", r"\|").replace("\n", " ")

@@ -6,7 +6,7 @@ import sys
 
 from verdict.errors import VerdictError
 from verdict.predictions import read_predictions
-from verdict.statistics.classification import classification_metrics
+from verdict.statistics.measurement import measure
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("files", nargs="+", help="data/predictions/<model>.parquet")
     arguments = parser.parse_args()
     try:
-        metrics = {file: classification_metrics(read_predictions(file)) for file in arguments.files}
+        metrics = {file: measure(read_predictions(file)).values() for file in arguments.files}
     except VerdictError as error:
         sys.exit(str(error))
     print(json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))

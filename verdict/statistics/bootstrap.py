@@ -9,19 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from verdict.predictions import Predictions
-from verdict.statistics.classification import majority_code
-from verdict.statistics.counts import (
-    accuracy_metrics,
-    binary_metrics,
-    grouped_confusion,
-    matthews_correlation,
-    multiclass_metrics,
-)
-from verdict.statistics.ranking import Ranking
-
 #: Metrics of many resamples: name → array (resamples), NaN where undefined.
 Resampled = dict[str, np.ndarray]
+
+#: What numbers that are no whole ones are rounded to before they are summed.
+QUANTUM = 2.0**-36
 
 #: Numbers held at once in one array of record weights: 8 MB of float64.
 CHUNK_NUMBERS = 1_000_000
@@ -77,58 +69,20 @@ def bootstrap(
     }
 
 
-class ModelStatistics:
-    """All metrics of one model's predictions as a function of group weights."""
+def sum_by_group(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums (groups, …) of the values (n, …) of each group, as ``summable`` numbers.
 
-    def __init__(self, predictions: Predictions, groups: np.ndarray):
-        """Count once what the weights will multiply; ``groups`` are codes (n)."""
-        labels = len(predictions.labels)
-        actual, predicted, parsed = predictions.actual, predictions.predicted, predictions.parsed
-        self._predictions = predictions
-        self._present = np.isin(np.arange(labels), actual)
-        self._scored = grouped_confusion(groups, actual, predicted, labels)
-        self._generated = grouped_confusion(groups, actual, parsed, labels)
-        self._size = np.bincount(groups)
-        self._invalid = np.bincount(groups, weights=parsed < 0)
-        self._agreeing = np.bincount(groups, weights=parsed == predicted)
-        codes = [predictions.positive_code] if predictions.binary else np.unique(actual)
-        self._rankings = [
-            Ranking(groups, actual == code, predictions.scores[:, code]) for code in codes
-        ]
-
-    def __call__(self, weights: np.ndarray) -> Resampled:
-        """Return the metrics of ``metric_names`` for weights (resamples, groups)."""
-        scored = _weighted(weights, self._scored)
-        values = accuracy_metrics(scored, self._present)
-        values["mcc"] = matthews_correlation(scored)
-        if self._predictions.binary:
-            values |= binary_metrics(scored, self._predictions.positive_code)
-            values |= self._rankings[0].metrics(weights)
-        else:
-            values |= multiclass_metrics(scored, self._present)
-            areas = [ranking.metrics(weights)["auroc"] for ranking in self._rankings]
-            values["macro_auroc"] = np.mean(areas, axis=0)
-        generated = accuracy_metrics(_weighted(weights, self._generated), self._present)
-        values |= {f"generated_{name}": value for name, value in generated.items()}
-        drawn = weights @ self._size
-        values["invalid_rate"] = weights @ self._invalid / drawn
-        values["agreement"] = weights @ self._agreeing / drawn
-        return values
+    ``groups`` are codes (n), from 0 on without gaps.
+    """
+    sums = np.zeros((int(groups.max()) + 1 if len(groups) else 0, *values.shape[1:]))
+    np.add.at(sums, groups, values)
+    return summable(sums)
 
 
-class MajorityStatistics:
-    """Accuracy of always answering the commonest label, as a function of group weights."""
+def summable(values: np.ndarray) -> np.ndarray:
+    """Round to multiples of a power of two, so that sums of them do not depend on their order.
 
-    def __init__(self, predictions: Predictions, groups: np.ndarray):
-        self._size = np.bincount(groups)
-        majority = predictions.actual == majority_code(predictions)
-        self._majority = np.bincount(groups, weights=majority)
-
-    def __call__(self, weights: np.ndarray) -> Resampled:
-        return {"accuracy": weights @ self._majority / (weights @ self._size)}
-
-
-def _weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return counts (resamples, …) of the drawn groups. Whole numbers, so exact in any order."""
-    flat = counts.reshape(len(counts), -1).astype(np.float64)
-    return (weights @ flat).reshape(len(weights), *counts.shape[1:])
+    Else the last bits of a weighted sum would differ with the processor and the chunk. Exact up to
+    sums of 2¹⁷; whole numbers stay what they are.
+    """
+    return np.round(values / QUANTUM) * QUANTUM

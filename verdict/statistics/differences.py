@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
 from verdict.statistics.estimates import Estimate, estimate, p_value
-from verdict.statistics.formats import DECISIVE, MINUS, rounded
+from verdict.statistics.formats import MINUS, rounded
+from verdict.statistics.measurement import Measurement
 from verdict.statistics.paired import holm, mcnemar_p
-
-#: Metrics whose paired differences are reported.
-BINARY_DIFFERENCES = ("balanced_accuracy", "accuracy", "recall", "specificity")
-MULTICLASS_DIFFERENCES = ("balanced_accuracy", "accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -21,10 +17,12 @@ class Difference:
     first: str
     second: str
     metrics: dict[str, Estimate]
-    #: Of balanced accuracy, by the bootstrap over groups; and corrected for all comparisons.
+    #: The metric that p is about.
+    decisive: str
+    #: By the bootstrap over groups; and corrected for all comparisons.
     p: float | None
     p_holm: float | None
-    #: Of accuracy, by McNemar's exact test, which takes records as independent.
+    #: Of the share of right answers, by McNemar's exact test, which takes records as independent.
     mcnemar_p: float | None
 
     def flat(self) -> dict[str, float | int | None]:
@@ -34,8 +32,8 @@ class Difference:
         for name, value in self.metrics.items():
             entries |= value.flat(f"{prefix}.{name}")
         return entries | {
-            f"{prefix}.balanced_accuracy_p": self.p,
-            f"{prefix}.balanced_accuracy_p_holm": self.p_holm,
+            f"{prefix}.{self.decisive}_p": self.p,
+            f"{prefix}.{self.decisive}_p_holm": self.p_holm,
             f"{prefix}.mcnemar_p": self.mcnemar_p,
         }
 
@@ -58,7 +56,7 @@ def paired_difference(
 
 
 def paired_differences(
-    predictions: Mapping[str, Predictions],
+    models: Mapping[str, Measurement],
     measured: Mapping[str, Measured],
     *,
     baseline: str,
@@ -67,26 +65,29 @@ def paired_differences(
 ) -> list[Difference]:
     """Compare the candidate with the baseline, then with the others, then these with the baseline.
 
-    ``predictions`` and ``measured`` have the models' names; all models share their resamples.
+    ``models`` and ``measured`` have the models' names; all models share their resamples.
     """
-    others = [name for name in predictions if name not in (baseline, candidate)]
+    others = [name for name in models if name not in (baseline, candidate)]
     pairs = [(candidate, baseline)]
     pairs += [(candidate, other) for other in others]
     pairs += [(other, baseline) for other in others]
-    binary, actual = predictions[candidate].binary, predictions[candidate].actual
-    metrics = BINARY_DIFFERENCES if binary else MULTICLASS_DIFFERENCES
+    kind = models[candidate].kind
     differences = []
     for a, b in pairs:
         first, second = measured[a], measured[b]
-        decisive = first.resampled[DECISIVE] - second.resampled[DECISIVE]
+        decisive = first.resampled[kind.decisive] - second.resampled[kind.decisive]
         differences.append(
             Difference(
                 a,
                 b,
-                {name: paired_difference(first, second, name, confidence) for name in metrics},
+                {
+                    name: paired_difference(first, second, name, confidence)
+                    for name in kind.differences
+                },
+                kind.decisive,
                 rounded(p_value(decisive)),
                 None,
-                rounded(mcnemar_p(actual, predictions[a].predicted, predictions[b].predicted)),
+                rounded(mcnemar_p(models[a].right, models[b].right)),
             )
         )
     corrected = holm([difference.p for difference in differences])

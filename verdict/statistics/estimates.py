@@ -7,8 +7,8 @@ import numpy as np
 from verdict.statistics.formats import rounded
 
 #: Differences are compared with zero after rounding to this many decimals: two models with
-#: equal metrics may differ in the last bit, by the order of a sum.
-EQUAL_DECIMALS = 12
+#: equal metrics may differ by the order of a sum, or by ``bootstrap.QUANTUM``.
+EQUAL_DECIMALS = 10
 
 
 @dataclass(frozen=True)

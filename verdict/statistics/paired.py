@@ -7,22 +7,20 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 
-def mcnemar_p(actual: np.ndarray, first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return the exact two-sided McNemar p of equal accuracy; None without records.
+def mcnemar_p(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return the exact two-sided McNemar p of equal shares of right answers; None without records.
 
     The test takes records as independent. Where several come from one patient its p is too
     small; it stands beside the bootstrap over groups because it is what others report.
 
     Args:
-        actual: label codes (n).
-        first, second: predicted label codes (n) of the two models.
+        first, second: bool (n): whether the two models' answers are right.
     """
-    if len(actual) == 0:
+    if len(first) == 0:
         return None
-    first_right, second_right = first == actual, second == actual
     table = [
-        [(first_right & second_right).sum(), (first_right & ~second_right).sum()],
-        [(~first_right & second_right).sum(), (~first_right & ~second_right).sum()],
+        [(first & second).sum(), (first & ~second).sum()],
+        [(~first & second).sum(), (~first & ~second).sum()],
     ]
     return float(mcnemar(table, exact=True).pvalue)
 

@@ -14,9 +14,8 @@ def check_same_records(predictions: Sequence[Predictions]) -> None:
     for other in predictions[1:]:
         if (other.labels, other.positive) != (first.labels, first.positive):
             raise VerdictError(
-                f"{other.model} was asked for {', '.join(other.labels)} (positive: "
-                f"{other.positive}), but {first.model} for {', '.join(first.labels)} (positive: "
-                f"{first.positive}); `dvc repro` evaluates both with the same labels"
+                f"{other.model} was asked for {_asked(other)}, but {first.model} for "
+                f"{_asked(first)}; `dvc repro` evaluates both with the same labels"
             )
         missing = sorted(set(first.ids) - set(other.ids))
         extra = sorted(set(other.ids) - set(first.ids))
@@ -32,6 +31,7 @@ def check_same_records(predictions: Sequence[Predictions]) -> None:
             )
         for what, ours, theirs in (
             ("true label", first.actual, other.actual),
+            ("reference answer", first.answers, other.answers),
             ("group", first.groups, other.groups),
             ("prompt", first.prompts, other.prompts),
         ):
@@ -42,6 +42,12 @@ def check_same_records(predictions: Sequence[Predictions]) -> None:
                     f"{other.model} than in {first.model} ({_some(differing)}); "
                     "`dvc repro` evaluates both on the same conversations"
                 )
+
+
+def _asked(predictions: Predictions) -> str:
+    if predictions.free_text:
+        return "free text"
+    return f"{', '.join(predictions.labels)} (positive: {predictions.positive})"
 
 
 def _some(ids: Sequence[str] | np.ndarray, shown: int = 3) -> str:

@@ -5,8 +5,10 @@ from typing import Literal
 
 import numpy as np
 
+from verdict.predictions import Predictions
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_p, format_percent
+from verdict.statistics.formats import format_p, format_percent, shortened
+from verdict.statistics.kinds import METRIC_TITLES
 
 #: The name of the model that training starts from: against it, a difference is due to tuning.
 BASE = "base"
@@ -21,24 +23,24 @@ MIN_GROUPS_PER_LABEL = 6
 Outcome = Literal["raised", "lowered", "unchanged", "none"]
 
 _SENTENCES: dict[tuple[Outcome, bool], str] = {
-    ("raised", True): "Tuning raised balanced accuracy from {before} to {after} ({evidence})",
-    ("lowered", True): "Tuning lowered balanced accuracy from {before} to {after} ({evidence})",
-    ("unchanged", True): "Tuning could not be shown to change balanced accuracy: "
+    ("raised", True): "Tuning raised {metric} from {before} to {after} ({evidence})",
+    ("lowered", True): "Tuning lowered {metric} from {before} to {after} ({evidence})",
+    ("unchanged", True): "Tuning could not be shown to change {metric}: "
     "{after} after, {before} before ({evidence})",
-    ("raised", False): "The balanced accuracy of {candidate} is above that of {baseline}: "
+    ("raised", False): "The {metric} of {candidate} is above that of {baseline}: "
     "{after} against {before} ({evidence})",
-    ("lowered", False): "The balanced accuracy of {candidate} is below that of {baseline}: "
+    ("lowered", False): "The {metric} of {candidate} is below that of {baseline}: "
     "{after} against {before} ({evidence})",
-    ("unchanged", False): "The balanced accuracy of {candidate} could not be shown to differ from "
+    ("unchanged", False): "The {metric} of {candidate} could not be shown to differ from "
     "that of {baseline}: {after} against {before} ({evidence})",
 }
 
 _HEADLINES: dict[tuple[Outcome, bool], str] = {
-    ("raised", True): "Tuning raised balanced accuracy by {size}",
-    ("lowered", True): "Tuning lowered balanced accuracy by {size}",
-    ("unchanged", True): "Tuning could not be shown to change balanced accuracy",
-    ("raised", False): "{candidate} is {size} above {baseline} in balanced accuracy",
-    ("lowered", False): "{candidate} is {size} below {baseline} in balanced accuracy",
+    ("raised", True): "Tuning raised {metric} by {size}",
+    ("lowered", True): "Tuning lowered {metric} by {size}",
+    ("unchanged", True): "Tuning could not be shown to change {metric}",
+    ("raised", False): "{candidate} is {size} above {baseline} in {metric}",
+    ("lowered", False): "{candidate} is {size} below {baseline} in {metric}",
     ("unchanged", False): "{candidate} could not be shown to differ from {baseline}",
 }
 
@@ -58,21 +60,24 @@ class Evidence:
 
     candidate: str
     baseline: str
-    #: Balanced accuracy of the two models; None where undefined.
+    #: The name of the decisive metric.
+    metric: str
+    #: This metric of the two models; None where undefined.
     after: float | None
     before: float | None
-    #: Of balanced accuracy: candidate minus baseline, its interval and its p.
+    #: Candidate minus baseline, its interval and its p.
     difference: Estimate
     p: float | None
     confidence: float
     #: How many groups there are, and what they are called in the plural.
     groups: int
     noun: str
-    #: The commonest label, how often it is right, the candidate's accuracy, and the difference
-    #: of the candidate to it.
+    #: The commonest answer, and the name of the metric in which it is a rival; this metric of
+    #: always giving that answer, and of the candidate, and their difference.
     majority: str
-    majority_accuracy: float | None
-    accuracy: float | None
+    majority_metric: str
+    majority_value: float | None
+    candidate_value: float | None
     over_majority: Estimate
 
 
@@ -102,6 +107,7 @@ def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
     words = {
         "candidate": evidence.candidate,
         "baseline": evidence.baseline,
+        "metric": METRIC_TITLES[evidence.metric],
         "before": f"{before:.{decimals}f}",
         "after": f"{after:.{decimals}f}",
         "size": f"{abs(change):.{decimals}f}",
@@ -115,24 +121,20 @@ def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
     return Verdict(outcome, _HEADLINES[form].format(**words), sentence)
 
 
-def find_obstacle(groups: np.ndarray, labels: dict[str, np.ndarray], noun: str) -> str | None:
-    """Return why these records allow no verdict, or None.
-
-    Args:
-        groups: group codes (n).
-        labels: for each label a bool array (n): which records have it.
-        noun: what groups are called, in the plural.
-    """
-    if len(groups) == 0:
+def find_obstacle(predictions: Predictions, noun: str) -> str | None:
+    """Return why these records allow no verdict, or None; ``noun`` is what groups are called."""
+    groups, labels = predictions.group_codes, predictions.labels
+    if len(predictions) == 0:
         return "there are no records"
-    held = {label: len(np.unique(groups[has])) for label, has in labels.items() if has.any()}
-    if len(held) < 2:
+    records = {label: predictions.actual == code for code, label in enumerate(labels)}
+    held = {label: len(np.unique(groups[has])) for label, has in records.items() if has.any()}
+    if len(held) == 1:
         return f"all {len(groups)} records have the label {next(iter(held))}"
     count = len(np.unique(groups))
     if count < MIN_GROUPS:
         return f"there are too few {noun}, {count} where {MIN_GROUPS} are needed"
-    rarest = min(held, key=lambda label: held[label])
-    if held[rarest] < MIN_GROUPS_PER_LABEL:
+    rarest = min(held, key=lambda label: held[label], default=None)
+    if rarest is not None and held[rarest] < MIN_GROUPS_PER_LABEL:
         return (
             f"{rarest} occurs in too few {noun}, {held[rarest]} where {MIN_GROUPS_PER_LABEL} "
             "are needed"
@@ -149,24 +151,31 @@ def _outcome(low: float, high: float, p: float, confidence: float) -> Outcome:
 
 
 def _no_verdict(evidence: Evidence, reason: str) -> Verdict:
-    sentence = f"No verdict on balanced accuracy is possible: {reason}"
+    headline = f"No verdict on {METRIC_TITLES[evidence.metric]} is possible"
+    sentence = f"{headline}: {reason}"
     if evidence.after is not None and evidence.before is not None:
         sentence += (
             f" ({evidence.after:.2f} was measured for {evidence.candidate} and "
             f"{evidence.before:.2f} for {evidence.baseline})"
         )
-    return Verdict("none", "No verdict on balanced accuracy is possible", sentence + ".")
+    return Verdict("none", headline, sentence + ".")
 
 
 def _majority_clause(evidence: Evidence) -> str:
-    """Say so where answering one and the same label is right more often than the candidate."""
-    high, accuracy = evidence.over_majority.high, evidence.accuracy
-    if high is None or high >= 0 or accuracy is None or evidence.majority_accuracy is None:
-        return ""
-    return (
-        f"; always answering '{evidence.majority}' would be right more often "
-        f"({100 * evidence.majority_accuracy:.1f} % against {100 * accuracy:.1f} %)"
+    """Say so where answering one and the same does better than the candidate."""
+    high, own, other = (
+        evidence.over_majority.high,
+        evidence.candidate_value,
+        evidence.majority_value,
     )
+    if high is None or high >= 0 or own is None or other is None:
+        return ""
+    always = f"; always answering '{shortened(evidence.majority)}' would"
+    if evidence.majority_metric == "accuracy":
+        return f"{always} be right more often ({100 * other:.1f} % against {100 * own:.1f} %)"
+    title = METRIC_TITLES[evidence.majority_metric]
+    decimals = next((d for d in (2, 3) if round(other, d) != round(own, d)), 4)
+    return f"{always} reach a higher {title} ({other:.{decimals}f} against {own:.{decimals}f})"
 
 
 def _equals(p: float) -> str:

@@ -1,0 +1,148 @@
+"""What one model answered, as a table with one row a record."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import logsumexp
+
+#: One row a record. ``answer`` is the text that was to be written. ``log_probabilities`` are those
+#: of the candidate answers or, from a classifier, of the labels. A classifier writes nothing: its
+#: ``generated`` is empty, and its ``parsed`` the likeliest label, so that the metrics of generated
+#: answers equal those of the likeliest label.
+#: A free-text task has no labels: ``label``, ``predicted`` and ``parsed`` are null, and
+#: ``log_probabilities`` is empty.
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("answer", pa.string()),
+        pa.field("predicted", pa.string()),
+        pa.field("generated", pa.string()),
+        pa.field("parsed", pa.string()),
+        pa.field("invalid_reason", pa.string()),
+        pa.field("log_probabilities", pa.list_(pa.float64())),
+        pa.field("attributes", pa.map_(pa.string(), pa.string())),
+        pa.field("prompt_sha256", pa.string()),
+    ]
+)
+
+#: The key of the JSON object in the Parquet schema's metadata: model, labels, positive.
+METADATA_KEY = b"verdict"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model answered, sorted by id; arrays below have one entry a record (n).
+
+    Labels are given as codes: their positions in ``labels``.
+    """
+
+    model: str
+    #: The candidate labels; none where the task is free text.
+    labels: tuple[str, ...]
+    #: The label that recall, precision and AUROC are about; None unless there are two labels.
+    positive: str | None
+    #: The rows, in ``SCHEMA``.
+    table: pa.Table
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @property
+    def binary(self) -> bool:
+        return len(self.labels) == 2
+
+    @property
+    def free_text(self) -> bool:
+        """Whether answers are texts of their own, each beside its reference text."""
+        return not self.labels
+
+    @property
+    def positive_code(self) -> int:
+        """The code of the positive label of a binary task."""
+        if self.positive is None:
+            raise ValueError(f"the predictions of {self.model} have no positive label")
+        return self.labels.index(self.positive)
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Strings (n), in rising order."""
+        return self._strings("id")
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Strings (n): the patient, case or lesion of each record."""
+        return self._strings("group")
+
+    @cached_property
+    def group_codes(self) -> np.ndarray:
+        """Codes (n) of the groups: their positions among all groups in rising order."""
+        return np.unique(self.groups, return_inverse=True)[1]
+
+    @cached_property
+    def prompts(self) -> np.ndarray:
+        """Strings (n): the SHA-256 of each record's prompt."""
+        return self._strings("prompt_sha256")
+
+    @cached_property
+    def answers(self) -> np.ndarray:
+        """Strings (n): the reference texts."""
+        return self._strings("answer")
+
+    @cached_property
+    def generated(self) -> np.ndarray:
+        """Strings (n): what the model wrote."""
+        return self._strings("generated")
+
+    @cached_property
+    def attributes(self) -> list[dict[str, str]]:
+        """What else is known of each record (n): its sex, site, magnification …"""
+        return [dict(pairs) for pairs in self.table["attributes"].to_pylist()]
+
+    @cached_property
+    def actual(self) -> np.ndarray:
+        """Codes (n) of the true labels."""
+        return self._codes("label")
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """Codes (n) of the likeliest labels."""
+        return self._codes("predicted")
+
+    @cached_property
+    def parsed(self) -> np.ndarray:
+        """Codes (n) of the labels in the generated answers; -1 where there is none."""
+        return self._codes("parsed")
+
+    @cached_property
+    def log_probabilities(self) -> np.ndarray:
+        """Log-likelihoods (n, labels) of the candidate answers, in nats; null becomes NaN."""
+        values = self.table["log_probabilities"].combine_chunks().flatten()
+        numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+        return numbers.reshape(len(self), len(self.labels))
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Log-odds (n, labels) of each label against all others, under a softmax.
+
+        They rank records exactly as the softmax probabilities do, but do not run into ties at 0
+        and 1 as those do, so ranking metrics take these.
+        """
+        values = self.log_probabilities
+        others = [logsumexp(np.delete(values, i, axis=1), axis=1) for i in range(values.shape[1])]
+        return values - np.stack(others, axis=1)
+
+    def part(self, chosen: np.ndarray) -> "Predictions":
+        """Return the records that a bool array (n) chooses."""
+        return Predictions(self.model, self.labels, self.positive, self.table.filter(chosen))
+
+    def _strings(self, column: str) -> np.ndarray:
+        return self.table[column].to_numpy(zero_copy_only=False).astype(object)
+
+    def _codes(self, column: str) -> np.ndarray:
+        codes = pc.index_in(self.table[column], value_set=pa.array(self.labels, pa.string()))
+        return codes.fill_null(-1).to_numpy().astype(np.int64)

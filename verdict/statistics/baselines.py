@@ -1,0 +1,118 @@
+"""What needs no model: always giving the commonest answer, and guessing by the answers' shares."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from verdict.predictions import Predictions
+from verdict.statistics.bootstrap import Resampled
+from verdict.statistics.classification import group_mean
+from verdict.statistics.counts import (
+    accuracy_metrics,
+    binary_metrics,
+    matthews_correlation,
+    multiclass_metrics,
+)
+from verdict.statistics.formats import rounded
+from verdict.statistics.kinds import TEXT
+from verdict.statistics.text_measurement import TextMeasurement
+from verdict.statistics.texts import normalised, score_texts
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """What needs no model."""
+
+    #: The commonest answer, which ``majority`` always gives.
+    answer: str
+    #: For each of ``formats.BASELINES`` that there is, its metrics.
+    values: dict[str, dict[str, float | None]]
+    #: Metrics of ``majority`` for weights (resamples, groups): at least ``against_majority``.
+    resample: Callable[[np.ndarray], Resampled]
+
+
+def baselines_of(predictions: Predictions) -> Baselines:
+    """Return the baselines of these records.
+
+    ``majority`` always gives the commonest answer. ``prior`` guesses labels by their shares; texts
+    have none.
+    """
+    if predictions.free_text:
+        return _text_baselines(predictions)
+    majority = predictions.labels[majority_code(predictions)]
+    return Baselines(majority, baseline_metrics(predictions), _MajorityLabel(predictions))
+
+
+def baseline_metrics(predictions: Predictions) -> dict[str, dict[str, float | None]]:
+    """Return the metrics of ``majority`` and of ``prior`` for labels.
+
+    Those of ``prior`` are of the expected confusion counts. Neither ranks records, so its AUROC
+    is 0.5 where that is defined.
+    """
+    shares = label_counts(predictions)
+    majority = np.zeros_like(shares)
+    if len(predictions):
+        majority[majority_code(predictions)] = 1
+        shares = shares / shares.sum()
+    return {
+        "majority": _answers_by(majority, predictions),
+        "prior": _answers_by(shares, predictions),
+    }
+
+
+def majority_code(predictions: Predictions) -> int:
+    """Return the code of the commonest true label, the first one of equals."""
+    return int(np.argmax(label_counts(predictions)))
+
+
+def label_counts(predictions: Predictions) -> np.ndarray:
+    """Return how many records (labels) have each true label."""
+    return np.bincount(predictions.actual, minlength=len(predictions.labels))
+
+
+class _MajorityLabel:
+    """Accuracy of always answering the commonest label, as a function of group weights."""
+
+    def __init__(self, predictions: Predictions):
+        groups = predictions.group_codes
+        self._size = np.bincount(groups)
+        majority = predictions.actual == majority_code(predictions)
+        self._majority = np.bincount(groups, weights=majority)
+
+    def __call__(self, weights: np.ndarray) -> Resampled:
+        return {"accuracy": weights @ self._majority / (weights @ self._size)}
+
+
+def _answers_by(shares: np.ndarray, predictions: Predictions) -> dict[str, float | None]:
+    """Return metrics of answers that are drawn by ``shares`` (labels), whatever the record."""
+    counts = np.zeros((len(shares), len(shares) + 1))
+    counts[:, :-1] = np.outer(label_counts(predictions), shares)
+    present = label_counts(predictions) > 0
+    values = accuracy_metrics(counts, present)
+    if predictions.binary:
+        values |= binary_metrics(counts, predictions.positive_code)
+    else:
+        values |= multiclass_metrics(counts, present)
+    values["mcc"] = matthews_correlation(counts)
+    numbers = {name: rounded(float(value)) for name, value in values.items()}
+    right = shares[predictions.actual]
+    by_group = group_mean(predictions.group_codes, right) if len(right) else None
+    auroc = "auroc" if predictions.binary else "macro_auroc"
+    return numbers | {
+        "group_accuracy": rounded(by_group),
+        auroc: 0.5 if present.sum() > 1 else None,
+    }
+
+
+def _text_baselines(predictions: Predictions) -> Baselines:
+    """Measure the commonest reference text, in its first spelling, as the answer to everything."""
+    references = predictions.answers.tolist()
+    forms = [normalised(reference) for reference in references]
+    commonest = Counter(forms).most_common(1)
+    answer = references[forms.index(commonest[0][0])] if commonest else ""
+    scores = score_texts([answer] * len(references), references)
+    majority = TextMeasurement(predictions.group_codes, scores)
+    values = majority.values()
+    return Baselines(answer, {"majority": {name: values[name] for name in TEXT.metrics}}, majority)

@@ -1,0 +1,102 @@
+"""Measure predicted labels, on the records themselves and on resamples of their groups."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from verdict.predictions import Predictions
+from verdict.statistics.bootstrap import Resampled, summable
+from verdict.statistics.classification import classification_metrics
+from verdict.statistics.confusion import Confusion, count_answers
+from verdict.statistics.counts import (
+    accuracy_metrics,
+    binary_metrics,
+    grouped_confusion,
+    matthews_correlation,
+    multiclass_metrics,
+)
+from verdict.statistics.kinds import Kind, kind_of
+from verdict.statistics.ranking import Ranking
+
+
+class LabelMeasurement:
+    """A ``Measurement`` of predicted labels.
+
+    Args:
+        predictions: of a task with labels.
+        whole: where the predictions are a part of others, these; balanced accuracy and what else
+            takes every label then needs all the labels of the whole, and nothing is ranked.
+    """
+
+    def __init__(self, predictions: Predictions, whole: Predictions | None = None):
+        """Count once what the weights will multiply."""
+        labels, groups = len(predictions.labels), predictions.group_codes
+        actual, predicted, parsed = predictions.actual, predictions.predicted, predictions.parsed
+        self._predictions = predictions
+        self._present = np.isin(np.arange(labels), (whole or predictions).actual)
+        self._scored = grouped_confusion(groups, actual, predicted, labels)
+        self._generated = grouped_confusion(groups, actual, parsed, labels)
+        self._size = np.bincount(groups)
+        self._share_right = summable(np.bincount(groups, weights=self.right) / self._size)
+        self._invalid = np.bincount(groups, weights=parsed < 0)
+        self._agreeing = np.bincount(groups, weights=parsed == predicted)
+        codes = [predictions.positive_code] if predictions.binary else np.unique(actual)
+        self._rankings = [
+            Ranking(groups, actual == code, predictions.scores[:, code])
+            for code in codes
+            if whole is None
+        ]
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self._predictions)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Bool (n): whether the likeliest label is the true one."""
+        return self._predictions.actual == self._predictions.predicted
+
+    def values(self) -> dict[str, float | int | None]:
+        return classification_metrics(self._predictions)
+
+    def __call__(self, weights: np.ndarray) -> Resampled:
+        scored = _weighted(weights, self._scored)
+        values = accuracy_metrics(scored, self._present)
+        values["group_accuracy"] = weights @ self._share_right / weights.sum(axis=1)
+        values["mcc"] = matthews_correlation(scored)
+        if self._predictions.binary:
+            values |= binary_metrics(scored, self._predictions.positive_code)
+        else:
+            values |= multiclass_metrics(scored, self._present)
+        if self._rankings:
+            values |= self._ranked(weights)
+        generated = accuracy_metrics(_weighted(weights, self._generated), self._present)
+        values |= {f"generated_{name}": value for name, value in generated.items()}
+        drawn = weights @ self._size
+        values["invalid_rate"] = weights @ self._invalid / drawn
+        values["agreement"] = weights @ self._agreeing / drawn
+        return values
+
+    def part(self, chosen: np.ndarray) -> "LabelMeasurement":
+        return LabelMeasurement(self._predictions.part(chosen), whole=self._predictions)
+
+    def confusion(self) -> Confusion:
+        """Return counts of true labels in rows, likeliest labels in columns."""
+        labels = self._predictions.labels
+        return count_answers(self._predictions.actual, self._predictions.predicted, labels, labels)
+
+    def confusion_rows(self) -> Iterator[tuple[str, str]]:
+        table = self._predictions.table
+        yield from zip(table["label"].to_pylist(), table["predicted"].to_pylist(), strict=True)
+
+    def _ranked(self, weights: np.ndarray) -> Resampled:
+        if self._predictions.binary:
+            return self._rankings[0].metrics(weights)
+        areas = [ranking.metrics(weights)["auroc"] for ranking in self._rankings]
+        return {"macro_auroc": np.mean(areas, axis=0)}
+
+
+def _weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return counts (resamples, …) of the drawn groups. Whole numbers, so exact in any order."""
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    return (weights @ flat).reshape(len(weights), *counts.shape[1:])
