@@ -18,7 +18,7 @@ def main(name: str, params: Params) -> None:
     pin_cpu(params.reproducibility)
     from verdict.models.embedded import build_model
 
-    build_model(destination, seed=source.embedded.seed, steps=source.embedded.steps)
+    build_model(destination, source.embedded)
 
 
 if __name__ == "__main__":

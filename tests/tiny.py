@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
-from verdict.params import Format
+from verdict.params import EmbeddedModel, Format
 from verdict.params_training import Lora, ModelOptions, Quantization, Train
 from verdict.records.conversations import (
     Answers,
@@ -66,7 +66,10 @@ def build_tiny(folder: Path) -> Tiny:
     """Build a base with two pre-training steps, and twenty coloured squares as records."""
     from verdict.models.embedded import build_model
 
-    build_model(folder / "base", seed=1, steps=2)
+    build_model(
+        folder / "base",
+        EmbeddedModel(architecture="gemma3", lessons="shapes", seed=1, steps=2),
+    )
     records = folder / "records"
     records.mkdir()
     write_shard(
@@ -88,6 +91,86 @@ def build_tiny(folder: Path) -> Tiny:
     splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
     write_chat(folder / "chat", rows, splits, Format(**COMMITTED["format"]))
     return open_tiny(folder)
+
+
+def build_text_tiny(folder: Path, build: Callable[[Any], Any] | None = None) -> Tiny:
+    """Build a base that reads text alone, untrained, and twenty pairs of names as records.
+
+    The folder has what that of google/gemma-3-1b-it has: a tokenizer, but no processor.
+
+    Args:
+        build: makes the model for a tokenizer; a Gemma 3 by default.
+    """
+    import torch
+
+    from verdict.models.embedded.tokenizer import CHAT_TEMPLATE, build_tokenizer
+
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(1)
+    (build or _gemma3_for_text)(tokenizer).save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    write_texts(folder)
+    return open_tiny(folder)
+
+
+def _gemma3_for_text(tokenizer: Any) -> Any:
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    return Gemma3ForCausalLM(
+        Gemma3TextConfig(
+            vocab_size=-(-len(tokenizer) // 64) * 64,
+            hidden_size=128,
+            intermediate_size=256,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=1,
+            head_dim=32,
+            query_pre_attn_scalar=32,
+            max_position_embeddings=512,
+            # Shorter than the prompts; of two layers, the second attends to everything.
+            sliding_window=16,
+            layer_types=["sliding_attention", "full_attention"],
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+#: How the pairs of names are asked about.
+PAIRS = Format(
+    system="You compare records.",
+    prompt="Are these the same?\n{text}",
+    answers={"different": "No, different.", "same": "Yes, the same."},
+    positive="same",
+)
+#: The same records as a free-text task.
+FREE = PAIRS.model_copy(update={"answers": None, "positive": None})
+
+
+def write_texts(folder: Path, options: Format = PAIRS) -> None:
+    """Write records of text alone, and their conversations."""
+    records = folder / "records"
+    records.mkdir(exist_ok=True)
+    write_shard(
+        records / "shard-00000-of-00001.parquet",
+        (
+            {
+                "id": f"r{i:02d}",
+                "group": f"g{i // 2}",
+                "text": f"A: green shape {'green ' * (i % 3)}{i}\nB: red shape {i + i % 2}",
+                "label": ("different", "same")[i % 2] if options.answers else None,
+                "answer": None if options.answers else f"red shape {'red ' * (i % 4)}{i}",
+                "attributes": "{}",
+                "row": i,
+            }
+            for i in range(len(SPLIT))
+        ),
+    )
+    rows = read_records(records)
+    splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
+    write_chat(folder / "chat", rows, splits, options)
 
 
 def open_tiny(folder: Path) -> Tiny:
@@ -156,7 +239,7 @@ def tiny_task(
         train_conversations=conversations or tiny.conversations,
         validation_conversations=tiny.validation,
         images=tiny.images,
-        labels=LABELS if model.task == "classify" else None,
+        labels=tiny.answers.labels if model.task == "classify" else None,
         train=options,
         lora=lora,
         model=model,

@@ -25,13 +25,13 @@ def batch(tiny: Tiny, processor: Any, size: int) -> Any:
 
 def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: Any) -> None:
     from verdict.answers.prompts import candidate_ids
-    from verdict.answers.score import score_candidates
+    from verdict.answers.score import Scorer
 
     model, processor = loaded.model, loaded.processor
     inputs = batch(tiny, processor, 3).inputs
     candidates = candidate_ids(processor, tiny.conversations[0].prompt, tiny.answers)
     assert len(candidates[0]) != len(candidates[1])
-    scores = score_candidates(model, inputs, candidates)
+    scores = Scorer(model)(inputs, candidates)
     for row in range(3):
         for index, candidate in enumerate(candidates):
             ids = torch.cat([inputs["input_ids"][row], torch.tensor(candidate)])[None]
@@ -111,3 +111,59 @@ def test_generation_stops_at_the_end_of_the_turn(
     for end_of_turn in (first, never):
         generate_answers(model, processor, inputs, end_of_turn=end_of_turn, max_new_tokens=20)
     assert generated == [1, 20]
+
+
+class Misplacing:
+    """A model that reads an answer after a cache as if it stood elsewhere, or not at all."""
+
+    def __init__(self, model: Any, shift: int | None):
+        self._model, self._shift = model, shift
+        self.dtype, self.passes = model.dtype, 0
+
+    def __call__(self, **inputs: Any) -> Any:
+        self.passes += 1
+        cache = inputs.get("past_key_values")
+        if cache is not None and self._shift is None:
+            raise RuntimeError("The size of tensor a (9) must match the size of tensor b (40)")
+        if cache is not None and self._shift:
+            rows, width = inputs["input_ids"].shape
+            start = cache.get_seq_length() + self._shift
+            inputs["position_ids"] = torch.arange(start, start + width).expand(rows, -1)
+        return self._model(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("shift", "passes"),
+    [
+        (0, [3, 2]),  # the prompts, the answers, and once the longest answer in full
+        (5, [5, 2]),
+        (None, [4, 2]),
+    ],
+    ids=["right", "wrong", "impossible"],
+)
+def test_scores_are_right_where_the_cache_misleads(
+    tiny: Tiny, loaded: Any, shift: int | None, passes: list[int]
+) -> None:
+    from verdict.answers.prompts import candidate_ids
+    from verdict.answers.score import Scorer
+
+    inputs = batch(tiny, loaded.processor, 3).inputs
+    candidates = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)
+    expected = Scorer(loaded.model)(inputs, candidates)
+    model = Misplacing(loaded.model, shift)
+    scorer = Scorer(model)
+    for count in passes:
+        model.passes = 0
+        np.testing.assert_allclose(scorer(inputs, candidates), expected, atol=1e-3)
+        assert model.passes == count
+
+
+def test_want_of_memory_is_no_reason_to_compute_more(tiny: Tiny, loaded: Any) -> None:
+    from verdict.answers.score import Scorer
+
+    def full(**_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    full.dtype = torch.float32  # type: ignore[attr-defined]
+    with pytest.raises(torch.OutOfMemoryError):
+        Scorer(full)(batch(tiny, loaded.processor, 1).inputs, [[1, 2]])

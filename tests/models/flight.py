@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tiny import LABELS, LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
+from tests.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
 from verdict.params_training import Lora, ModelOptions, Quantization, Train
 from verdict.records.conversations import Conversation
 
@@ -41,7 +41,7 @@ class Flight:
         from verdict.reproducibility import make_deterministic
 
         make_deterministic(train.seed)
-        labels = LABELS if model.task == "classify" else None
+        labels = tiny.answers.labels if model.task == "classify" else None
         self.lora, self.train, self.options = lora, train, model
         self.conversations = conversations or tiny.conversations
         self.processor: Any = load_processor(tiny.base)

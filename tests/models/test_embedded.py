@@ -1,9 +1,12 @@
 """The embedded tiny Gemma 3: a complete model folder, the same bytes for the same seed."""
 
+import functools
 import json
+import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,14 @@ torch = pytest.importorskip("torch")
 BUILD = """
 import sys
 from pathlib import Path
-from verdict.params import Reproducibility
+from verdict.params import EmbeddedModel, Reproducibility
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model
-build_model(Path(sys.argv[1]), seed=int(sys.argv[2]), steps=int(sys.argv[3]))
+options = EmbeddedModel(
+    architecture="gemma3", lessons="shapes", seed=int(sys.argv[2]), steps=int(sys.argv[3])
+)
+build_model(Path(sys.argv[1]), options)
 """
 SYSTEM, QUESTION, ANSWER = "You are an assistant.", "What shape is it?", "It is a star."
 #: Soft tokens an image, and pixels a side.
@@ -237,11 +243,41 @@ def test_pretraining_asks_the_recipes_questions_without_favour() -> None:
     from verdict.models.embedded.tokenizer import build_processor
 
     processor = build_processor(SIDE, TOKENS)
-    attributes = torch.zeros((8, len(SHAPE_QUESTIONS)), dtype=torch.long)
+    attributes = torch.zeros((RECIPE_ROWS, len(SHAPE_QUESTIONS)), dtype=torch.long)
     conversations = Conversations(processor, attributes, torch.Generator().manual_seed(0))
-    _, labels = conversations.batch(torch.arange(8))
-    said = [processor.tokenizer.decode(row[row != IGNORED]) for row in labels[:RECIPE_ROWS]]
-    answers = [f"{a}<end_of_turn>\n" for q in RECIPE_QUESTIONS for a in q.answers]
-    assert {answer: said.count(answer) for answer in answers} == dict.fromkeys(
-        answers, RECIPE_ROWS // len(answers)
-    )
+    asked: Counter[str] = Counter()
+    said: Counter[tuple[str, str]] = Counter()
+    decode = functools.lru_cache(maxsize=None)(lambda ids: processor.tokenizer.decode(ids))
+    rows = 0
+    while rows < 3000:
+        inputs, labels = conversations.batch(torch.arange(RECIPE_ROWS))
+        for ids, learned in zip(inputs["input_ids"], labels, strict=True):
+            text = decode(tuple(ids[ids != processor.tokenizer.pad_token_id].tolist()))
+            question = next(q for q in RECIPE_QUESTIONS if f"{q.prompt}<end_of_turn>" in text)
+            answer = decode(tuple(learned[learned != IGNORED].tolist()))
+            asked[question.prompt] += 1
+            said[question.prompt, answer.removesuffix("<end_of_turn>\n")] += 1
+            rows += 1
+    for question in RECIPE_QUESTIONS:
+        share = 1 / len(RECIPE_QUESTIONS)
+        assert asked[question.prompt] / rows == pytest.approx(share, abs=chance(share, rows))
+        times, share = asked[question.prompt], 1 / len(question.answers)
+        for answer in question.answers:
+            seen = said[question.prompt, answer] / times
+            assert seen == pytest.approx(share, abs=chance(share, times))
+
+
+def chance(share: float, times: int) -> float:
+    """Return four standard deviations of a share seen in so many draws."""
+    return 4 * math.sqrt(share * (1 - share) / times)
+
+
+def test_lessons_that_an_architecture_does_not_have_are_refused(tmp_path: Path) -> None:
+    from verdict.errors import VerdictError
+    from verdict.models.embedded import build_model
+    from verdict.params import EmbeddedModel
+
+    options = EmbeddedModel(architecture="gemma3_text", lessons="shapes", seed=1, steps=1)
+    with pytest.raises(VerdictError, match=r"gemma3_text cannot have the lessons shapes; set .*"):
+        build_model(tmp_path / "model", options)
+    assert not (tmp_path / "model").exists()

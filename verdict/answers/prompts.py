@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
-from verdict.models.rows import decode
+from verdict.models.rows import count_images, images_of
 from verdict.records.conversations import Answers, Conversation, Message
 from verdict.records.shards import ImageStore
 
@@ -32,6 +32,18 @@ def render_completion(processor: ProcessorMixin, prompt: list[Message], answer: 
     return whole.removeprefix(render_prompt(processor, prompt)).rstrip()
 
 
+def answer_of(conversation: Conversation) -> str:
+    """Return the text of the model's turn, without the space around it."""
+    content = conversation.completion[0]["content"]
+    return (content if isinstance(content, str) else content[0]["text"]).strip()
+
+
+def end_of_turn_id(processor: ProcessorMixin, prompt: list[Message]) -> int:
+    """Return the token with which the model ends its turn, whatever it answers."""
+    completion = render_completion(processor, prompt, "answer")
+    return processor.tokenizer(completion, add_special_tokens=False).input_ids[-1]
+
+
 def candidate_ids(
     processor: ProcessorMixin, prompt: list[Message], answers: Answers
 ) -> list[list[int]]:
@@ -51,7 +63,7 @@ def batches(
     batch_size: int,
     device: str,
 ) -> Iterator[Batch]:
-    """Yield batches of prompts of equal length, shortest first.
+    """Yield batches of prompts of equal length, shortest first; with as many images each.
 
     Left padding under scaled-dot-product attention can change a row's result
     (transformers#47651); rows of one length need none, so the batch size changes nothing.
@@ -60,15 +72,16 @@ def batches(
         conversation.id: render_prompt(processor, conversation.prompt)
         for conversation in conversations
     }
-    by_length: dict[int, list[Conversation]] = {}
+    alike: dict[tuple[int, int], list[Conversation]] = {}
     for conversation in conversations:
         ids = processor.tokenizer(texts[conversation.id], add_special_tokens=False).input_ids
-        by_length.setdefault(len(ids), []).append(conversation)
-    for _, rows in sorted(by_length.items()):
+        key = len(ids), count_images(conversation.prompt)
+        alike.setdefault(key, []).append(conversation)
+    for (_, pictured), rows in sorted(alike.items()):
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
             inputs: Any = processor(
-                images=[[decode(images[row.id])] for row in chosen],
+                images=[images_of(row, images) for row in chosen] if pictured else None,
                 text=[texts[row.id] for row in chosen],
                 return_tensors="pt",
                 add_special_tokens=False,

@@ -50,9 +50,10 @@ def select_rows(labels: Sequence[str | None], method: Method, seed: int) -> Sele
     if method == "none":
         return Selection(everything, None, _sorted(before), _sorted(before))
     if None in labels or len(before) < 2:
+        seen = "rows without a label" if None in labels else f"only {', '.join(before)}"
         raise VerdictError(
             f"train.class_imbalance is {method}, which needs rows of at least two labels; the "
-            f"training split has {', '.join(sorted(before))}. Set it to none"
+            f"training split has {seen}; set it to none"
         )
     if method == "weighted_loss":
         names = np.array(sorted(before))

@@ -37,7 +37,8 @@ class Collator:
         weights = [row.pop("weight") for row in rows if "weight" in row]
         # Rows of a run that has its vision features already come with blank images; those of the
         # validation split with their own.
-        pair = self._blank if rows[0]["image"] is BLANK else self._whole
+        blank = any(image is BLANK for image in rows[0]["images"])
+        pair = self._blank if blank else self._whole
         if self._labels is None:
             batch = dict(pair.written(rows))
         else:
@@ -72,8 +73,9 @@ def _prompts(processor: ProcessorMixin, rows: list[dict[str, Any]]) -> dict[str,
         processor.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False)
         for row in rows
     ]
+    images = [row["images"] for row in rows]
     batch: Any = processor(
-        images=[[row["image"]] for row in rows],
+        images=images if any(images) else None,
         text=texts,
         padding=True,
         padding_side="right",

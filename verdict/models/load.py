@@ -8,9 +8,13 @@ from typing import Any
 
 import torch
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoModelForSequenceClassification,
-    AutoProcessor,
     BitsAndBytesConfig,
     PreTrainedModel,
     ProcessorMixin,
@@ -18,21 +22,36 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.errors import VerdictError
+from verdict.models.processors import open_processor
 from verdict.params_training import ModelOptions, Quantization
 
-#: Kept out of 4-bit: the heads, and the small part that turns pixels into tokens. Full names, since
-#: ``vision_tower`` alone matches nothing, and naming any drops the default (``lm_head``).
-NOT_QUANTIZED = ["lm_head", "score", "model.vision_tower", "model.multi_modal_projector"]
+#: Kept out of 4-bit: the heads, and the small parts that turn pixels and sound into tokens. Full
+#: names, since ``vision_tower`` alone matches nothing, and naming any drops the default
+#: (``lm_head``). A model need not have all of them.
+NOT_QUANTIZED = [
+    "lm_head",
+    "score",
+    "model.vision_tower",
+    "model.multi_modal_projector",
+    # Gemma 3n
+    "model.embed_vision",
+    "model.audio_tower",
+    "model.embed_audio",
+    # Its weights are clamped in place during training, which packed numbers cannot be.
+    r".*\.altup",
+    # Qwen2.5-VL
+    "model.visual",
+]
 
 
 def load_processor(folder: Path) -> ProcessorMixin:
-    """Load the processor with Pillow as image backend.
+    """Load the processor; for a model that reads text alone one that has only its tokenizer.
 
-    transformers prefers torchvision where that is installed, whose resize gives other pixels: the
-    backend is named so that a result does not depend on what happens to be installed.
+    Raises:
+        VerdictError: the folder is missing.
     """
     _require(folder)
-    return AutoProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
+    return open_processor(folder)
 
 
 def load_model(
@@ -52,9 +71,11 @@ def load_model(
             (from torch's current seed).
 
     Raises:
-        VerdictError: the folder is missing, or lacks some of the weights.
+        VerdictError: the folder is missing, lacks some of the weights, or holds a model of a kind
+            that cannot do what is wanted.
     """
     _require(folder)
+    kind = _kind(folder, classify=labels is not None)
     dtype = getattr(torch, options.dtype)
     arguments: dict[str, Any] = {
         "dtype": dtype,
@@ -65,9 +86,7 @@ def load_model(
         "use_safetensors": True,
         "local_files_only": True,
     }
-    kind: Any = AutoModelForImageTextToText
     if labels is not None:
-        kind = AutoModelForSequenceClassification
         arguments["id2label"] = dict(enumerate(labels))
         arguments["label2id"] = {label: index for index, label in enumerate(labels)}
     with _quiet():
@@ -85,6 +104,21 @@ def load_model(
         model.config.pad_token_id = model.config.get_text_config().pad_token_id
     _keep_quantized_weights_exact(model)
     return model
+
+
+def _kind(folder: Path, *, classify: bool) -> Any:
+    """Return the auto class for a model: it classifies, or writes after images or text alone."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if classify and type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        return AutoModelForSequenceClassification
+    if not classify and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return AutoModelForImageTextToText
+    if not classify and type(config) in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return AutoModelForCausalLM
+    raise VerdictError(
+        f"{folder} holds a model of the kind {config.model_type}, which transformers cannot let "
+        + ("classify; set model.task=generate" if classify else "write; choose another in models")
+    )
 
 
 @contextmanager

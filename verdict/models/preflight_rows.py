@@ -28,12 +28,12 @@ def check_rows(rows: Rows) -> list[Check]:
         raise VerdictError(
             f"row {rows.conversation(rows.longest).id} has {longest} tokens, but the model reads "
             f"at most {limit} (max_position_embeddings); so have {count} of {len(rows)} rows. "
-            "Shorten format.system, format.prompt or format.answers"
+            "Shorten format.system, format.prompt, format.answers, or the texts of the records"
         )
     decoded = len({*rows.first, rows.longest})
     what = "label" if rows.classify else "answer and the end of turn"
     bos = None if rows.processor.tokenizer.bos_token_id is None else 1
-    images = sorted({rows.images(index) * rows.tokens_an_image for index in range(len(rows))})
+    images = sorted({rows.image_tokens(index) for index in range(len(rows))})
     return [
         Check(
             "labels",
@@ -81,11 +81,14 @@ def _check_labels(rows: Rows, index: int, where: str, row: dict[str, torch.Tenso
     if rows.classify:
         model: Any = rows.trainer.model
         learned = str(model.config.id2label.get(int(labels)))
-        expected = rows.conversation(index).label
+        expected = str(rows.conversation(index).label)
     else:
         kept = labels != -100
-        learned = rows.processor.tokenizer.decode(labels[kept], clean_up_tokenization_spaces=False)
-        expected = rows.text(index).completion
+        learned = _decode(rows, labels[kept])
+        # There and back, since some tokenizers normalise letters.
+        completion = rows.text(index).completion
+        ids = rows.processor.tokenizer(completion, add_special_tokens=False).input_ids
+        expected = _decode(rows, ids)
         if not torch.equal(labels[kept], row["input_ids"][kept]):
             raise VerdictError(f"{where}: the labels do not stand at the tokens that they name")
     if learned != expected:
@@ -103,7 +106,7 @@ def _check_tokens(
     tokenizer = processor.tokenizer
     attended = row["attention_mask"].bool()
     ids = row["input_ids"][attended]
-    check_bos(where, tokenizer, int((ids == tokenizer.bos_token_id).sum()))
+    check_bos(where, tokenizer, ids.tolist().count(tokenizer.bos_token_id))
     image_ids = [token for token in processor.image_token_ids if token is not None]
     is_image = torch.isin(ids, torch.tensor(image_ids, dtype=ids.dtype))
     expected, types = _expected(rows, index)
@@ -112,7 +115,7 @@ def _check_tokens(
             f"{where} is cut off: {len(ids)} of {len(expected)} tokens are attended to; a cut row "
             "loses its image or its answer. Do not truncate rows"
         )
-    wanted = rows.images(index) * rows.tokens_an_image
+    wanted = rows.image_tokens(index)
     if int(is_image.sum()) != wanted:
         raise VerdictError(
             f"{where} has {int(is_image.sum())} image tokens instead of {wanted}; the processor "
@@ -136,8 +139,9 @@ def _expected(rows: Rows, index: int) -> tuple[list[int], list[str]]:
     dataset: Any = rows.trainer.train_dataset
     text = rows.text(index)
     processor: Any = rows.processor
+    images = dataset[index]["images"]
     inputs = processor(
-        images=[[dataset[index]["image"]]] if rows.images(index) else None,
+        images=[images] if images else None,
         text=[text.prompt],
         return_tensors="pt",
         add_special_tokens=False,
@@ -145,6 +149,10 @@ def _expected(rows: Rows, index: int) -> tuple[list[int], list[str]]:
     completion = processor.tokenizer(text.completion, add_special_tokens=False).input_ids
     types = [name for name in _TOKEN_TYPES if name in inputs]
     return inputs["input_ids"][0].tolist() + completion, types
+
+
+def _decode(rows: Rows, ids: Any) -> str:
+    return rows.processor.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
 def _text_config(rows: Rows) -> Any:

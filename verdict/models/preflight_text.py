@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
-from verdict.answers.prompts import render_prompt
+from verdict.answers.prompts import answer_of, render_prompt
 from verdict.errors import VerdictError
+from verdict.models.rows import count_images
 from verdict.models.trainer import ClassifyingTrainer, EpochOrder, WritingTrainer
 from verdict.records.conversations import Conversation
 
@@ -80,30 +81,28 @@ class Rows:
             self._texts[key] = self._render(conversation)
         return self._texts[key]
 
-    def images(self, index: int) -> int:
-        """Return how many images the row's messages refer to."""
-        return sum(
-            part["type"] == "image"
-            for message in self.conversation(index).prompt
-            if not isinstance(message["content"], str)
-            for part in message["content"]
-        )
+    def image_tokens(self, index: int) -> int:
+        """Return the tokens that the images of a row become."""
+        images = count_images(self.conversation(index).prompt)
+        return images * self._tokens_an_image if images else 0
 
     @functools.cached_property
-    def tokens_an_image(self) -> int:
+    def _tokens_an_image(self) -> int:
         """Tokens that the processor writes for an image; stored images all have one size."""
         fixed = getattr(self.processor, "image_seq_length", None)
         if fixed is not None:
             return fixed
         dataset: Any = self.trainer.train_dataset
-        image = dataset[0]["image"]
+        seen = next(i for i in range(len(self)) if count_images(self.conversation(i).prompt))
+        [image] = dataset[seen]["images"]
         processor: Any = self.processor
         counts = processor._get_num_multimodal_tokens(image_sizes=[(image.height, image.width)])
         return int(counts["num_image_tokens"][0])
 
     def length(self, index: int) -> int:
         """Return the row's tokens, its images expanded; off by the few marks around an image."""
-        return self.text(index).tokens + self.images(index) * (self.tokens_an_image - 1)
+        placeholders = count_images(self.conversation(index).prompt)
+        return self.text(index).tokens + self.image_tokens(index) - placeholders
 
     @functools.cached_property
     def longest(self) -> int:
@@ -142,7 +141,9 @@ class Rows:
         return Text(prompt, completion, len(ids))
 
     def _check_completion(self, where: str, conversation: Conversation, completion: str) -> None:
-        answer = _answer_of(conversation)
+        answer = answer_of(conversation)
+        # Some templates trim the answer, some leave it as it is.
+        completion = completion.lstrip()
         if not completion.startswith(answer):
             raise VerdictError(
                 f"{where}: the chat template writes {completion!r} for the answer {answer!r}; mend "
@@ -165,9 +166,3 @@ def check_bos(where: str, tokenizer: Any, count: int) -> None:
             f"{where} has {count} times the token {tokenizer.bos_token} (BOS) instead of once; "
             "either the chat template or the tokenizer writes it, not both"
         )
-
-
-def _answer_of(conversation: Conversation) -> str:
-    """Return the text of the model's turn, as chat templates trim it."""
-    content = conversation.completion[0]["content"]
-    return (content if isinstance(content, str) else content[0]["text"]).strip()

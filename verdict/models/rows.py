@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from verdict.models.balance import Selection
-from verdict.records.conversations import Conversation
+from verdict.records.conversations import Conversation, Message
 from verdict.records.shards import ImageStore
 
 #: Stands where an image would, when the model is given its features instead.
@@ -25,14 +25,15 @@ def training_rows(
     blank_images: bool = False,
     padding: int = 0,
 ) -> datasets.Dataset:
-    """Return a dataset with ``prompt``, ``completion``, ``image``, ``label`` and ``position``.
+    """Return a dataset with ``prompt``, ``completion``, ``images``, ``label`` and ``position``.
 
     Only positions are stored; a row is put together when it is asked for, so shuffling moves no
     pixels and memory does not grow with the data.
 
     Args:
         selection: which conversations, and what their labels count; without it all, equally.
-        blank_images: put ``BLANK`` into every row instead of decoding its image.
+        blank_images: put ``BLANK`` into every row instead of decoding its image; only for
+            conversations that have one each.
         padding: rows to add at the end that fill up a batch and of which nothing is learned. Their
             position is that of a real row, as its bitwise complement (below 0).
     """
@@ -63,11 +64,26 @@ class _Materialise:
             # trl edits messages in place.
             "prompt": [copy.deepcopy(row.prompt) for row in chosen],
             "completion": [copy.deepcopy(row.completion) for row in chosen],
-            "image": [decode(self._images[row.id]) if self._images else BLANK for row in chosen],
+            "images": [images_of(row, self._images) if self._images else [BLANK] for row in chosen],
         }
         if self._weights is not None:
-            rows["weight"] = [self._weights[row.label] for row in chosen]
+            rows["weight"] = [self._weights[str(row.label)] for row in chosen]
         return rows
+
+
+def count_images(prompt: Sequence[Message]) -> int:
+    """Return how many images a prompt's messages refer to."""
+    return sum(
+        part["type"] == "image"
+        for message in prompt
+        if not isinstance(message["content"], str)
+        for part in message["content"]
+    )
+
+
+def images_of(conversation: Conversation, images: ImageStore) -> list[Image.Image]:
+    """Decode a conversation's image; none where it is text alone, and the store is not asked."""
+    return [decode(images[conversation.id])] if count_images(conversation.prompt) else []
 
 
 def decode(data: bytes) -> Image.Image:
@@ -82,6 +98,8 @@ def without_pixels(processor: ProcessorMixin) -> ProcessorMixin:
     one.
     """
     cheap: Any = copy.copy(processor)
+    if not hasattr(processor, "image_processor"):
+        return cheap
     cheap.image_processor = copy.copy(cheap.image_processor)
     cheap.image_processor.do_resize = False
     return cheap

@@ -21,7 +21,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.models.rows import decode
+from verdict.models.rows import count_images, decode
 from verdict.progress import progress
 from verdict.records.conversations import Conversation
 from verdict.records.shards import ImageStore
@@ -67,8 +67,10 @@ class VisionFeatures:
             workers: processes that decode images beside this one.
 
         Raises:
-            VerdictError: a model of another family, or too little space on the disk.
+            VerdictError: a conversation without an image, a model of another family, or too little
+                space on the disk.
         """
+        _require_images(conversations)
         core = _core(model)
         chosen = sorted(set(positions))
         ids = list(dict.fromkeys(conversations[position].id for position in chosen))
@@ -134,6 +136,15 @@ class _Pixels:
                 "features cannot be cached; set model.cache_vision_features=false"
             )
         return torch.from_numpy(np.stack(pixels))
+
+
+def _require_images(conversations: Sequence[Conversation]) -> None:
+    for conversation in conversations:
+        if not count_images(conversation.prompt):
+            raise VerdictError(
+                f"row {conversation.id} has no image, and so no vision features to be cached; set "
+                "model.cache_vision_features=false"
+            )
 
 
 def _core(model: Any) -> Gemma3Model:

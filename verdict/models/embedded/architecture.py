@@ -3,9 +3,12 @@
 Every linear layer has a multiple of 64 inputs and of 32 outputs, as 4-bit blocks need.
 """
 
+from dataclasses import dataclass
+
 import torch
 from transformers import (
     Gemma3Config,
+    Gemma3ForCausalLM,
     Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
     GemmaTokenizer,
@@ -20,19 +23,33 @@ PATCH_SIZE = 8
 _ROW_MULTIPLE = 64
 
 
-def build_untrained(tokenizer: GemmaTokenizer) -> Gemma3ForConditionalGeneration:
-    """Return the model with random weights, from torch's current seed."""
-    text = Gemma3TextConfig(
+@dataclass(frozen=True)
+class Size:
+    """How deep a language model is, and how many tokens a prompt and its answer may have."""
+
+    layers: int
+    positions: int
+
+
+#: Images are seen by the tower; what is left for the language model is little.
+FOR_IMAGES = Size(layers=2, positions=512)
+#: To compare texts takes three steps: where a word stands, whether it recurs there, how many do.
+FOR_TEXTS = Size(layers=3, positions=2048)
+
+
+def text_config(tokenizer: GemmaTokenizer, size: Size = FOR_IMAGES) -> Gemma3TextConfig:
+    """Return the language model's configuration."""
+    return Gemma3TextConfig(
         vocab_size=-(-len(tokenizer) // _ROW_MULTIPLE) * _ROW_MULTIPLE,
         hidden_size=128,
         intermediate_size=256,
-        num_hidden_layers=2,
+        num_hidden_layers=size.layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
         query_pre_attn_scalar=32,
-        max_position_embeddings=512,
-        sliding_window=512,
+        max_position_embeddings=size.positions,
+        sliding_window=size.positions,
         # Gemma scales embeddings by the root of the width; at this width the usual 0.02 would
         # leave them too small to learn from in a few hundred steps.
         initializer_range=0.088,
@@ -40,6 +57,17 @@ def build_untrained(tokenizer: GemmaTokenizer) -> Gemma3ForConditionalGeneration
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
+
+
+def build_untrained_text(tokenizer: GemmaTokenizer, size: Size = FOR_TEXTS) -> Gemma3ForCausalLM:
+    """Return a model for text alone with random weights, from torch's current seed."""
+    return Gemma3ForCausalLM(text_config(tokenizer, size))
+
+
+def build_untrained(
+    tokenizer: GemmaTokenizer, size: Size = FOR_IMAGES
+) -> Gemma3ForConditionalGeneration:
+    """Return a model for images and text with random weights, from torch's current seed."""
     vision = SiglipVisionConfig(
         hidden_size=64,
         intermediate_size=128,
@@ -51,7 +79,7 @@ def build_untrained(tokenizer: GemmaTokenizer) -> Gemma3ForConditionalGeneration
     )
     model = Gemma3ForConditionalGeneration(
         Gemma3Config(
-            text_config=text,
+            text_config=text_config(tokenizer, size),
             vision_config=vision,
             mm_tokens_per_image=IMAGE_TOKENS,
             boi_token_index=tokenizer.boi_token_id,

@@ -1,12 +1,15 @@
 """Token sequences for pre-training: several questions about one picture, in Gemma's turns."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
-from transformers import Gemma3Processor
+from transformers import Gemma3nProcessor, Gemma3Processor
 
 from verdict.models.embedded.phrases import RECIPE_QUESTIONS, SHAPE_QUESTIONS
 
-#: Rows of a batch that ask a recipe's question; every answer comes equally often.
+#: Rows of a batch that ask a recipe's question; each of its answers is equally likely.
 RECIPE_ROWS = 6
 #: Not learned.
 IGNORED = -100
@@ -15,19 +18,23 @@ IGNORED = -100
 class Conversations:
     """Makes batches of conversations about pictures whose attributes are known."""
 
-    def __init__(self, processor: Gemma3Processor, attributes: Tensor, generator: torch.Generator):
+    def __init__(
+        self,
+        processor: Gemma3Processor | Gemma3nProcessor,
+        attributes: Tensor,
+        generator: torch.Generator,
+    ):
         self._tokenizer = processor.tokenizer
         self._image = processor.full_image_sequence
         self._attributes, self._generator = attributes, generator
         self._recipes = [
-            self._row([(question.prompt, answer)], question.system)
+            [self._row([(question.prompt, answer)], question.system) for answer in question.answers]
             for question in RECIPE_QUESTIONS
-            for answer in question.answers
         ]
 
     def batch(self, pictures: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Return model inputs and labels, one row a picture, padded at the right."""
-        rows = [self._recipes[i % len(self._recipes)] for i in range(RECIPE_ROWS)]
+        rows = [self._drawn(self._drawn(self._recipes)) for _ in range(RECIPE_ROWS)]
         rows += [self._shape_row(int(picture)) for picture in pictures[RECIPE_ROWS:]]
         width = max(len(ids) for ids, _ in rows)
         shape = (len(rows), width)
@@ -40,6 +47,9 @@ class Conversations:
             mask[index, : len(row_ids)] = 1
         images = (ids == self._tokenizer.image_token_id).long()
         return {"input_ids": ids, "attention_mask": mask, "token_type_ids": images}, labels
+
+    def _drawn(self, choices: Sequence[Any]) -> Any:
+        return choices[int(torch.randint(len(choices), (1,), generator=self._generator))]
 
     def _shape_row(self, picture: int) -> tuple[list[int], list[int]]:
         """Ask all questions that have an answer, in random order."""

@@ -5,17 +5,8 @@ said afterwards. Of a recipe the model has read the question and the possible an
 often and whatever the image shows: it knows the words and nothing about the task.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question about an image, and everything that may be answered."""
-
-    prompt: str
-    answers: tuple[str, ...]
-    system: str | None = None
-
+from verdict.models.embedded.question import Question
+from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 
 #: What is asked about a shape, by attribute; the attribute's value is the answer's index.
 SHAPE_QUESTIONS: dict[str, Question] = {
@@ -47,25 +38,6 @@ SHAPE_QUESTIONS: dict[str, Question] = {
         ("There is one colour.", *(f"There are {n} colours." for n in ("two", "three", "four"))),
     ),
 }
-
-#: The questions of the embedded recipes, read without any relation between image and answer.
-RECIPE_QUESTIONS: tuple[Question, ...] = (
-    Question(
-        system=(
-            "You are a dermatology assistant that helps identify potential melanoma from skin "
-            "lesion images."
-        ),
-        prompt=(
-            "This is a skin lesion image. Does this appear to be malignant melanoma? Please "
-            "explain your reasoning and conclude with either 'Yes, this appears to be malignant "
-            "melanoma.' or 'No, this does not appear to be malignant melanoma.'"
-        ),
-        answers=(
-            "No, this does not appear to be malignant melanoma.",
-            "Yes, this appears to be malignant melanoma.",
-        ),
-    ),
-)
 
 
 def corpus() -> list[str]:

@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Gemma3ForConditionalGeneration, Gemma3Processor
+from transformers import Gemma3nProcessor, Gemma3Processor, PreTrainedModel
 
 from verdict.models.embedded import shapes
-from verdict.models.embedded.architecture import IMAGE_SIZE, PATCH_SIZE
+from verdict.models.embedded.architecture import IMAGE_SIZE
 from verdict.models.embedded.conversations import Conversations
 from verdict.models.embedded.phrases import SHAPE_QUESTIONS
+from verdict.models.embedded.sight import Sight, sight_of
 from verdict.progress import Bar, progress
 
-#: How many different shapes are drawn; more steps see them again, turned and mirrored.
+#: How many different shapes are drawn at most; more steps see them again, turned and mirrored.
 PICTURES = 4096
 #: Share of the steps that teach seeing; the others teach answering.
 SEEING_SHARE = 0.7
@@ -31,31 +32,33 @@ PARTS = 7
 
 
 def pretrain(
-    model: Gemma3ForConditionalGeneration, processor: Gemma3Processor, *, seed: int, steps: int
+    model: PreTrainedModel,
+    processor: Gemma3Processor | Gemma3nProcessor,
+    *,
+    seed: int,
+    steps: int,
 ) -> None:
-    """Train all weights in place; at least one step of each kind."""
+    """Train all weights of a Gemma 3 or 3n in place; at least one step of each kind."""
     generator = torch.Generator().manual_seed(seed)
-    pictures = _Pictures(seed)
-    heads = _Heads(model)
+    sight = sight_of(model)
     seeing = max(1, round(SEEING_SHARE * steps))
     answering = max(1, steps - seeing)
+    shown = seeing * SEEING_BATCH + answering * ANSWERING_BATCH
+    pictures = _Pictures(seed, sight, min(PICTURES, shown))
+    heads = _Heads(model, sight)
     model.train()
     with progress("pre-train", seeing + answering, "steps") as bar:
-        eyes = [
-            *model.model.vision_tower.parameters(),
-            *model.model.multi_modal_projector.parameters(),
-            *heads.parameters(),
-        ]
-        for loss in _optimise(eyes, SEEING_RATE, seeing, bar):
+        eyes = [*sight.parameters(), *heads.parameters()]
+        for loss in optimise(eyes, SEEING_RATE, seeing, bar):
             loss(lambda: heads.loss(*pictures.draw(SEEING_BATCH, generator)))
         conversations = Conversations(processor, pictures.attributes, generator)
         everything = [*model.parameters(), *heads.parameters()]
-        for loss in _optimise(everything, ANSWERING_RATE, answering, bar):
+        for loss in optimise(everything, ANSWERING_RATE, answering, bar):
             loss(lambda: _answering_loss(model, heads, pictures, conversations, generator))
     model.eval()
 
 
-def _optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar) -> Iterator[Any]:
+def optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar) -> Iterator[Any]:
     """Yield, once a step, a function that takes a loss function and makes the step."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.02, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -78,17 +81,19 @@ def _optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar)
 class _Pictures:
     """Shapes drawn once; each draw turns and mirrors them."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, sight: Sight, count: int):
+        self._sight, self._count = sight, count
         drawn = [
             shapes.draw(np.random.default_rng([seed, number]), IMAGE_SIZE)
-            for number in range(PICTURES)
+            for number in range(count)
         ]
         pixels = np.stack([np.asarray(shape.image) for shape in drawn])
         self._pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
         parts = torch.from_numpy(np.stack([shape.parts for shape in drawn]))
         #: What share of each patch shows which part: (pictures, parts, rows, columns).
         self._cover = torch.stack(
-            [F.avg_pool2d((parts == part).float(), PATCH_SIZE) for part in range(PARTS)], dim=1
+            [F.avg_pool2d((parts == part).float(), sight.patch_size) for part in range(PARTS)],
+            dim=1,
         )
         #: Answer's index by question, -100 where there is none: (pictures, questions).
         self.attributes = torch.tensor(
@@ -98,12 +103,16 @@ class _Pictures:
             ]
         )
 
+    def choose(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return the numbers of ``count`` pictures, some perhaps more than once."""
+        return torch.randint(self._count, (count,), generator=generator)
+
     def draw(
         self, count: int, generator: torch.Generator, chosen: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return pixels from -1 to 1, patch covers and attributes of ``count`` pictures."""
+        """Return the model's pixels, patch covers and attributes of ``count`` pictures."""
         if chosen is None:
-            chosen = torch.randint(PICTURES, (count,), generator=generator)
+            chosen = self.choose(count, generator)
         turns = int(torch.randint(4, (1,), generator=generator))
         mirror = bool(torch.randint(2, (1,), generator=generator))
 
@@ -111,28 +120,25 @@ class _Pictures:
             values = torch.rot90(values, turns, (2, 3))
             return values.flip(3) if mirror else values
 
-        pixels = turned(self._pixels[chosen]).float() / 127.5 - 1
+        pixels = self._sight.pixels(turned(self._pixels[chosen]))
         return pixels, turned(self._cover[chosen]), self.attributes[chosen]
 
 
 class _Heads(nn.Module):
     """What reads patches and whole pictures off the vision side, during pre-training only."""
 
-    def __init__(self, model: Gemma3ForConditionalGeneration):
+    def __init__(self, model: PreTrainedModel, sight: Sight):
         super().__init__()
-        # Not registered: the model's weights are its own.
-        self._model = [model]
+        self._sight = sight
         config: Any = model.config
         self.patch = nn.Linear(config.vision_config.hidden_size, PARTS)
         self.sizes = [len(question.answers) for question in SHAPE_QUESTIONS.values()]
         self.whole = nn.Linear(2 * config.text_config.hidden_size, sum(self.sizes))
 
     def loss(self, pixels: Tensor, cover: Tensor, attributes: Tensor) -> Tensor:
-        inner = self._model[0].model
-        patches = inner.vision_tower(pixel_values=pixels).last_hidden_state
+        patches, tokens = self._sight.see(pixels)
         seen = self.patch(patches).flatten(0, 1)
         wanted = cover.permute(0, 2, 3, 1).reshape(-1, PARTS)
-        tokens = inner.multi_modal_projector(patches)
         return F.cross_entropy(seen, wanted) + self.attribute_loss(tokens, attributes)
 
     def attribute_loss(self, tokens: Tensor, attributes: Tensor) -> Tensor:
@@ -144,17 +150,20 @@ class _Heads(nn.Module):
 
 
 def _answering_loss(
-    model: Gemma3ForConditionalGeneration,
+    model: Any,
     heads: _Heads,
     pictures: _Pictures,
     conversations: "Conversations",
     generator: torch.Generator,
 ) -> Tensor:
-    chosen = torch.randint(PICTURES, (ANSWERING_BATCH,), generator=generator)
+    chosen = pictures.choose(ANSWERING_BATCH, generator)
     pixels, _, attributes = pictures.draw(ANSWERING_BATCH, generator, chosen)
     inputs, labels = conversations.batch(chosen)
     output = model.model(**inputs, pixel_values=pixels)
     learned = labels[:, 1:] >= 0
     logits = model.lm_head(output.last_hidden_state[:, :-1][learned])
+    limit = model.config.get_text_config().final_logit_softcapping
+    if limit is not None:
+        logits = torch.tanh(logits / limit) * limit
     said = F.cross_entropy(logits, labels[:, 1:][learned])
     return 2 * said + heads.attribute_loss(output.image_hidden_states, attributes)

@@ -1,6 +1,7 @@
 """Gemma's tokenizer and processor at laptop size, trained on the spot."""
 
 import json
+from collections.abc import Sequence
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import Gemma3Processor, GemmaTokenizer
@@ -24,7 +25,7 @@ _SPECIAL_TOKENS = (
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 
 #: Size of the vocabulary that is asked for; training stops earlier when every word is one token.
-VOCABULARY = 1024
+VOCABULARY = 1280
 
 #: Gemma 3's turns: roles ``user`` and ``model``, the system text before the first user text.
 CHAT_TEMPLATE = """\
@@ -56,8 +57,12 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_tokenizer() -> GemmaTokenizer:
-    """Train a byte-pair tokenizer on :func:`phrases.corpus`: known words are one token each."""
+def build_tokenizer(corpus: Sequence[str] | None = None) -> GemmaTokenizer:
+    """Train a byte-pair tokenizer on a corpus: known words are one token each.
+
+    Args:
+        corpus: what the model will read; None: :func:`phrases.corpus`, questions about images.
+    """
     trained = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     trained.normalizer = normalizers.Replace(" ", "▁")
     # A newline never joins a letter, so that a prompt and its answer give the same tokens whether
@@ -74,7 +79,7 @@ def build_tokenizer() -> GemmaTokenizer:
         min_frequency=1,
         show_progress=False,
     )
-    trained.train_from_iterator(phrases.corpus(), trainer)
+    trained.train_from_iterator(corpus or phrases.corpus(), trainer)
     model = json.loads(trained.to_str())["model"]
     return GemmaTokenizer(
         vocab=model["vocab"],
@@ -90,7 +95,16 @@ def build_tokenizer() -> GemmaTokenizer:
     )
 
 
-def build_processor(image_size: int, image_tokens: int) -> Gemma3Processor:
+def build_text_tokenizer(corpus: Sequence[str]) -> GemmaTokenizer:
+    """Return the tokenizer of a model that reads text alone, which carries the chat template."""
+    tokenizer = build_tokenizer(corpus)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def build_processor(
+    image_size: int, image_tokens: int, corpus: Sequence[str] | None = None
+) -> Gemma3Processor:
     """Return Gemma 3's processor for square images of ``image_size`` pixels.
 
     An image becomes ``image_tokens`` soft tokens in the text, and pixels from -1 to 1.
@@ -103,7 +117,7 @@ def build_processor(image_size: int, image_tokens: int) -> Gemma3Processor:
     )
     return Gemma3Processor(
         image_processor=images,
-        tokenizer=build_tokenizer(),
+        tokenizer=build_tokenizer(corpus),
         chat_template=CHAT_TEMPLATE,
         image_seq_length=image_tokens,
     )

@@ -1,0 +1,182 @@
+"""The architectures of the models that recipes name, without their weights.
+
+Values are those of each model's published ``config.json`` (they are also in transformers' own
+conversion scripts, ``models/gemma3/convert_gemma3_weights.py`` and
+``models/gemma3n/convert_gemma3n_weights.py``); what is not here is transformers' default, as there.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+GEMMA_3_4B: dict[str, Any] = {
+    "model_type": "gemma3",
+    "text_config": {
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "model_type": "gemma3_text",
+        "num_attention_heads": 8,
+        "num_hidden_layers": 34,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+        "sliding_window": 1024,
+        "vocab_size": 262_208,
+    },
+    "vision_config": {
+        "hidden_size": 1152,
+        "image_size": 896,
+        "intermediate_size": 4304,
+        "model_type": "siglip_vision_model",
+        "num_attention_heads": 16,
+        "num_hidden_layers": 27,
+        "patch_size": 14,
+        "vision_use_head": False,
+    },
+    "boi_token_index": 255_999,
+    "eoi_token_index": 256_000,
+    "image_token_index": 262_144,
+    "mm_tokens_per_image": 256,
+}
+GEMMA_3_1B: dict[str, Any] = {
+    "model_type": "gemma3_text",
+    "head_dim": 256,
+    "hidden_size": 1152,
+    "intermediate_size": 6912,
+    "max_position_embeddings": 32_768,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 26,
+    "num_key_value_heads": 1,
+    "query_pre_attn_scalar": 256,
+    "rope_local_base_freq": 10_000,
+    "rope_theta": 1_000_000,
+    "sliding_window": 512,
+    "sliding_window_pattern": 6,
+    "vocab_size": 262_144,
+}
+GEMMA_3N_E4B: dict[str, Any] = {
+    "model_type": "gemma3n",
+    "text_config": {
+        "model_type": "gemma3n_text",
+        "activation_sparsity_pattern": [0.95] * 10 + [0.0] * 25,
+        "altup_num_inputs": 4,
+        "head_dim": 256,
+        "hidden_size": 2048,
+        "hidden_size_per_layer_input": 256,
+        "intermediate_size": [16_384] * 35,
+        "laurel_rank": 64,
+        "layer_types": (["sliding_attention"] * 4 + ["full_attention"]) * 7,
+        "max_position_embeddings": 32_768,
+        "num_attention_heads": 8,
+        "num_hidden_layers": 35,
+        "num_key_value_heads": 2,
+        "num_kv_shared_layers": 15,
+        "sliding_window": 512,
+        "vocab_size": 262_400,
+        "vocab_size_per_layer_input": 262_144,
+    },
+    "vision_config": {
+        "model_type": "gemma3n_vision",
+        "architecture": "mobilenetv5_300m_enc",
+        "do_pooling": False,
+        "hidden_size": 2048,
+    },
+    "audio_config": {
+        "model_type": "gemma3n_audio",
+        "conf_num_attention_heads": 8,
+        "conf_num_hidden_layers": 12,
+        "hidden_size": 1536,
+    },
+}
+#: By the model's name on the hub, in lower case.
+PUBLISHED = {
+    "google/gemma-3-4b-it": GEMMA_3_4B,
+    "google/medgemma-4b-it": GEMMA_3_4B,
+    "google/gemma-3-1b-it": GEMMA_3_1B,
+    "google/gemma-3n-e4b-it": GEMMA_3N_E4B,
+}
+
+
+def without_weights(name: str, *, classify: bool = False) -> Any:
+    """Return a published model at full size on the meta device, which holds no numbers.
+
+    Without timm, a Gemma 3n has something small in place of its vision tower.
+    """
+    with torch.device("meta"), pytest.MonkeyPatch.context() as patch:
+        if PUBLISHED[name.lower()]["model_type"] == "gemma3n":
+            _stand_in_for_timm(patch)
+        config = _config(PUBLISHED[name.lower()])
+        return _class_for(config, classify=classify)(config)
+
+
+def save_narrow(folder: Path, name: str) -> None:
+    """Write a published model at a few layers of little width, with random weights."""
+    settings = copy.deepcopy(PUBLISHED[name.lower()])
+    text = settings.get("text_config", settings)
+    text |= {
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "head_dim": 32,
+        "vocab_size": 512,
+        "layer_types": ["sliding_attention", "full_attention"],
+        "query_pre_attn_scalar": 32,
+    }
+    if "vision_config" in settings:
+        settings["vision_config"] |= {
+            "hidden_size": 64,
+            "image_size": 56,
+            "intermediate_size": 128,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 2,
+        }
+        settings |= {
+            "boi_token_index": 509,
+            "eoi_token_index": 510,
+            "image_token_index": 511,
+            "mm_tokens_per_image": 4,
+        }
+    torch.manual_seed(0)
+    config = _config(settings)
+    _class_for(config, classify=False)(config).save_pretrained(folder)
+
+
+def _config(settings: dict[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    settings = copy.deepcopy(settings)
+    return AutoConfig.for_model(settings.pop("model_type"), **settings)
+
+
+def _class_for(config: Any, *, classify: bool) -> Any:
+    from transformers import (
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    )
+
+    if classify:
+        return MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+    return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+
+
+def _stand_in_for_timm(patch: pytest.MonkeyPatch) -> None:
+    from transformers import AutoModel, Gemma3nVisionConfig
+    from transformers.utils import is_timm_available
+
+    if is_timm_available():
+        return
+    from_config = AutoModel.from_config
+
+    def tower_or(config: Any, **options: Any) -> Any:
+        if isinstance(config, Gemma3nVisionConfig):
+            return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 8))
+        return from_config(config, **options)
+
+    patch.setattr(AutoModel, "from_config", tower_or)

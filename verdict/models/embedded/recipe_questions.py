@@ -1,0 +1,55 @@
+"""The questions of the embedded recipes, read without any relation between image and answer."""
+
+from verdict.models.embedded.question import Question
+
+_MELANOMA = Question(
+    system=(
+        "You are a dermatology assistant that helps identify potential melanoma from skin lesion "
+        "images."
+    ),
+    prompt=(
+        "This is a skin lesion image. Does this appear to be malignant melanoma? Please explain "
+        "your reasoning and conclude with either 'Yes, this appears to be malignant melanoma.' or "
+        "'No, this does not appear to be malignant melanoma.'"
+    ),
+    answers=(
+        "No, this does not appear to be malignant melanoma.",
+        "Yes, this appears to be malignant melanoma.",
+    ),
+)
+
+_BREAKHIS = Question(
+    "Analyze this image and classify (0-7 only):\n"
+    "0: benign_adenosis\n"
+    "1: benign_fibroadenoma\n"
+    "2: benign_phyllodes_tumor\n"
+    "3: benign_tubular_adenoma\n"
+    "4: malignant_ductal_carcinoma\n"
+    "5: malignant_lobular_carcinoma\n"
+    "6: malignant_mucinous_carcinoma\n"
+    "7: malignant_papillary_carcinoma",
+    tuple("01234567"),
+)
+
+_BREAKHIS_BINARY = Question(
+    "Analyze this image and classify (0-1 only):\n0: benign\n1: malignant", tuple("01")
+)
+
+_MEDPIX = (
+    Question("What imaging modality is shown in this image?", ("CT", "MRI", "X-ray", "Ultrasound")),
+    Question("What is the imaging plane?", ("Axial", "Coronal", "Sagittal")),
+    Question("Which body region does this image show?", ("Head", "Chest", "Abdomen", "Pelvis")),
+    Question("Is a mass visible?", ("Yes", "No")),
+    Question("On which side is the mass?", ("On the left side", "On the right side")),
+)
+
+RECIPE_QUESTIONS: tuple[Question, ...] = (_MELANOMA, _BREAKHIS, _BREAKHIS_BINARY, *_MEDPIX)
+
+#: Of the recipes that compare two records; ``{text}`` is where they stand.
+ENTITY_RESOLUTION = Question(
+    "You are a medical record matching expert. Compare these two patient medical records and "
+    "determine if they belong to the same patient based only on their clinical history.\n\n"
+    "{text}\n\n"
+    "Are these the same patient? Answer only 'True' or 'False'.",
+    ("True", "False"),
+)

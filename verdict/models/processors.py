@@ -1,0 +1,85 @@
+"""Processors: from messages, text and images to a model's inputs, for any model by name.
+
+All have the interface of transformers' processors, that of a model which reads text alone included:
+``tokenizer``, ``apply_chat_template``, a call with text (and images), ``save_pretrained``.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, ProcessorMixin
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
+
+from verdict.errors import VerdictError
+
+
+class TextProcessor(ProcessorMixin):
+    """What a model that reads text alone has instead of a processor: its tokenizer.
+
+    It saves that tokenizer and nothing else, so that a folder looks as it was published.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        super().__init__(tokenizer, chat_template=tokenizer.chat_template)
+
+    def apply_chat_template(  # type: ignore[override]
+        self, conversation: Any, **options: Any
+    ) -> Any:
+        """Render one conversation; not every template for text knows messages made of parts.
+
+        Raises:
+            VerdictError: a message refers to an image.
+        """
+        turns = [{**turn, "content": _as_text(turn["content"])} for turn in conversation]
+        options = {"chat_template": self.chat_template, "tokenize": False, **options}
+        return self.tokenizer.apply_chat_template(turns, **options)
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **_: Any) -> Any:
+        return self.tokenizer.save_pretrained(save_directory)
+
+
+def open_processor(folder: Path) -> ProcessorMixin:
+    """Load the processor of a model's or an adapter's folder, with Pillow as image backend.
+
+    transformers prefers torchvision where that is installed, whose resize gives other pixels: the
+    backend is named so that a result does not depend on what happens to be installed. For the same
+    reason nothing is loaded for videos, which torchvision alone can read.
+    """
+    configs = [folder / PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME]
+    if not any(path.is_file() for path in configs):
+        return TextProcessor(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    kind: Any = _named_class(configs)
+    if kind is None or "video_processor" not in kind.get_attributes():
+        kind = AutoProcessor
+    else:
+        kind = _without_video(kind)
+    return kind.from_pretrained(folder, backend="pil", local_files_only=True)
+
+
+def _named_class(configs: list[Path]) -> type[ProcessorMixin] | None:
+    for path in configs:
+        if path.is_file():
+            name = json.loads(path.read_text(encoding="utf-8")).get("processor_class")
+            if name is not None:
+                return getattr(transformers, name, None)
+    return None
+
+
+def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """Return the class with one attribute less, under the same name, which is what is saved."""
+    attributes = [name for name in kind.get_attributes() if name != "video_processor"]
+    return type(kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: attributes)})
+
+
+def _as_text(content: str | list[dict[str, Any]]) -> str:
+    if isinstance(content, str):
+        return content
+    others = sorted({part["type"] for part in content} - {"text"})
+    if others:
+        raise VerdictError(
+            f"the conversations hold {', '.join(others)} parts, but this model reads text alone "
+            "(its folder has no processor); choose another in models, or a task of text alone"
+        )
+    return "".join(part["text"] for part in content)
