@@ -6,13 +6,13 @@ from verdict.files import write_json
 from verdict.params import Params
 from verdict.records.extract import extract
 from verdict.stage import run
-from verdict.tasks import task_module
+from verdict.tasks import read_raw
 
 RAW, RECORDS = Path("data/raw"), Path("data/records")
 
 
 def main(params: Params) -> None:
-    table = task_module(params.task, "table").read_table(RAW)
+    table = read_raw(params.task, RAW, params.dataset)
     counts = extract(table, params.extract, RECORDS)
     write_json("metrics/extract.json", counts)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from verdict.params import Params
 from verdict.records.conversations import write_chat
 from verdict.records.shards import read_records
-from verdict.records.splitting import read_split
+from verdict.records.split_files import read_split
 from verdict.stage import run
 
 RECORDS, SPLITS, CHAT = Path("data/records"), Path("data/splits"), Path("data/chat")

@@ -5,8 +5,11 @@ from pathlib import Path
 from verdict.files import write_json
 from verdict.params import Params
 from verdict.records.duplicates import read_duplicates
+from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import read_records
-from verdict.records.splitting import describe_split, split_records, write_split
+from verdict.records.split_files import write_split
+from verdict.records.splitting import SPLITS as SPLIT_NAMES
+from verdict.records.splitting import split_records
 from verdict.stage import run
 
 RECORDS, SPLITS = Path("data/records"), Path("data/splits")
@@ -14,9 +17,20 @@ RECORDS, SPLITS = Path("data/records"), Path("data/splits")
 
 def main(params: Params) -> None:
     records, duplicates = read_records(RECORDS), read_duplicates(RECORDS)
-    assignment = split_records(records, duplicates, params.split)
-    write_split(SPLITS, assignment)
-    write_json("metrics/split.json", describe_split(records, duplicates, assignment, params.split))
+    division = split_records(records, duplicates, params.split)
+    keep = params.split.crossing == "keep"
+    # Published splits may have too few groups of a label for a validation split with all of them.
+    complete = ("train", "test") if params.split.source == "published" else SPLIT_NAMES
+    check_split(records, duplicates, division.assignment, may_cross=keep, complete=complete)
+    write_split(SPLITS, division)
+    write_json("metrics/split.json", describe_split(records, duplicates, division, params.split))
+    if division.crossing:
+        left_out = f"left out {len(division.left_out)} records"
+        done = "kept" if keep else left_out
+        print(
+            f"split: the published splits divide {len(division.crossing)} groups "
+            f"({', '.join(division.crossing[:3])}); {done}, by split.crossing"
+        )
 
 
 if __name__ == "__main__":

@@ -4,12 +4,22 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from tests.conftest import ROOT
 from verdict.errors import VerdictError
+from verdict.params import Params
 from verdict.params_file import UnlistedParameterError, load_params, read_params
 
-RECIPES = [ROOT / "params.yaml", *sorted((ROOT / "recipes").rglob("*.yaml"))]
+RECIPES = [
+    ROOT / "params.yaml",
+    *sorted((ROOT / "recipes").glob("*.yaml")),
+    *sorted((ROOT / "recipes" / "embedded").glob("*.yaml")),
+]
+
+
+#: Mappings that are one value.
+WHOLE = ("files", "answers", "merge")
 
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -45,20 +55,21 @@ def test_every_key_has_a_comment_with_type_and_default(path: Path) -> None:
     node = yaml.compose(path.read_text("utf-8"))
     undocumented = [
         f"line {key.start_mark.line + 1}: {key.value}"
-        for key in _leaf_keys(node)
+        for key in _leaf_keys(node, lines)
         if "default" not in _comment_above(lines, key.start_mark.line)
     ]
     assert undocumented == []
 
 
-def _leaf_keys(node: yaml.Node) -> list[yaml.Node]:
-    """Keys with scalar or list values, but for mappings that are one value (files, answers)."""
+def _leaf_keys(node: yaml.Node, lines: list[str]) -> list[yaml.Node]:
+    """Keys with scalar or list values; a mapping that states its own default is one value."""
     found = []
     for key, value in node.value:
-        if key.value in ("files", "answers") or not isinstance(value, yaml.MappingNode):
+        whole = "default" in _comment_above(lines, key.start_mark.line)
+        if not isinstance(value, yaml.MappingNode) or (whole and key.value in WHOLE):
             found.append(key)
         else:
-            found += _leaf_keys(value)
+            found += _leaf_keys(value, lines)
     return found
 
 
@@ -228,3 +239,22 @@ def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
     assert params.evaluate.models["tuned"].adapter == "models/adapter"
     with pytest.raises(UnlistedParameterError, match=r"evaluate\.models\.base"):
         params.evaluate.models["base"]
+
+
+def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, Any]) -> None:
+    params["format"]["answers"]["nevus"] = "This is a nevus."
+    with pytest.raises(ValidationError, match="positive must be null with 3 answers"):
+        Params.model_validate(params)
+    params["format"]["positive"] = None
+    assert Params.model_validate(params).format.positive is None
+
+
+def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
+    params["format"]["answers"] = None
+    with pytest.raises(ValidationError, match="positive must be null where answers is"):
+        Params.model_validate(params)
+    params["format"]["positive"] = None
+    assert Params.model_validate(params).format.answers is None
+    params["model"]["task"] = "classify"
+    with pytest.raises(ValidationError, match="a classifier needs labels"):
+        Params.model_validate(params)

@@ -3,7 +3,7 @@
 ``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,25 +21,20 @@ class SourceFile(Section):
     sha256: Sha256 | None
 
 
-class EmbeddedArchive(Section):
-    """The synthetic archive in the published layout."""
-
-    seed: Seed
-    images: Annotated[int, Field(ge=50, le=200_000)]
-    positive_share: Annotated[float, Field(ge=0.02, le=0.30)]
-
-
 class Fetch(Section):
     """Where the raw data comes from."""
 
     source: Literal["embedded", "files"]
     files: dict[Name, SourceFile]
-    embedded: EmbeddedArchive
+    #: The task's ``Embedded``; checked by the stage that reads it.
+    embedded: dict[Name, Any]
 
 
 class EmbeddedModel(Section):
-    """How the embedded tiny model is built."""
+    """How the embedded tiny model is built, and what it is pre-trained on."""
 
+    architecture: Literal["gemma3", "gemma3_text", "gemma3n"]
+    lessons: Literal["shapes", "comparisons"]
     seed: Seed
     steps: Positive
 
@@ -75,8 +70,10 @@ class Extract(Section):
 
 
 class Split(Section):
-    """Shares of the groups' records in each split."""
+    """Where the splits come from, the groups' shares in each, and what to do about leaks."""
 
+    source: Literal["shares", "published"]
+    crossing: Literal["fail", "leave_out", "keep"]
     train: Share
     validation: Share
     test: Share
@@ -89,18 +86,34 @@ class Split(Section):
             raise ValueError(f"train + validation + test must be 1, not {total:g}")
         return self
 
+    @model_validator(mode="after")
+    def _only_published_splits_are_kept(self) -> Self:
+        if self.crossing == "keep" and self.source != "published":
+            raise ValueError(
+                "crossing: keep is for published splits alone (source: published); use leave_out"
+            )
+        return self
+
 
 class Format(Section):
     """The conversation: the same for training and for evaluation, image first."""
 
     system: str
     prompt: Text
-    answers: Annotated[dict[Name, Text], Field(min_length=2)]
-    positive: Name
+    answers: Annotated[dict[Name, Text], Field(min_length=2)] | None
+    positive: Name | None
 
     @model_validator(mode="after")
     def _answers_differ(self) -> Self:
-        if self.positive not in self.answers:
+        if self.answers is None:
+            if self.positive is not None:
+                raise ValueError("positive must be null where answers is (free text has no labels)")
+            return self
+        if len(self.answers) > 2 and self.positive is not None:
+            raise ValueError(
+                f"positive must be null with {len(self.answers)} answers; it is about two"
+            )
+        if len(self.answers) == 2 and self.positive not in self.answers:
             raise ValueError(
                 f"positive is {self.positive!r}, which is not one of answers: "
                 + ", ".join(self.answers)
@@ -140,6 +153,33 @@ class Compare(Section):
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed
+    #: For each new label the labels that it stands for; empty: nothing is merged.
+    merge: dict[Name, Annotated[list[Name], Field(min_length=1)]]
+    merge_positive: Name | None
+    subgroups: list[Text]
+
+    @model_validator(mode="after")
+    def _merged_labels_agree(self) -> Self:
+        merged = [label for labels in self.merge.values() for label in labels]
+        repeated = sorted({label for label in merged if merged.count(label) > 1})
+        if repeated:
+            raise ValueError(f"merge lists {repeated[0]} twice; every label has one place")
+        if len(self.merge) == 1:
+            raise ValueError("merge has one new label; two or more are needed, or {} for none")
+        if len(self.merge) == 2 and self.merge_positive not in self.merge:
+            raise ValueError(
+                f"merge_positive is {self.merge_positive!r}, which is not one of the two new "
+                "labels: " + ", ".join(self.merge)
+            )
+        if len(self.merge) != 2 and self.merge_positive is not None:
+            raise ValueError("merge_positive must be null unless merge has two new labels")
+        return self
+
+    @model_validator(mode="after")
+    def _subgroups_differ(self) -> Self:
+        if len(set(self.subgroups)) < len(self.subgroups):
+            raise ValueError("subgroups names an attribute twice")
+        return self
 
 
 class Reproducibility(Section):
@@ -156,6 +196,8 @@ class Params(Section):
 
     task: Name
     fetch: Fetch
+    #: The task's ``Options``; checked by the stage that reads it.
+    dataset: dict[Name, Any]
     models: dict[Name, Model]
     extract: Extract
     split: Split
@@ -194,6 +236,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _ways_to_train_agree(self) -> Self:
+        if self.model.task == "classify" and self.format.answers is None:
+            raise ValueError(
+                "model.task is classify, but format.answers is null: a classifier needs labels; "
+                "list them there, or set model.task=generate"
+            )
         if self.train.method == "full" and self.quantization.load_in_4bit:
             raise ValueError(
                 "train.method is full, but quantization.load_in_4bit is true: 4-bit weights cannot "

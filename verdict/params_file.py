@@ -3,9 +3,9 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 
 from verdict.errors import VerdictError
 from verdict.params import Params
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 PARAMS_FILE = Path("params.yaml")
 PIPELINE_FILE = Path("dvc.yaml")
@@ -32,10 +34,28 @@ def read_params(path: Path | str = PARAMS_FILE) -> Params:
     """
     path = Path(path)
     values = _read_yaml(path)
+    return _validated(Params, values, "", path)
+
+
+def check_section(
+    kind: type[Kind], values: Mapping[str, Any], key: str, path: Path = PARAMS_FILE
+) -> Kind:
+    """Validate a part of a params file whose schema its task has.
+
+    Args:
+        key: where the values stand, such as ``fetch.embedded``.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
+    return _validated(kind, dict(values), f"{key}.", path)
+
+
+def _validated(kind: type[Kind], values: dict[str, Any], prefix: str, path: Path) -> Kind:
     try:
-        return Params.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {_explain(problem, values)}" for problem in error.errors()]
+        lines = [f"  {_explain(problem, kind, prefix)}" for problem in error.errors()]
         raise VerdictError(
             f"{path} has {len(lines)} problem{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
         ) from None
@@ -116,25 +136,28 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise VerdictError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
-        raise VerdictError(f"{path} is empty or not a mapping; copy one from recipes/")
+        raise VerdictError(
+            f"{path} is empty or not a mapping; `python -m tools.recipe use embedded/melanoma` "
+            "writes one"
+        )
     return values
 
 
-def _explain(problem: ErrorDetails, values: dict[str, Any]) -> str:
+def _explain(problem: ErrorDetails, kind: type[BaseModel], prefix: str) -> str:
     """Turn one pydantic error into a line with the key, the problem and the fix."""
     location = [part for part in problem["loc"] if not _is_union_branch(part)]
-    key = ".".join(str(part) for part in location)
+    key = prefix + ".".join(str(part) for part in location)
     given = problem["input"]
     match problem["type"]:
         case "extra_forbidden":
-            return f"{key}: unknown key{_did_you_mean(location)}"
+            return f"{key}: unknown key{_did_you_mean(location, kind)}"
         case "missing":
             return f"{key}: missing; recipes/ shows its meaning and default"
         case "float_type" | "int_type" if isinstance(given, str):
             return f"{key}: {given!r} is text, a number is expected{_number_fix(given)}"
         case "value_error":
             detail = problem["msg"].removeprefix("Value error, ")
-            return f"{key}: {detail}" if key else detail
+            return f"{key}: {detail}" if location else detail
         case _:
             return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {given!r}"
 
@@ -152,8 +175,8 @@ def _number_fix(text: str) -> str:
     return f" (YAML reads {text} as text; write {plain})"
 
 
-def _did_you_mean(location: list[str | int]) -> str:
-    section: type[BaseModel] | None = Params
+def _did_you_mean(location: list[str | int], kind: type[BaseModel]) -> str:
+    section: type[BaseModel] | None = kind
     for part in location[:-1]:
         section = _section_type(section, str(part))
     if section is None:
@@ -161,7 +184,8 @@ def _did_you_mean(location: list[str | int]) -> str:
     close = difflib.get_close_matches(str(location[-1]), section.model_fields, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; this section has {', '.join(section.model_fields)}"
+    known = ", ".join(section.model_fields)
+    return f"; this section has {known or 'no keys'}"
 
 
 def _section_type(section: type[BaseModel] | None, part: str) -> type[BaseModel] | None:

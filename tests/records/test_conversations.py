@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from tests.records.test_splitting import record
 from verdict.errors import VerdictError
 from verdict.params import Format
 from verdict.records.conversations import (
+    Answers,
     converse,
     read_answers,
     read_conversations,
@@ -71,3 +73,35 @@ def test_a_label_without_an_answer_is_named(options: Format) -> None:
 def test_splits_of_other_records_are_refused(options: Format, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="do not belong to these records"):
         write_chat(tmp_path / "chat", [record(1, 1, "benign")], {"other": "train"}, options)
+
+
+def test_a_records_text_takes_its_place_in_the_prompt(options: Format) -> None:
+    one = record(1, 1, "melanoma")
+    asking = options.model_copy(update={"prompt": "Same entity?\n{text}\nAnswer."})
+    pair = replace(one, text="A: x {y}\nB: z", has_image=False)
+    (user,) = [m for m in converse(pair, asking).prompt if m["role"] == "user"]
+    assert user["content"] == [{"type": "text", "text": "Same entity?\nA: x {y}\nB: z\nAnswer."}]
+    with pytest.raises(VerdictError, match=r"has no text, but format\.prompt has a place for it"):
+        converse(one, asking)
+    with pytest.raises(VerdictError, match=r"has a text, but format\.prompt has no place"):
+        converse(pair, options)
+
+
+def test_free_text_learns_the_records_own_answer(options: Format, tmp_path: Path) -> None:
+    one = record(1, 1, "melanoma")
+    asking = options.model_copy(update={"prompt": "{text}", "answers": None, "positive": None})
+    question = replace(one, label=None, text="Which plane?", answer="Axial.")
+    conversation = converse(question, asking)
+    assert conversation.completion[0]["content"] == [{"type": "text", "text": "Axial."}]
+    assert conversation.prompt[-1]["content"][0] == {"type": "image"}
+    with pytest.raises(VerdictError, match="has no answer of its own"):
+        converse(replace(question, answer=" "), asking)
+    write_chat(tmp_path / "chat", [question], {question.id: "train"}, asking)
+    assert read_answers(tmp_path / "chat") == Answers({}, None)
+
+
+def test_records_without_a_split_are_left_out(options: Format, tmp_path: Path) -> None:
+    one = record(1, 1, "melanoma")
+    other = replace(one, id="other")
+    write_chat(tmp_path / "chat", [one, other], {one.id: "train"}, options)
+    assert [row.id for row in read_conversations(tmp_path / "chat" / "train.jsonl")] == [one.id]

@@ -1,21 +1,21 @@
 from collections import Counter
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.conftest import SHARED_DATA
 from verdict.errors import VerdictError
 from verdict.params import Split
+from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import Record
-from verdict.records.splitting import (
-    check_split,
-    describe_split,
-    read_split,
-    split_records,
-    write_split,
-)
+from verdict.records.split_files import read_split, write_split
+from verdict.records.splitting import Division, split_records
+from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 
-TENTHS = Split(train=0.8, validation=0.1, test=0.1, seed=42)
+TENTHS = Split(source="shares", crossing="fail", train=0.8, validation=0.1, test=0.1, seed=42)
+PUBLISHED = TENTHS.model_copy(update={"source": "published"})
 
 
 def record(number: int, group: int, label: str, sha256: str | None = None) -> Record:
@@ -34,14 +34,14 @@ def test_groups_duplicates_and_identical_images_stay_together() -> None:
     records[200] = record(200, 50, "benign", sha256="same")
     records[300] = record(300, 75, "melanoma", sha256="same")
     duplicates = [("r0300", "r0399")]
-    assignment = split_records(records, duplicates, TENTHS)
+    assignment = split_records(records, duplicates, TENTHS).assignment
     assert len({assignment[name] for name in ("r0200", "r0300", "r0399")}) == 1
     for start in range(0, 400, 4):
         assert len({assignment[f"r{i:04d}"] for i in range(start, start + 4)}) == 1
 
 
 def test_shares_and_labels_are_kept() -> None:
-    assignment = split_records(some_records(2000), [], TENTHS)
+    assignment = split_records(some_records(2000), [], TENTHS).assignment
     sizes = Counter(assignment.values())
     assert sizes["train"] == pytest.approx(1600, abs=20)
     assert sizes["test"] == pytest.approx(200, abs=10)
@@ -73,8 +73,9 @@ def test_the_gate_names_crossing_duplicates_and_identical_images() -> None:
 
 def test_a_split_without_a_label_is_refused() -> None:
     records = [record(i, i, "melanoma" if i == 0 else "benign") for i in range(100)]
+    division = split_records(records, [], TENTHS)
     with pytest.raises(VerdictError, match="has no record with label melanoma"):
-        split_records(records, [], TENTHS)
+        check_split(records, [], division.assignment)
 
 
 def test_too_few_groups_are_refused() -> None:
@@ -84,15 +85,16 @@ def test_too_few_groups_are_refused() -> None:
 
 
 def test_shares_that_are_no_twentieths_are_refused() -> None:
-    options = Split(train=0.87, validation=0.10, test=0.03, seed=1)
+    options = TENTHS.model_copy(update={"train": 0.87, "test": 0.03})
     with pytest.raises(VerdictError, match="use twentieths"):
         split_records(some_records(), [], options)
 
 
 def test_splits_survive_writing(tmp_path) -> None:
-    assignment = split_records(some_records(), [], TENTHS)
-    write_split(tmp_path / "splits", assignment)
-    assert read_split(tmp_path / "splits") == assignment
+    division = split_records(some_records(), [], TENTHS)
+    write_split(tmp_path / "splits", division)
+    assert read_split(tmp_path / "splits") == division.assignment
+    assert not (tmp_path / "splits" / "left_out.csv").exists()
 
 
 def test_an_id_in_two_splits_is_refused(tmp_path) -> None:
@@ -109,7 +111,7 @@ def real_isic() -> tuple[list[Record], list[tuple[str, str]]]:
     folder = SHARED_DATA / "isic2020"
     if not folder.exists():
         pytest.skip("the real SIIM-ISIC 2020 tables are not at hand")
-    table = read_table(folder)
+    table = read_table(folder, Options())
     records = [
         Record(row.id, row.group, row.label, None, None, None, row.attributes, None, position)
         for position, row in enumerate(table.rows)
@@ -123,8 +125,10 @@ def test_the_real_tables_split_by_patient(real_isic) -> None:
     assert sum(r.label == "melanoma" for r in records) == 584
     assert len({r.group for r in records}) == 2_056
     assert len(duplicates) == 425
-    assignment = split_records(records, duplicates, TENTHS)
-    facts = describe_split(records, duplicates, assignment, TENTHS)
+    division = split_records(records, duplicates, TENTHS)
+    assignment = division.assignment
+    check_split(records, duplicates, assignment)
+    facts = describe_split(records, duplicates, division, TENTHS)
     groups = {
         split: {r.group for r in records if assignment[r.id] == split}
         for split in ("train", "validation", "test")
@@ -139,3 +143,133 @@ def test_the_real_tables_split_by_patient(real_isic) -> None:
         "duplicate_pairs": 425,
         "duplicate_pairs_across_splits": 141,
     }
+
+
+def published(number: int, group: str, split: str | None, **changes: Any) -> Record:
+    known = {"label": "benign" if number % 2 else "malignant", "sha256": f"{number:x}", **changes}
+    return Record(
+        id=f"r{number:04d}", group=group, text=None, answer=None, split=split, attributes={},
+        row=number, **known,
+    )  # fmt: skip
+
+
+def test_published_splits_stand_and_validation_is_cut_from_training_by_group() -> None:
+    records = [published(i, f"g{i // 4}", "test" if i >= 300 else "train") for i in range(400)]
+    division = split_records(records, [], PUBLISHED)
+    check_split(records, [], division.assignment)
+    counts = Counter(division.assignment.values())
+    assert counts["test"] == 100
+    assert counts["validation"] == pytest.approx(300 / 9, abs=4)
+    for record in records:
+        assert (division.assignment[record.id] == "test") == (record.split == "test")
+    assert division.left_out == {}
+    facts = describe_split(records, [], division, PUBLISHED)
+    assert facts["published_splits_divide"] == {"groups": 0, "names": []}
+
+
+def test_a_missing_test_split_is_cut_from_the_published_validation_by_group() -> None:
+    records = [
+        published(i, f"g{i // 5}", "validation" if i >= 300 else "train", label=None)
+        for i in range(400)
+    ]
+    halves = PUBLISHED.model_copy(update={"train": 0.7, "validation": 0.15, "test": 0.15})
+    division = split_records(records, [], halves)
+    check_split(records, [], division.assignment)
+    assert Counter(division.assignment.values()) == {"train": 300, "validation": 50, "test": 50}
+
+
+def crossing_records() -> list[Record]:
+    """Group g0 in training and in test; g1 in training and, by an equal image, in test."""
+    records = [published(i, f"g{i // 4}", "train" if i < 80 else "test") for i in range(120)]
+    records[82] = published(82, "g0", "test")
+    records[90] = published(90, "g22", "test", sha256="4")
+    return records
+
+
+def test_published_splits_that_divide_a_group_stop_the_work_by_default() -> None:
+    with pytest.raises(VerdictError, match=r"divide 2 groups \(g0, g1\)"):
+        split_records(crossing_records(), [], PUBLISHED)
+
+
+def test_what_crosses_can_be_left_out_of_training() -> None:
+    records = crossing_records()
+    options = PUBLISHED.model_copy(update={"crossing": "leave_out"})
+    division = split_records(records, [], options)
+    check_split(records, [], division.assignment)
+    assert sorted(division.left_out) == [f"r{i:04d}" for i in range(8)]
+    assert division.left_out["r0000"] == "of train, but its group g0 is in test"
+    assert division.crossing == ["g0", "g1"]
+    facts = describe_split(records, [], division, options)
+    assert facts["left_out"] == {"records": 8}
+    assert facts["published_splits_divide"] == {"groups": 2, "names": ["g0", "g1"]}
+
+
+def test_left_out_records_and_their_reasons_are_written(tmp_path) -> None:
+    division = Division({"a": "train", "b": "validation", "c": "test"}, {"d": "links, two"})
+    write_split(tmp_path / "splits", division)
+    assert read_split(tmp_path / "splits") == division.assignment
+    left_out = (tmp_path / "splits" / "left_out.csv").read_text()
+    assert left_out == 'id,reason\nd,"links, two"\n'
+
+
+def test_published_splits_can_be_kept_as_they_are() -> None:
+    records = crossing_records()
+    division = split_records(records, [], PUBLISHED.model_copy(update={"crossing": "keep"}))
+    assert division.assignment["r0000"] in ("train", "validation")
+    assert division.assignment["r0082"] == "test"
+    assert division.crossing == ["g0", "g1"]
+    check_split(records, [], division.assignment, may_cross=True)
+    with pytest.raises(VerdictError, match="group g0 crosses splits"):
+        check_split(records, [], division.assignment)
+
+
+def test_keeping_what_crosses_is_for_published_splits_alone() -> None:
+    with pytest.raises(ValidationError, match="keep is for published splits"):
+        Split(source="shares", crossing="keep", train=0.8, validation=0.1, test=0.1, seed=42)
+
+
+def test_a_record_without_a_published_split_is_named() -> None:
+    records = [published(0, "g0", "train"), published(1, "g1", None)]
+    with pytest.raises(VerdictError, match="r0001 has no published split"):
+        split_records(records, [], PUBLISHED)
+
+
+def pairs() -> list[Record]:
+    """Sixty entities in two entries each; every entry is also paired with the next entity's."""
+    matches = [published(i, f"e{i}", None, label="match", other_group=f"e{i}") for i in range(60)]
+    others = [
+        published(60 + i, f"e{i}", None, label="no_match", other_group=f"e{(i + 1) % 60}")
+        for i in range(60)
+    ]
+    return matches + others
+
+
+def test_pairs_that_link_everything_cannot_be_split_whole() -> None:
+    with pytest.raises(VerdictError, match="120 records in 1 independent groups"):
+        split_records(pairs(), [], TENTHS)
+
+
+def test_pairs_are_split_by_entity_and_those_between_splits_left_out() -> None:
+    records = pairs()
+    options = TENTHS.model_copy(update={"crossing": "leave_out", "train": 0.5})
+    options = options.model_copy(update={"validation": 0.25, "test": 0.25})
+    division = split_records(records, [], options)
+    check_split(records, [], division.assignment)
+    entities: dict[str, set[str]] = {"train": set(), "validation": set(), "test": set()}
+    for record in records:
+        if record.id in division.assignment:
+            entities[division.assignment[record.id]] |= {record.group, str(record.other_group)}
+    assert sum(len(names) for names in entities.values()) == 60
+    assert all(record.label == "no_match" for record in records if record.id in division.left_out)
+    assert 10 < len(division.left_out) < 50
+    reason = division.left_out[sorted(division.left_out)[0]]
+    assert reason.startswith("links a group of ")
+
+
+def test_only_splits_that_must_be_complete_need_every_label() -> None:
+    records = [record(i, i, "rare" if i < 2 else "common") for i in range(6)]
+    names = ["train", "test", "train", "test", "validation", "validation"]
+    assignment = {r.id: name for r, name in zip(records, names, strict=True)}
+    check_split(records, [], assignment, complete=("train", "test"))
+    with pytest.raises(VerdictError, match="the validation split has no record with label rare"):
+        check_split(records, [], assignment)

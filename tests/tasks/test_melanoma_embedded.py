@@ -18,22 +18,22 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tests.conftest import ROOT
-from verdict.params import EmbeddedArchive
-from verdict.tasks import drawing
+from verdict import drawing
 from verdict.tasks.melanoma.embedded import write_archive
 from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.options import Embedded, Options
 from verdict.tasks.melanoma.table import read_table
 
 #: As committed in params.yaml.
-OPTIONS = EmbeddedArchive(seed=20, images=1500, positive_share=0.30)
+OPTIONS = Embedded(seed=20, images=1500, positive_share=0.30)
 
 WRITE = """
 import sys
 from pathlib import Path
 from typing import Any
-from verdict.params import EmbeddedArchive
+from verdict.tasks.melanoma.options import Embedded
 from verdict.tasks.melanoma.embedded import write_archive
-write_archive(Path(sys.argv[1]), EmbeddedArchive(seed=int(sys.argv[2]), images=60,
+write_archive(Path(sys.argv[1]), Embedded(seed=int(sys.argv[2]), images=60,
               positive_share=0.2))
 assert "torch" not in sys.modules
 """
@@ -150,7 +150,7 @@ def test_cells_are_of_the_published_kind(archive: Path) -> None:
 
 @pytest.mark.parametrize(("images", "share"), [(50, 0.02), (333, 0.1), (400, 0.3)])
 def test_the_share_of_melanomas_is_exact(tmp_path: Path, images: int, share: float) -> None:
-    options = EmbeddedArchive(seed=11, images=images, positive_share=share)
+    options = Embedded(seed=11, images=images, positive_share=share)
     write_archive(tmp_path, options)
     table = rows(tmp_path, "ground_truth")
     assert len(table) == images
@@ -214,7 +214,7 @@ def test_duplicates_look_alike_and_are_other_bytes(archive: Path) -> None:
 
 
 def test_the_pipeline_reads_what_is_written(archive: Path) -> None:
-    table = read_table(archive)
+    table = read_table(archive, Options())
     assert len(table.rows) == OPTIONS.images
     assert len(table.duplicates) == round(0.015 * OPTIONS.images)
     assert {row.label for row in table.rows} == {"benign", "melanoma"}
@@ -223,4 +223,4 @@ def test_the_pipeline_reads_what_is_written(archive: Path) -> None:
 @pytest.mark.parametrize("wrong", [{"images": 10}, {"positive_share": 0.5}])
 def test_impossible_archives_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        EmbeddedArchive(**{"seed": 1, "images": 100, "positive_share": 0.1, **wrong})
+        Embedded(**{"seed": 1, "images": 100, "positive_share": 0.1, **wrong})

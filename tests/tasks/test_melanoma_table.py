@@ -5,13 +5,14 @@ import pytest
 
 from tests.conftest import IsicArchive
 from verdict.errors import VerdictError
-from verdict.tasks import task_module
+from verdict.tasks import load_task, make_archive, read_raw
+from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 
 
 def test_crlf_empty_cells_and_lesions_are_read(isic: Callable[..., IsicArchive]) -> None:
     archive = isic()
-    table = read_table(archive.write())
+    table = read_table(archive.write(), Options())
     assert b"\r\n" in (archive.folder / "ISIC_2020_Training_GroundTruth.csv").read_bytes()
     assert [row.id for row in table.rows] == list(archive.images)
     assert table.rows[0].label == "melanoma"
@@ -25,7 +26,7 @@ def test_a_missing_column_is_named(isic: Callable[..., IsicArchive]) -> None:
     path = folder / "ISIC_2020_Training_GroundTruth.csv"
     path.write_text(path.read_text().replace("patient_id", "patient"))
     with pytest.raises(VerdictError, match=r"GroundTruth\.csv lacks the column patient_id; it has"):
-        read_table(folder)
+        read_table(folder, Options())
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_bad_row_is_named(
     archive = isic()
     archive.rows[3].update(change)
     with pytest.raises(VerdictError, match=expected):
-        read_table(archive.write())
+        read_table(archive.write(), Options())
 
 
 def test_tables_that_disagree_are_refused(isic: Callable[..., IsicArchive]) -> None:
@@ -53,7 +54,7 @@ def test_tables_that_disagree_are_refused(isic: Callable[..., IsicArchive]) -> N
     path = folder / "ISIC_2020_Training_GroundTruth_v2.csv"
     path.write_text(path.read_text().replace("IP_0000001", "IP_9999999"))
     with pytest.raises(VerdictError, match="ISIC_0000002: patient_id is 'IP_0000001'"):
-        read_table(folder)
+        read_table(folder, Options())
 
 
 def test_a_row_missing_from_version_2_is_named(isic: Callable[..., IsicArchive]) -> None:
@@ -62,14 +63,14 @@ def test_a_row_missing_from_version_2_is_named(isic: Callable[..., IsicArchive])
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-1]) + "\n")
     with pytest.raises(VerdictError, match=r"_v2\.csv has no row for ISIC_0000011"):
-        read_table(folder)
+        read_table(folder, Options())
 
 
 def test_a_duplicate_of_an_unknown_image_is_named(isic: Callable[..., IsicArchive]) -> None:
     archive = isic()
     archive.duplicates.append(("ISIC_0000001", "ISIC_8888888"))
     with pytest.raises(VerdictError, match=r"Duplicates\.csv line 3: ISIC_8888888 is not in"):
-        read_table(archive.write())
+        read_table(archive.write(), Options())
 
 
 def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
@@ -77,19 +78,32 @@ def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
 ) -> None:
     archive = isic()
     archive.duplicates.clear()
-    assert read_table(archive.write()).duplicates == []
+    assert read_table(archive.write(), Options()).duplicates == []
     archive.rows.clear()
     with pytest.raises(VerdictError, match=r"GroundTruth\.csv has no rows"):
-        read_table(archive.write())
+        read_table(archive.write(), Options())
 
 
 def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     folder = isic().write()
     (folder / "ISIC_2020_Training_Duplicates.csv").unlink()
     with pytest.raises(VerdictError, match=r"Duplicates\.csv is missing; run `dvc repro fetch`"):
-        read_table(folder)
+        read_table(folder, Options())
 
 
 def test_an_unknown_task_is_named() -> None:
-    with pytest.raises(VerdictError, match=r"task is 'melanom', but there is no module"):
-        task_module("melanom", "table")
+    with pytest.raises(VerdictError, match=r"task is 'melanom', but verdict/tasks/ has no folder"):
+        load_task("melanom")
+
+
+def test_a_task_that_lacks_a_part_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("verdict.tasks.melanoma.Options")
+    with pytest.raises(VerdictError, match=r"tasks/melanoma/__init__\.py lacks Options"):
+        load_task("melanoma")
+
+
+def test_the_tasks_own_options_are_checked(tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match=r"fetch\.embedded\.image: unknown key; did you mean"):
+        make_archive("melanoma", tmp_path, {"seed": 1, "image": 60, "positive_share": 0.2})
+    with pytest.raises(VerdictError, match=r"dataset\.fold: unknown key; this section has no keys"):
+        read_raw("melanoma", tmp_path, {"fold": 1})

@@ -14,6 +14,8 @@ from verdict.records.shards import Record
 
 #: Lists the possible answers beside the conversations.
 ANSWERS_FILE = "answers.json"
+#: Where a prompt takes the record's text.
+TEXT = "{text}"
 
 Message = dict[str, Any]
 
@@ -29,7 +31,7 @@ class Conversation:
 
     id: str
     group: str
-    label: str
+    label: str | None
     attributes: dict[str, str]
     prompt: list[Message]
     completion: list[Message]
@@ -43,10 +45,13 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Answers:
-    """The candidate answers by label, in the order of the labels, and the positive label."""
+    """The candidate answers by label, in the order of the labels, and the positive label.
+
+    A free-text task has none of either.
+    """
 
     answers: dict[str, str]
-    positive: str
+    positive: str | None
 
     @property
     def labels(self) -> list[str]:
@@ -56,17 +61,24 @@ class Answers:
 def converse(record: Record, options: Format) -> Conversation:
     """Make the conversation of one record.
 
+    Its text stands where the prompt says ``{text}``; the answer is that of its label, or its own
+    where the task is free text (``format.answers: null``).
+
     Raises:
-        VerdictError: the record's label has no answer in ``format.answers``.
+        VerdictError: the record's label has no answer in ``format.answers``, or the prompt has a
+            place for a text and the record none, or the other way round.
     """
-    if record.label not in options.answers:
+    if (record.text is not None) != (TEXT in options.prompt):
         raise VerdictError(
-            f"record {record.id} has label {record.label!r}, for which format.answers has no "
-            f"answer; it has {', '.join(options.answers)}"
+            f"record {record.id} has {'a' if record.text is not None else 'no'} text, but "
+            f"format.prompt has {'no' if record.text is not None else 'a'} place for it: "
+            f"{'write' if record.text is not None else 'take out'} {TEXT}"
         )
     system = [{"role": "system", "content": [_text(options.system)]}] if options.system else []
-    user = {"role": "user", "content": [{"type": "image"}, _text(options.prompt)]}
-    answer = {"role": "assistant", "content": [_text(options.answers[record.label])]}
+    image = [{"type": "image"}] if record.has_image else []
+    prompt = options.prompt.replace(TEXT, record.text or "")
+    user = {"role": "user", "content": [*image, _text(prompt)]}
+    answer = {"role": "assistant", "content": [_text(_answer(record, options))]}
     return Conversation(
         id=record.id,
         group=record.group,
@@ -82,21 +94,24 @@ def write_chat(
 ) -> None:
     """Write one JSON-lines file of conversations a split, and the candidate answers.
 
+    Records without a split are left out.
+
     Raises:
         VerdictError: a label without an answer, or splits that do not belong to these records.
     """
-    if assignment.keys() != {record.id for record in records}:
+    if not assignment.keys() <= {record.id for record in records}:
         raise VerdictError("the splits do not belong to these records; run `dvc repro split`")
     with replacing(folder) as partial:
         partial.mkdir()
         for split in sorted(set(assignment.values())):
             with (partial / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
                 for record in records:
-                    if assignment[record.id] == split:
+                    if assignment.get(record.id) == split:
                         line = json.dumps(asdict(converse(record, options)), ensure_ascii=False)
                         file.write(line + "\n")
         write_json(
-            partial / ANSWERS_FILE, {"answers": options.answers, "positive": options.positive}
+            partial / ANSWERS_FILE,
+            {"answers": options.answers or {}, "positive": options.positive},
         )
 
 
@@ -119,6 +134,22 @@ def read_conversations(path: Path) -> list[Conversation]:
 def read_answers(folder: Path) -> Answers:
     """Read the candidate answers that ``format`` wrote beside the conversations."""
     return Answers(**json.loads((folder / ANSWERS_FILE).read_text(encoding="utf-8")))
+
+
+def _answer(record: Record, options: Format) -> str:
+    if options.answers is None:
+        if not (record.answer or "").strip():
+            raise VerdictError(
+                f"record {record.id} has no answer of its own, but format.answers is null; give "
+                "an answer for each label there"
+            )
+        return str(record.answer)
+    if record.label not in options.answers:
+        raise VerdictError(
+            f"record {record.id} has label {record.label!r}, for which format.answers has no "
+            f"answer; it has {', '.join(options.answers)}"
+        )
+    return options.answers[record.label]
 
 
 def _text(text: str) -> dict[str, str]:

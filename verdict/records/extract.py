@@ -4,9 +4,10 @@ import hashlib
 import json
 import math
 import os
-import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params import Extract
 from verdict.progress import progress
-from verdict.records.archive import image_members, read_member
+from verdict.records.archive import ImageSource, Reader
 from verdict.records.duplicates import write_duplicates
 from verdict.records.images import convert
 from verdict.records.raw import RawRow, RawTable
@@ -40,10 +41,10 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
         VerdictError: rows and images do not match one to one, or more images than
             ``max_rejected`` do not decode. Nothing is replaced then.
     """
-    members = _match(table)
+    _match(table)
     rows = sorted(table.rows, key=lambda row: row.id)
     position = {row.id: index for index, row in enumerate(table.rows)}
-    n_shards = _shard_count(len(rows), options)
+    n_shards = _shard_count(rows, options)
     rejected: list[Rejection] = []
     with replacing(destination) as partial:
         partial.mkdir()
@@ -52,14 +53,14 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
                 max_workers=min(n_shards, len(os.sched_getaffinity(0))),
                 mp_context=get_context("spawn"),
             ) as pool,
-            progress("extract", len(rows), "images") as bar,
+            progress("extract", len(rows), "records") as bar,
         ):
             tasks = [
                 pool.submit(
                     _write_one,
                     partial / f"shard-{index:05d}-of-{n_shards:05d}.parquet",
-                    table.archive,
-                    [(row, members[row.id], position[row.id]) for row in rows[index::n_shards]],
+                    table.images,
+                    [(row, position[row.id]) for row in rows[index::n_shards]],
                     options,
                 )
                 for index in range(n_shards)
@@ -70,7 +71,7 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
                 bar.advance(done)
         rejected.sort(key=lambda rejection: rejection["id"])
         if len(rejected) > options.max_rejected:
-            raise VerdictError(_too_many(table.archive, rejected, options.max_rejected))
+            raise VerdictError(_too_many(table.images, rejected, options.max_rejected))
         gone = {rejection["id"] for rejection in rejected}
         write_duplicates(partial, table.duplicates, gone)
     kept = [row for row in rows if row.id not in gone]
@@ -80,67 +81,95 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
         "shards": n_shards,
         "rejected": len(rejected),
         "rejections": rejected,
+        **table.findings,
     }
 
 
-def _match(table: RawTable) -> dict[str, str]:
-    """Return the member of each row; every row has an image and every image a row."""
-    members = image_members(table.archive)
+def _match(table: RawTable) -> None:
+    """See that every row's image is there, every image has a row, and ids are unique.
+
+    Raises:
+        VerdictError: naming the first that does not match.
+    """
     ids = {row.id for row in table.rows}
-    if without := sorted(ids - members.keys()):
+    if len(ids) < len(table.rows):
+        twice, _ = Counter(row.id for row in table.rows).most_common(1)[0]
+        raise VerdictError(f"the record {twice} stands in the table twice; each needs its own id")
+    wanted = {row.image: row.id for row in table.rows if row.image is not None}
+    if table.images is None:
+        assert not wanted, "rows with images need RawTable.images"
+        return
+    path, present = table.images.path, set(table.images.image_keys())
+    if without := sorted(wanted.keys() - present):
         raise VerdictError(
-            f"{table.archive} has no image for {len(without)} of {len(ids)} rows, first "
-            f"{without[0]}; fetch the archive again, or take the rows out of the table"
+            f"{path} has no image for {len(without)} of {len(ids)} rows, first "
+            f"{wanted[without[0]]}; fetch the archive again, or take the rows out of the table"
         )
-    if extra := sorted(members.keys() - ids):
+    if table.every_image and (extra := sorted(present - wanted.keys())):
         raise VerdictError(
-            f"{table.archive} holds {len(extra)} image{'s' if len(extra) > 1 else ''} without a "
-            f"row in the table, first {members[extra[0]]}; fetch the table that belongs to this "
+            f"{path} holds {len(extra)} image{'s' if len(extra) > 1 else ''} without a "
+            f"row in the table, first {extra[0]}; fetch the table that belongs to this "
             "archive"
         )
-    return members
 
 
-def _shard_count(n_records: int, options: Extract) -> int:
-    expected = n_records * options.size**2 * _BYTES_PER_PIXEL[options.format]
+def _shard_count(rows: Sequence[RawRow], options: Extract) -> int:
+    images = sum(row.image is not None for row in rows)
+    expected = images * options.size**2 * _BYTES_PER_PIXEL[options.format]
+    expected += sum(len(row.text or "") + len(row.answer or "") for row in rows)
     return max(1, math.ceil(expected / (options.shard_megabytes * 2**20)))
 
 
 def _write_one(
-    path: Path, archive: Path, rows: list[tuple[RawRow, str, int]], options: Extract
+    path: Path, images: ImageSource | None, rows: list[tuple[RawRow, int]], options: Extract
 ) -> tuple[int, list[Rejection]]:
     rejected: list[Rejection] = []
 
     def encoded() -> Iterator[dict[str, Any]]:
-        with zipfile.ZipFile(archive) as file:
-            for row, member, position in rows:
+        with images.open() if images else nullcontext() as reader:
+            for row, position in rows:
                 try:
-                    data = read_member(file, member)
-                    image = convert(data, options)
+                    content = _content(row, reader, options)
                 except ValueError as error:
-                    rejected.append({"id": row.id, "member": member, "reason": str(error)})
+                    rejected.append({"id": row.id, "image": row.image or "", "reason": str(error)})
                     continue
                 yield {
                     "id": row.id,
                     "group": row.group,
-                    "image": {"bytes": image, "path": None},
+                    "other_group": row.other_group,
+                    "text": row.text,
                     "label": row.label,
+                    "answer": row.answer,
+                    "split": row.split,
                     "attributes": json.dumps(row.attributes, sort_keys=True, ensure_ascii=False),
-                    "sha256": hashlib.sha256(data).hexdigest(),
                     "row": position,
+                    **content,
                 }
 
     write_shard(path, encoded())
     return len(rows), rejected
 
 
-def _too_many(archive: Path, rejected: list[Rejection], allowed: int) -> str:
+def _content(row: RawRow, reader: Reader | None, options: Extract) -> dict[str, Any]:
+    """Return the image as it is stored, and the hash of what the record is made from."""
+    if row.image is None or reader is None:
+        # Two records of the same text are as much the same as two of the same image.
+        return {"image": None, "sha256": hashlib.sha256((row.text or "").encode()).hexdigest()}
+    data = reader.read(row.image)
+    return {
+        "image": {"bytes": convert(data, options), "path": None},
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def _too_many(images: ImageSource | None, rejected: list[Rejection], allowed: int) -> str:
+    assert images is not None, "only images are rejected"
     listed = "\n".join(
-        f"  {rejection['member']}: {rejection['reason']}" for rejection in rejected[:10]
+        f"  {rejection['image']}: {rejection['reason']}" for rejection in rejected[:10]
     )
     more = f"\n  … and {len(rejected) - 10} more" if len(rejected) > 10 else ""
     return (
-        f"{archive}: {len(rejected)} image{'s' if len(rejected) > 1 else ''} cannot be used, "
+        f"{images.path}: {len(rejected)} image{'s' if len(rejected) > 1 else ''} cannot be used, "
         f"extract.max_rejected allows {allowed}:\n{listed}{more}\n"
         "Fetch the archive again, or raise extract.max_rejected to go on without them"
     )

@@ -4,8 +4,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from verdict.errors import VerdictError
+from verdict.records.archive import ImageSource
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,22 @@ class RawRow:
         group: what must not be divided between splits: patient, case, lesion or cluster.
         label: the class, or None for free-text tasks.
         attributes: further cells by name (sex, age, site …); empty cells are left out.
+        image: key of the image in ``RawTable.images``, or None for a record of text alone.
+        text: what is asked about, or asked, in words: a question, a pair of entries; or None.
+        answer: the right answer of a free-text task, or None.
+        split: the split that the data set's authors put the record in, or None.
+        other_group: a second group, of a record that links two (a pair of entries).
     """
 
     id: str
     group: str
     label: str | None
     attributes: dict[str, str] = field(default_factory=dict)
+    image: str | None = None
+    text: str | None = None
+    answer: str | None = None
+    split: Literal["train", "validation", "test"] | None = None
+    other_group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,18 @@ class RawTable:
     Attributes:
         rows: in the order of the published table.
         duplicates: pairs of ids that show the same thing and so must share a split.
-        archive: the ZIP file that holds one image a row, named by the id.
+        images: where the rows' images are; None where no row has one.
+        every_image: whether an image without a row means that table and archive do not belong
+            together; False where the rows are a choice.
+        findings: what the reader found and did about it (counts, names), for
+            ``metrics/extract.json``.
     """
 
     rows: list[RawRow]
-    duplicates: list[tuple[str, str]]
-    archive: Path
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    images: ImageSource | None = None
+    every_image: bool = True
+    findings: dict[str, Any] = field(default_factory=dict)
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ ROW_GROUP = 32
 _FEATURES = {
     "id": {"dtype": "string", "_type": "Value"},
     "group": {"dtype": "string", "_type": "Value"},
+    "other_group": {"dtype": "string", "_type": "Value"},
     "image": {"_type": "Image"},
     "text": {"dtype": "string", "_type": "Value"},
     "label": {"dtype": "string", "_type": "Value"},
@@ -33,6 +34,7 @@ SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
+        pa.field("other_group", pa.string()),
         pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         pa.field("text", pa.string()),
         pa.field("label", pa.string()),
@@ -50,8 +52,9 @@ SCHEMA = pa.schema(
 class Record:
     """A canonical record without its pixels.
 
-    ``sha256`` is that of the source image's bytes; ``row`` the position in the published table,
-    from 0.
+    ``sha256`` is that of the source image's bytes (of the text, where there is no image); ``row``
+    the position in the published table, from 0. The others are as in
+    :class:`verdict.records.raw.RawRow`.
     """
 
     id: str
@@ -63,6 +66,8 @@ class Record:
     attributes: dict[str, str]
     sha256: str | None
     row: int
+    other_group: str | None = None
+    has_image: bool = True
 
 
 def write_shard(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -92,13 +97,19 @@ def shard_paths(folder: Path) -> list[Path]:
 
 def read_records(folder: Path) -> list[Record]:
     """Return all records of a folder, sorted by id, without reading their pixels."""
-    columns = [name for name in SCHEMA.names if name != "image"]
+    # Of the image only the path, which is always null: whether there is one, but no pixels.
+    columns = [name if name != "image" else "image.path" for name in SCHEMA.names]
     records = [
-        Record(**{**row, "attributes": json.loads(row["attributes"])})
+        _record(row)
         for path in shard_paths(folder)
-        for row in pq.read_table(path, columns=columns).to_pylist()
+        for row in pq.ParquetFile(path).read(columns=columns).to_pylist()
     ]
     return sorted(records, key=lambda record: record.id)
+
+
+def _record(row: dict[str, Any]) -> Record:
+    has_image = row.pop("image") is not None
+    return Record(**{**row, "attributes": json.loads(row["attributes"])}, has_image=has_image)
 
 
 class ImageStore:

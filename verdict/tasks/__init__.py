@@ -1,32 +1,85 @@
 """What is particular to one data set; ``params.yaml``'s ``task`` names a folder here.
 
-A task is a package of three modules:
-
-- ``layout``: ``FILES``, the names of its published files by the keys of ``fetch.files``
-- ``embedded``: ``write_archive(folder, options)``, a synthetic archive in exactly the published
-  layout; ``options`` is ``verdict.params.EmbeddedArchive``
-- ``table``: ``read_table(folder) -> RawTable``, the rows of the published tables, checked
+The folder is a package with what :class:`Task` lists; ``python -m tools.new_task`` writes one to
+begin with.
 """
 
 import importlib
-from types import ModuleType
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 from verdict.errors import VerdictError
+from verdict.params_file import PARAMS_FILE, check_section
+from verdict.params_section import Section
+from verdict.records.raw import RawTable
 
 
-def task_module(task: str, part: str) -> ModuleType:
-    """Return one module of a task's package.
+class Task(Protocol):
+    """A data set: its published files, how they are read, and a synthetic stand-in for them.
 
-    ``dvc.yaml`` lists it as ``verdict/tasks/${task}/PART.py``; the test of code dependencies
-    finds calls of this function by name, so pass ``part`` as a literal.
+    Attributes:
+        FILES: the name of each published file by its key in ``fetch.files``; a name that ends in
+            ``/`` is a folder, for an address that stands for several files.
+        Options: what ``dataset`` may hold in params.yaml: how the tables are read.
+        Embedded: what ``fetch.embedded`` may hold: how the synthetic archive is made.
     """
-    name = f"verdict.tasks.{task}.{part}"
+
+    FILES: dict[str, str]
+    Options: type[Section]
+    Embedded: type[Section]
+
+    def write_archive(self, folder: Path, options: Any) -> None:
+        """Write a synthetic archive in exactly the published layout; ``options``: ``Embedded``."""
+
+    def read_table(self, folder: Path, options: Any) -> RawTable:
+        """Read and check the published tables; ``options``: ``Options``."""
+
+
+def load_task(name: str, path: Path = PARAMS_FILE) -> Task:
+    """Return a task by its name.
+
+    ``dvc.yaml`` lists it as the folder ``verdict/tasks/${task}``; the test of code dependencies
+    finds calls of this function.
+
+    Args:
+        path: the params file that names it, for messages.
+
+    Raises:
+        VerdictError: there is no such module, or it lacks something.
+    """
+    module = f"{__name__}.{name}"
     try:
-        return importlib.import_module(name)
+        task = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
+        if error.name != module:
             raise
         raise VerdictError(
-            f"params.yaml: task is {task!r}, but there is no module {name}; "
-            "a task is a folder of verdict/tasks/"
+            f"{path}: task is {name!r}, but verdict/tasks/ has no folder of that name; "
+            "`python -m tools.new_task` makes one"
         ) from None
+    needed = ("FILES", "Options", "Embedded", "write_archive", "read_table")
+    if missing := [part for part in needed if not hasattr(task, part)]:
+        raise VerdictError(f"verdict/tasks/{name}/__init__.py lacks {', '.join(missing)}")
+    return cast(Task, task)
+
+
+def make_archive(name: str, folder: Path, options: Mapping[str, Any]) -> None:
+    """Write a task's synthetic archive; ``options`` as ``fetch.embedded`` has them.
+
+    Raises:
+        VerdictError: an option is unknown, missing or out of range.
+    """
+    task = load_task(name)
+    task.write_archive(folder, check_section(task.Embedded, options, "fetch.embedded"))
+
+
+def read_raw(name: str, folder: Path, options: Mapping[str, Any]) -> RawTable:
+    """Read a task's published tables; ``options`` as ``dataset`` has them.
+
+    Raises:
+        VerdictError: an option is unknown, missing or out of range, or a table is not as it should
+            be.
+    """
+    task = load_task(name)
+    return task.read_table(folder, check_section(task.Options, options, "dataset"))

@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from verdict.params import EmbeddedArchive
 from verdict.tasks.melanoma.layout import COLUMNS, FILES
 from verdict.tasks.melanoma.lesions import draw_jpegs
+from verdict.tasks.melanoma.options import Embedded
 from verdict.tasks.melanoma.photographs import make_photographs
 
 
-def write_archive(folder: Path, options: EmbeddedArchive) -> None:
+def write_archive(folder: Path, options: Embedded) -> None:
     """Write a synthetic archive into ``folder``, which is made if it is not there.
 
     The files are those of SIIM-ISIC 2020: the JPEGs in one ZIP under ``train/``, the table, the

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from verdict.tasks import drawing
-from verdict.tasks.drawing import Colour
+from verdict import drawing
+from verdict.drawing import Colour
 from verdict.tasks.melanoma.photographs import Photograph
 
 #: Share of lesions that look like the other label. It bounds what any model can reach.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from verdict.params import EmbeddedArchive
-from verdict.tasks import drawing
-from verdict.tasks.drawing import Colour
+from verdict import drawing
+from verdict.drawing import Colour
+from verdict.tasks.melanoma.options import Embedded
 
 #: Share of images that are a near-duplicate of another one (the real table: 425 of 33,126).
 _DUPLICATE_SHARE = 0.015
@@ -71,7 +71,7 @@ class Photograph:
         }
 
 
-def make_photographs(options: EmbeddedArchive) -> list[Photograph]:
+def make_photographs(options: Embedded) -> list[Photograph]:
     """Return the rows of the table in its order; the share of melanomas is exact."""
     rng = np.random.default_rng([options.seed, 1])
     copies = max(1, round(_DUPLICATE_SHARE * options.images))

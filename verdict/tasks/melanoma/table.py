@@ -4,8 +4,10 @@ from collections.abc import Container
 from pathlib import Path
 
 from verdict.errors import VerdictError
+from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable, read_csv
 from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.options import Options
 
 _LABELS = {"0": "benign", "1": "melanoma"}
 _STATED = {"benign": "benign", "malignant": "melanoma"}
@@ -20,7 +22,7 @@ _ATTRIBUTES = {
 }
 
 
-def read_table(folder: Path) -> RawTable:
+def read_table(folder: Path, options: Options) -> RawTable:
     """Read the ground truth (both versions) and the list of duplicates.
 
     The group is the patient. Both versions of the table must agree on every image's patient and
@@ -51,12 +53,14 @@ def read_table(folder: Path) -> RawTable:
                 "in two splits"
             )
         attributes = {new: cells_v2[old] for old, new in _ATTRIBUTES.items() if cells_v2[old]}
-        rows.append(RawRow(name, cells["patient_id"], label, attributes))
+        rows.append(RawRow(name, cells["patient_id"], label, attributes, image=name))
     if extra := sorted(second.keys() - first.keys()):
         raise VerdictError(f"{path} has no row for {extra[0]}, which {path_v2.name} has")
     if not rows:
         raise VerdictError(f"{path} has no rows; fetch it again or check fetch.files")
-    return RawTable(rows, _duplicates(folder, first.keys()), folder / FILES["images"])
+    return RawTable(
+        rows, _duplicates(folder, first.keys()), images=ZipImages(folder / FILES["images"])
+    )
 
 
 def _by_image(path: Path, rows: list[dict[str, str]]) -> dict[str, tuple[int, dict[str, str]]]:

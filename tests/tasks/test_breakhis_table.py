@@ -1,0 +1,325 @@
+"""The published folds, read from the archive: choice, balance, labels, the known flaw, errors."""
+
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.conftest import SHARED_DATA
+from verdict.errors import VerdictError
+from verdict.params import Extract, Split
+from verdict.records.extract import extract
+from verdict.records.leakage import check_split
+from verdict.records.raw import RawTable
+from verdict.records.shards import Record, read_records
+from verdict.records.splitting import Division, split_records
+from verdict.tasks import read_raw
+from verdict.tasks.breakhis.layout import FILES, MAGNIFICATIONS, ImageName, parse_name
+
+REAL = SHARED_DATA / "breakhis"
+real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real tables in {REAL}")
+
+OPTIONS = {
+    "fold": 1,
+    "magnifications": [100],
+    "classes": "eight",
+    "balance_seed": None,
+    "two_class_slides": "keep",
+}
+FLAWED = "14-13412"
+
+
+def write_zip(folder: Path, table: str | bytes, images: Sequence[Path] = ()) -> Path:
+    """Write an archive as Kaggle delivers it; images have their published names."""
+    with zipfile.ZipFile(folder / FILES["archive"], "w") as archive:
+        archive.writestr("Folds.csv", table)
+        for path in images:
+            archive.write(path, f"BreaKHis_v1/{parse_name(path.stem).path}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real table, with the real images that have their published names."""
+    images = sorted((REAL / "images" / "samples").glob("*.png"))
+    table = (REAL / "Folds.csv").read_bytes()
+    return write_zip(tmp_path_factory.mktemp("real"), table, images)
+
+
+def read(folder: Path, **changes: Any) -> RawTable:
+    return read_raw("breakhis", folder, {**OPTIONS, **changes})
+
+
+@real_data
+def test_the_real_images_and_classes_are_counted(real: Path) -> None:
+    table = read(real, magnifications=list(MAGNIFICATIONS))
+    assert len(table.rows) == len({row.id for row in table.rows}) == 7909
+    assert Counter(row.attributes["malignancy"] for row in table.rows) == {
+        "benign": 2480,
+        "malignant": 5429,
+    }
+    assert Counter(row.label for row in table.rows) == {
+        "adenosis": 444,
+        "fibroadenoma": 1014,
+        "phyllodes_tumor": 453,
+        "tubular_adenoma": 569,
+        "ductal_carcinoma": 3451,
+        "lobular_carcinoma": 626,
+        "mucinous_carcinoma": 792,
+        "papillary_carcinoma": 560,
+    }
+    # The authors speak of 82 patients; one of their numbers stands in two classes.
+    assert len({row.group for row in table.rows}) == 81
+    assert table.findings["two_class_slides"] == {FLAWED: ["ductal_carcinoma", "lobular_carcinoma"]}
+
+
+@real_data
+def test_the_published_choice_is_fold_1_at_100_times(real: Path) -> None:
+    table = read(real)
+    assert Counter(row.split for row in table.rows) == {"train": 1321, "test": 760}
+    assert {row.attributes["magnification"] for row in table.rows} == {"100X"}
+    first = table.rows[0]
+    assert (first.id, first.group) == ("SOB_B_A-14-22549AB-100-001", "14-22549AB")
+    assert first.image == first.id
+    assert first.attributes["subtype"] == first.label == "adenosis"
+
+
+def balanced_as_published(folds: pd.DataFrame) -> list[str]:
+    """The published notebook, word for word but for the file's stem."""
+    folds_100x = folds[(folds["mag"] == 100) & (folds["fold"] == 1)]
+    train_df = folds_100x[folds_100x.grp == "train"]
+    test_df = folds_100x[folds_100x.grp == "test"]
+
+    def balance(df: pd.DataFrame) -> pd.DataFrame:
+        benign = df[df["filename"].str.contains("benign")]
+        malignant = df[df["filename"].str.contains("malignant")]
+        count = min(len(benign), len(malignant))
+        return pd.concat(
+            [benign.sample(count, random_state=42), malignant.sample(count, random_state=42)]
+        )
+
+    chosen = pd.concat([balance(train_df), balance(test_df)])
+    return [Path(name).stem for name in chosen["filename"]]
+
+
+@real_data
+def test_balancing_leaves_the_images_of_the_published_run(real: Path) -> None:
+    table = read(real, balance_seed=42)
+    published = balanced_as_published(pd.read_csv(REAL / "Folds.csv"))
+    assert {row.id for row in table.rows} == set(published)
+    assert len(table.rows) == len(published) == 766 + 522
+    assert table.findings["chosen"] == 2081
+    assert table.findings["left_out"] == {"balancing": 2081 - 1288, "two_class_slides": 0}
+    other = read(real, balance_seed=43)
+    assert {row.id for row in other.rows} != set(published)
+
+
+@real_data
+def test_the_slide_in_two_classes_is_told_and_dealt_with(real: Path) -> None:
+    kept = read(real, balance_seed=42)
+    doubtful = [row.id for row in kept.rows if row.group == FLAWED]
+    assert len(doubtful) == 31
+    table = read(real, balance_seed=42, two_class_slides="leave_out")
+    assert [row.id for row in table.rows] == [
+        row.id for row in kept.rows if row.id not in set(doubtful)
+    ]
+    assert table.findings["left_out"]["two_class_slides"] == len(doubtful)
+    with pytest.raises(VerdictError, match=r"slide 14-13412 in two classes \(ductal_carcinoma, "):
+        read(real, two_class_slides="fail")
+
+
+@real_data
+def test_numbers_that_train_and_test_share_are_told(real: Path) -> None:
+    # 14-22549AB is trained on, 14-22549G tested on.
+    assert "14-22549" in read(real).findings["numbers_in_train_and_test"]
+
+
+@real_data
+@pytest.mark.parametrize("classes", ["eight", "binary"])
+def test_labels_are_subtypes_or_malignancy(real: Path, classes: str) -> None:
+    attribute = "subtype" if classes == "eight" else "malignancy"
+    for row in read(real, classes=classes).rows:
+        assert row.label == row.attributes[attribute]
+
+
+def records_of(table: RawTable) -> list[Record]:
+    return [
+        Record(row.id, row.group, row.label, None, None, row.split, row.attributes, row.id, index)
+        for index, row in enumerate(table.rows)
+    ]
+
+
+def divided(table: RawTable, crossing: str) -> Division:
+    options = Split(
+        source="published", crossing=crossing, train=0.8, validation=0.1, test=0.1, seed=42
+    )  # fmt: skip
+    return split_records(records_of(table), [], options)
+
+
+@real_data
+@pytest.mark.parametrize("fold", [1, 2, 3, 4, 5])
+def test_three_of_five_folds_train_and_test_on_one_slide(real: Path, fold: int) -> None:
+    table = read(real, fold=fold)
+    if fold in (2, 4):
+        assert divided(table, "fail").crossing == []
+        return
+    with pytest.raises(VerdictError, match=r"divide 1 groups \(14-13412\)"):
+        divided(table, "fail")
+    division = divided(table, "leave_out")
+    assert division.crossing == [FLAWED]
+    assert len(division.left_out) == 33  # its images of training
+    check = {row.id: row.split for row in table.rows}
+    assert {check[name] for name in division.left_out} == {"train"}
+
+
+@real_data
+def test_eight_classes_are_left_to_train_and_test_on(real: Path) -> None:
+    table = read(real, balance_seed=42, two_class_slides="leave_out")
+    assignment = divided(table, "leave_out").assignment
+    held = {(assignment[row.id], row.label) for row in table.rows}
+    assert {split for split, label in held if label == "lobular_carcinoma"} >= {"train", "test"}
+    for split in ("train", "test"):
+        assert len([label for name, label in held if name == split]) == 8
+
+
+@real_data
+def test_the_binary_recipe_divides_the_real_images(real: Path) -> None:
+    table = read(real, classes="binary", balance_seed=42)
+    division = divided(table, "leave_out")
+    check_split(records_of(table), [], division.assignment)
+    assert Counter(division.assignment.values())["test"] == 522
+
+
+@real_data
+def test_real_images_become_records(real: Path, tmp_path: Path) -> None:
+    table = read(real, magnifications=list(MAGNIFICATIONS))
+    present = set(table.images.image_keys()) if table.images else set()
+    assert len(present) == 8
+    few = RawTable(
+        [row for row in table.rows if row.image in present],
+        images=table.images,
+        every_image=table.every_image,
+        findings=table.findings,
+    )
+    options = Extract(
+        size=64, fit="stretch", resample="bilinear", format="webp_lossless", quality=95,
+        shard_megabytes=1, max_megapixels=200, max_rejected=0,
+    )  # fmt: skip
+    counts = extract(few, options, tmp_path / "records")
+    assert (counts["records"], counts["groups"], counts["rejected"]) == (8, 8, 0)
+    assert counts["two_class_slides"] == {FLAWED: ["ductal_carcinoma", "lobular_carcinoma"]}
+    records = read_records(tmp_path / "records")
+    assert {record.label for record in records} == {row.label for row in table.rows}
+    assert {record.split for record in records} <= {"train", "test"}
+    by_id = {record.id: record for record in records}
+    assert by_id["SOB_M_LC-14-13412-200-003"].attributes == {
+        "magnification": "200X",
+        "malignancy": "malignant",
+        "subtype": "lobular_carcinoma",
+    }
+
+
+ROWS = [
+    "100,1,train," + ImageName("A", "14-1111AB", 100, 1).path,
+    "100,1,train," + ImageName("DC", "14-2222", 100, 1).path,
+    "100,1,test," + ImageName("F", "14-3333", 100, 1).path,
+    "100,1,test," + ImageName("MC", "15-4444", 100, 1).path,
+]
+
+
+def small(folder: Path, *rows: str, name: str = "Folds.csv") -> Path:
+    lines = ["mag,fold,grp,filename", *ROWS, *rows]
+    with zipfile.ZipFile(folder / FILES["archive"], "w") as archive:
+        archive.writestr(name, "\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["Folds.csv", "BreaKHis_v1/Folds.csv"])
+def test_the_table_is_found_wherever_it_lies(tmp_path: Path, name: str) -> None:
+    assert len(read(small(tmp_path, name=name)).rows) == 4
+
+
+PATH = ImageName("LC", "14-5555", 100, 2).path
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (f"100,1,validation,{PATH}", "grp is 'validation'; expected train or test"),
+        (f"100,6,train,{PATH}", "fold is '6'; expected 1 to 5"),
+        (f"400,1,train,{PATH}", "mag is '400', but SOB_M_LC-14-5555-100-002 was taken at 100"),
+        (ROWS[1], "fold 1 has SOB_M_DC-14-2222-100-001 in line 3 already"),
+        (ROWS[1].replace("train", "test"), "fold 1 has SOB_M_DC-14-2222-100-001 in line 3 already"),
+        (f"100,1,train,{PATH.replace('lobular', 'ductal')}", "its folders say malignant, ductal_"),
+        (f"100,1,train,{PATH.replace('malignant', 'benign')}", "its folders say benign, lobular_c"),
+        ("100,1,train,SOB_M_LC-14-5555-100-002.png", "but its folders say neither"),
+        ("100,1,train,image.png", "'image' is no published name; expected one like SOB_M_DC-14"),
+        (f"100,1,train,{PATH}".replace("SOB_M_LC-", "SOB_B_LC-"), "begins with SOB_B, but LC is"),
+        (f"100,1,train,{PATH}".replace("LC-", "XC-"), "has the subtype XC; expected one of A, F"),
+        (f"100,1,train,{PATH}".replace("-100-", "-50-"), "has the magnification 50; expected"),
+        ("100,1,train", "has more or fewer cells than the header's 4"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path: Path, row: str, expected: str) -> None:
+    with pytest.raises(VerdictError, match=r"Folds\.csv line 6") as caught:
+        read(small(tmp_path, row))
+    assert expected in str(caught.value)
+
+
+def test_an_image_may_be_trained_on_in_one_fold_and_tested_on_in_another(tmp_path: Path) -> None:
+    again = ROWS[0].replace("100,1,train", "100,2,test")
+    assert len(read(small(tmp_path, again)).rows) == 4
+
+
+def test_a_choice_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match=r"no row of fold 1 at 400X; change dataset\.fold"):
+        read(small(tmp_path), magnifications=[100, 400])
+
+
+def test_what_cannot_be_balanced_is_refused(tmp_path: Path) -> None:
+    row = f"400,1,train,{ImageName('LC', '14-5555', 400, 1).path}"
+    with pytest.raises(VerdictError, match=r"train 0 benign and 1 malignant images .* to null"):
+        read(small(tmp_path, row), magnifications=[400], balance_seed=42)
+
+
+def test_an_archive_without_the_table_or_with_two_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VerdictError, match=r"breakhis\.zip is missing; run `dvc repro fetch`"):
+        read(tmp_path)
+    path = tmp_path / FILES["archive"]
+    path.write_bytes(b"no archive")
+    with pytest.raises(VerdictError, match=r"is not a complete ZIP archive"):
+        read(tmp_path)
+    for names, count in (([], "no"), (["Folds.csv", "old/Folds.csv"], "2")):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in (*names, "readme.txt"):
+                archive.writestr(name, "")
+        with pytest.raises(VerdictError, match=rf"has {count} members called Folds\.csv"):
+            read(tmp_path)
+
+
+def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
+    path = small(tmp_path) / FILES["archive"]
+    path.write_bytes(path.read_bytes().replace(b"14-2222", b"14-9999", 1))
+    with pytest.raises(VerdictError, match=r"Folds\.csv is damaged \(Bad CRC-32"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"fold": 6}, r"dataset\.fold"),
+        ({"magnifications": []}, r"dataset\.magnifications"),
+        ({"magnifications": [100, 100]}, r"names a magnification twice"),
+        ({"magnifications": [50]}, r"dataset\.magnifications"),
+        ({"classes": "two"}, r"dataset\.classes"),
+    ],
+)
+def test_impossible_choices_are_refused(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(VerdictError, match=expected):
+        read(tmp_path, **changes)

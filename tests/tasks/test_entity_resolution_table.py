@@ -1,0 +1,306 @@
+"""Tables of pairs: every layout, every file kind, and Magellan's real pairs."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import SHARED_DATA
+from verdict.errors import VerdictError
+from verdict.params import Split
+from verdict.records.leakage import check_split
+from verdict.records.raw import RawTable
+from verdict.records.shards import Record
+from verdict.records.splitting import split_records
+from verdict.tasks import read_raw
+
+MAGELLAN = SHARED_DATA / "er_magellan"
+COLUMNS: dict[str, Any] = {
+    "layout": "columns",
+    "header": True,
+    "left": "left",
+    "right": "right",
+    "label": "label",
+    "match": [1, True],
+    "no_match": [0, False],
+}
+MESSAGES = {**COLUMNS, "layout": "messages", "match": ["True"], "no_match": ["False"]}
+#: Left, right, label. Anna's three texts are one entity; Bob is another.
+PAIRS = [("anna a", "anna b", "1"), ("anna b", "anna c", "1"), ("anna c", "bob", "0")]
+
+
+def read(folder: Path, name: str, content: str | bytes, **options: Any) -> RawTable:
+    path = folder / "pairs" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_raw("entity_resolution", folder, {**COLUMNS, **options})
+
+
+def lines(separator: str, pairs: Any = PAIRS, header: bool = True) -> str:
+    rows = [("left", "right", "label"), *pairs] if header else pairs
+    return "".join(separator.join(row) + "\n" for row in rows)
+
+
+def jsonl(pairs: Any = PAIRS) -> str:
+    keys = ("left", "right", "label")
+    return "".join(json.dumps(dict(zip(keys, pair, strict=True))) + "\n" for pair in pairs)
+
+
+def question(left: str, right: str) -> str:
+    return (
+        "You are an expert. Compare these two records.\n\n"
+        f"Record A:\n{left}\n\nRecord B:\n{right}\n\n"
+        "Are these the same patient? Answer only 'True' or 'False'."
+    )
+
+
+def conversation(left: str, right: str, answer: str) -> list[dict[str, str]]:
+    return [
+        {"role": "user", "content": question(left, right)},
+        {"role": "assistant", "content": answer},
+    ]
+
+
+def parquet(path: Path, columns: dict[str, list[Any]]) -> bytes:
+    pq.write_table(pa.table(columns), path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("pairs.csv", lines(","), {}),
+        ("pairs.csv", lines(",").replace("\n", "\r\n"), {}),
+        ("pairs.csv", "\ufeff" + lines(","), {}),
+        ("pairs.csv", lines(",", header=False), {"header": False}),
+        ("pairs.tsv", lines("\t"), {}),
+        ("pairs.txt", lines("\t", header=False), {"header": False}),
+        ("pairs.jsonl", jsonl(), {}),
+        ("pairs.jsonl", jsonl([(a, b, bool(int(c))) for a, b, c in PAIRS]), {}),
+        (
+            "pairs.csv",
+            "gold,ltable,rtable,id\n" + "".join(f"{c},{a},{b},7\n" for a, b, c in PAIRS),
+            {"left": "ltable", "right": "rtable", "label": "gold"},
+        ),
+    ],
+)
+def test_every_kind_of_table_gives_the_same_pairs(
+    tmp_path: Path, name: str, content: str, options: dict[str, Any]
+) -> None:
+    rows = read(tmp_path, name, content, **options).rows
+    assert [row.id for row in rows] == ["pairs-000001", "pairs-000002", "pairs-000003"]
+    assert [row.label for row in rows] == ["match", "match", "no_match"]
+    assert [row.text for row in rows] == [
+        f"Record A:\n{left}\n\nRecord B:\n{right}" for left, right, _ in PAIRS
+    ]
+    assert {row.split for row in rows} == {None}
+
+
+def test_parquet_columns_and_conversations_are_read(tmp_path: Path) -> None:
+    left, right, label = zip(*PAIRS, strict=True)
+    columns = {"left": list(left), "right": list(right), "label": [int(one) for one in label]}
+    plain = read(tmp_path / "a", "pairs.parquet", parquet(tmp_path / "a.parquet", columns))
+    talk = [conversation(a, b, str(c == "1")) for a, b, c in PAIRS]
+    content = parquet(tmp_path / "b.parquet", {"messages": talk})
+    spoken = read(tmp_path / "b", "pairs.parquet", content, **MESSAGES)
+    assert plain.rows == spoken.rows
+    assert len(plain.rows) == len(PAIRS)
+
+
+def test_an_entity_is_what_matches_link_over_any_number_of_records(tmp_path: Path) -> None:
+    table = read(tmp_path, "pairs.csv", lines(","))
+    assert [row.group for row in table.rows] == ["entity-000001"] * 3
+    assert [row.other_group for row in table.rows] == [None, None, "entity-000002"]
+    assert table.findings["texts"] == 4
+    assert table.findings["entities"] == 2
+    assert table.findings["texts_of_the_largest_entity"] == 3
+
+
+def test_equal_texts_are_one_record_on_either_side(tmp_path: Path) -> None:
+    pairs = [("x", "y", "1"), ("z", "x ", "0"), ("x", "y", "0")]
+    table = read(tmp_path, "pairs.csv", lines(",", pairs))
+    first, second, third = table.rows
+    assert second.other_group == first.group == third.group
+    assert third.other_group is None
+    # x and y are called a match in one line and none in another.
+    assert table.findings["no_match_within_an_entity"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train.csv", "train"),
+        ("train-00000-of-00001.csv", "train"),
+        ("valid.csv", "validation"),
+        ("eval-00000-of-00001.csv", "validation"),
+        ("Dev.csv", "validation"),
+        ("test.csv", "test"),
+        ("trained_pairs.csv", None),
+        ("beer.csv", None),
+    ],
+)
+def test_the_files_name_says_the_published_split(
+    tmp_path: Path, name: str, split: str | None
+) -> None:
+    assert {row.split for row in read(tmp_path, name, lines(",")).rows} == {split}
+
+
+def test_quotation_marks_are_csvs_but_text_in_tsv(tmp_path: Path) -> None:
+    quoted = read(tmp_path / "a", "a.csv", 'left,right,label\n"one, two\nlines",b,1\n')
+    assert quoted.rows[0].text == "Record A:\none, two\nlines\n\nRecord B:\nb"
+    plain = read(tmp_path / "b", "b.tsv", 'left\tright\tlabel\n12" disc\t"open\t1\n')
+    assert plain.rows[0].text == 'Record A:\n12" disc\n\nRecord B:\n"open'
+
+
+def test_labels_may_be_any_words_in_any_case(tmp_path: Path) -> None:
+    pairs = [("a", "b", "Same"), ("a", "c", "DIFFERENT")]
+    table = read(tmp_path, "p.csv", lines(",", pairs), match=["same"], no_match=["different"])
+    assert [row.label for row in table.rows] == ["match", "no_match"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("p.csv", lines(",", [("a", "b", "2")]), r"p\.csv line 2: label is '2'; expected one of 1"),
+        ("p.csv", "left,right,label\n,b,1\n", r"p\.csv line 2: left is empty"),
+        ("p.csv", "left,right,label\na, ,1\n", r"p\.csv line 2: right is empty"),
+        ("p.csv", "left,right,label\na,b\n", r"p\.csv line 2 has 2 cells, not 3"),
+        ("p.csv", 'left,right,label\na,"b,1\n', r"p\.csv line 2 cannot be read"),
+        ("p.csv", lines(",", header=False), r"p\.csv has no column 'left'; it has anna a.*header"),
+        ("p.csv", "left,right\na,b\n", r"p\.csv has no column 'label'; it has left, right"),
+        ("p.csv", "", r"p\.csv has no column 'left'; it has none"),
+        ("p.csv", b"left,right,label\n\xff,b,1\n", r"p\.csv is not UTF-8"),
+        ("p.jsonl", '{"left": "a", "right": "b"}\n', r"p\.jsonl line 1 has no column 'label'"),
+        ("p.jsonl", jsonl() + "{\n", r"p\.jsonl line 4 is no JSON"),
+        ("p.jsonl", "[1]\n", r"p\.jsonl line 1 is no JSON object"),
+        ("p.jsonl", jsonl([("a", 5, 1)]), r"p\.jsonl line 1: right is 5; expected text"),
+        ("p.jsonl", jsonl([("a", None, 1)]), r"p\.jsonl line 1: right is empty"),
+        ("p.parquet", b"PAR1", r"p\.parquet is no Parquet file"),
+        ("readme.md", "nothing", r"pairs holds no file of pairs \(\.csv, "),
+        ("p.csv", "left,right,label\n", r"pairs holds no pairs"),
+    ],
+)
+def test_a_bad_file_is_named_with_line_and_column(
+    tmp_path: Path, name: str, content: str | bytes, expected: str
+) -> None:
+    with pytest.raises(VerdictError, match=expected):
+        read(tmp_path, name, content)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        None,
+        [],
+        conversation("a", "b", "True")[:1],
+        [{"role": "user", "content": "Record A:\na"}, {"role": "assistant", "content": "True"}],
+    ],
+)
+def test_a_conversation_of_another_form_is_named(tmp_path: Path, messages: Any) -> None:
+    talk = [conversation("a", "b", "False"), messages]
+    content = parquet(tmp_path / "p.parquet", {"messages": talk})
+    with pytest.raises(VerdictError, match=r"p\.parquet row 2: messages is no question with"):
+        read(tmp_path, "p.parquet", content, **MESSAGES)
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    read(tmp_path, "a/train.csv", lines(","))
+    with pytest.raises(VerdictError, match="two files called train"):
+        read(tmp_path, "b/train.csv", lines(","))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"match": [1], "no_match": ["0", "1"]}, "match and no_match both have '1'"),
+        ({"left": "right"}, "left, right and label must be three different columns"),
+        ({"layout": "rows"}, r"dataset\.layout"),
+        ({"match": []}, r"dataset\.match"),
+    ],
+)
+def test_options_are_checked(tmp_path: Path, options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(VerdictError, match=expected):
+        read(tmp_path, "p.csv", lines(","), **options)
+
+
+def magellan(folder: Path, name: str) -> RawTable:
+    if not (MAGELLAN / name).is_dir():
+        pytest.skip("the real Magellan pairs are not here")
+    shutil.copytree(MAGELLAN / name, folder / "pairs")
+    return read_raw("entity_resolution", folder, {**COLUMNS, "header": False})
+
+
+def records(table: RawTable) -> list[Record]:
+    return [
+        Record(
+            id=row.id,
+            group=row.group,
+            label=row.label,
+            text=row.text,
+            answer=None,
+            split=row.split,
+            attributes={},
+            sha256=hashlib.sha256(str(row.text).encode()).hexdigest(),
+            row=position,
+            other_group=row.other_group,
+            has_image=False,
+        )
+        for position, row in enumerate(table.rows)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "matches", "entities"),
+    [("Beer", (268, 91, 91), 68, 476), ("Fodors-Zagats", (567, 190, 189), 110, 421)],
+)
+def test_magellans_real_pairs_are_read_as_they_are(
+    tmp_path: Path, name: str, pairs: tuple[int, int, int], matches: int, entities: int
+) -> None:
+    table = magellan(tmp_path, name)
+    splits = Counter(row.split for row in table.rows)
+    assert (splits["train"], splits["validation"], splits["test"]) == pairs
+    assert Counter(row.label for row in table.rows)["match"] == matches
+    assert table.findings["entities"] == entities
+    assert table.findings["no_match_within_an_entity"] == 0
+    assert all("COL " in str(row.text) and " VAL " in str(row.text) for row in table.rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "left_out"),
+    [
+        ("Beer", "shares", 233),
+        ("Beer", "published", 178),
+        ("Fodors-Zagats", "shares", 485),
+        ("Fodors-Zagats", "published", 666),
+    ],
+)
+def test_no_real_entity_is_in_two_splits(
+    tmp_path: Path, name: str, source: Any, left_out: int
+) -> None:
+    rows = records(magellan(tmp_path, name))
+    shares = Split(
+        source=source, crossing="leave_out", train=0.6, validation=0.2, test=0.2, seed=42
+    )
+    division = split_records(rows, [], shares)
+    assert len(division.left_out) == left_out
+    check_split(rows, [], division.assignment)
+    splits: dict[str, set[str]] = {}
+    for row in rows:
+        for group in (row.group, row.other_group):
+            if group is not None and row.id in division.assignment:
+                splits.setdefault(group, set()).add(division.assignment[row.id])
+    assert splits
+    assert all(len(its) == 1 for its in splits.values())
+
+
+def test_the_published_splits_of_real_pairs_share_entities(tmp_path: Path) -> None:
+    rows = records(magellan(tmp_path, "Beer"))
+    shares = Split(source="published", crossing="fail", train=0.6, validation=0.2, test=0.2, seed=0)
+    with pytest.raises(VerdictError, match="the published splits divide"):
+        split_records(rows, [], shares)

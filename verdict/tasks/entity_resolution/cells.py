@@ -1,0 +1,121 @@
+"""Read the cells of a table of pairs, whatever kind of file it is."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verdict.errors import VerdictError
+
+#: A row: its place in the file, as messages call it, and its cells by column.
+Row = tuple[str, dict[str, Any]]
+
+
+def read_rows(path: Path, columns: Sequence[str], *, header: bool) -> Iterator[Row]:
+    """Yield each row of a CSV, TSV, JSON-lines or Parquet file.
+
+    A CSV file has quoted cells and may have line ends in them; a TSV file (``.tsv``, or ``.txt`` as
+    Magellan's) has neither, and its quotation marks are text.
+
+    Args:
+        columns: those that are read; without ``header`` a CSV or TSV file has exactly these.
+
+    Raises:
+        VerdictError: a column is missing, or a row is damaged; it names file, line and column.
+    """
+    try:
+        yield from _READERS[path.suffix.lower()](path, columns, header)
+    except UnicodeDecodeError as error:
+        raise VerdictError(f"{path} is not UTF-8 text ({error.reason}); fetch it again") from None
+
+
+def _csv(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from _table(path, csv.reader(file, strict=True), columns, header)
+
+
+def _tsv(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as file:
+        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        yield from _table(path, rows, columns, header)
+
+
+def _table(path: Path, reader: Any, columns: Sequence[str], header: bool) -> Iterator[Row]:
+    try:
+        names = next(reader, []) if header else list(columns)
+        _require(path, columns, names)
+        for cells in reader:
+            if not cells:
+                continue  # an empty line, such as the last
+            if len(cells) != len(names):
+                raise VerdictError(
+                    f"{path} line {reader.line_num} has {len(cells)} cells, not {len(names)} "
+                    f"({', '.join(names)}); mend the line, or correct dataset in params.yaml"
+                )
+            yield f"line {reader.line_num}", dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        raise VerdictError(
+            f"{path} line {reader.line_num} cannot be read ({error}); mend the line"
+        ) from None
+
+
+def _jsonl(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                cells = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise VerdictError(f"{path} line {number} is no JSON ({error})") from None
+            if not isinstance(cells, dict):
+                raise VerdictError(
+                    f"{path} line {number} is no JSON object; expected one with "
+                    f"{', '.join(columns)}"
+                )
+            for name in columns:
+                if name not in cells:
+                    raise VerdictError(_lacks(f"{path} line {number}", name, list(cells)))
+            yield f"line {number}", cells
+
+
+def _parquet(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise VerdictError(f"{path} is no Parquet file ({error}); fetch it again") from None
+    _require(path, columns, file.schema_arrow.names)
+    number = 0
+    for batch in file.iter_batches(columns=list(columns)):
+        for cells in batch.to_pylist():
+            number += 1
+            yield f"row {number}", cells
+
+
+def _require(path: Path, columns: Sequence[str], names: Sequence[str]) -> None:
+    for name in columns:
+        if name not in names:
+            raise VerdictError(_lacks(str(path), name, names))
+
+
+def _lacks(place: str, name: str, names: Sequence[str]) -> str:
+    return (
+        f"{place} has no column {name!r}; it has {', '.join(map(str, names)) or 'none'}. Correct "
+        "dataset in params.yaml (header: false for a table whose first line is a pair already)"
+    )
+
+
+_READERS: dict[str, Callable[[Path, Sequence[str], bool], Iterator[Row]]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".txt": _tsv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".parquet": _parquet,
+}
+#: Endings of the files that can be read.
+SUFFIXES = frozenset(_READERS)

@@ -1,0 +1,24 @@
+"""What ``dataset`` and ``fetch.embedded`` may hold for the MedPix-VQA data."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from verdict.params_section import Section, Seed
+
+
+class Options(Section):
+    """What to do about rows whose answer is missing or blank: stop, or leave them out."""
+
+    blank_answers: Literal["fail", "leave_out"]
+
+
+class Embedded(Section):
+    """The synthetic archive: how many cases, the share published as validation, and of leaks."""
+
+    seed: Seed
+    cases: Annotated[int, Field(ge=40, le=20_000)]
+    #: Share of cases; 0.15 in the real data.
+    validation_share: Annotated[float, Field(ge=0.05, le=0.5)]
+    #: Share of cases with images in both published splits.
+    crossing_share: Annotated[float, Field(ge=0, le=0.5)]

@@ -1,0 +1,133 @@
+"""Read and check the published Parquet files of MedPix-VQA."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from verdict.errors import VerdictError
+from verdict.records.archive import ParquetImages, parquet_key
+from verdict.records.raw import RawRow, RawTable
+from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, TEXTS, Split
+from verdict.tasks.medpix_vqa.options import Options
+
+#: A longer question is no name for a subgroup.
+_LONGEST_ATTRIBUTE = 80
+#: Rows left out that metrics/extract.json names.
+_LISTED = 20
+#: Rows read at a time; their images are not.
+_BATCH = 4096
+
+
+def read_table(folder: Path, options: Options) -> RawTable:
+    """Read the questions and answers of both splits; the group is the case.
+
+    A question is ``closed`` if its answer is yes or no alone, otherwise ``open``. Spaces around
+    texts are no part of them.
+
+    Raises:
+        VerdictError: a file or column is missing, a file is damaged, or a row lacks its case,
+            question or (unless ``blank_answers`` leaves it out) answer.
+    """
+    files: dict[Split, list[Path]] = {
+        "train": _files(folder / FILES["train"]),
+        "validation": _files(folder / FILES["validation"]),
+    }
+    everywhere = [*files["train"], *files["validation"]]
+    _check_names(everywhere)
+    rows: list[RawRow] = []
+    blank: list[str] = []
+    for split, paths in files.items():
+        for path in paths:
+            for number, texts in enumerate(_texts(path)):
+                row = _row(path, number, texts, split)
+                if row.answer:
+                    rows.append(row)
+                elif options.blank_answers == "leave_out":
+                    blank.append(row.id)
+                else:
+                    raise VerdictError(
+                        f"{path} row {number}: the answer is blank; fetch the file again, or set "
+                        "dataset.blank_answers to leave_out"
+                    )
+    if not rows:
+        raise VerdictError(f"{folder} has no rows with an answer; check fetch.files")
+    closed = sum(row.attributes["question_type"] == "closed" for row in rows)
+    return RawTable(
+        rows,
+        images=ParquetImages(folder, tuple(everywhere), IMAGE),
+        every_image=not blank,
+        findings={
+            "closed_questions": closed,
+            "open_questions": len(rows) - closed,
+            "blank_answers_left_out": len(blank),
+            "blank_answers": blank[:_LISTED],
+        },
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise VerdictError(
+            f"{folder} has no Parquet files (*.parquet); check fetch.files.{folder.name}, and run "
+            "`dvc repro fetch`"
+        )
+    return paths
+
+
+def _check_names(paths: list[Path]) -> None:
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        if (other := by_stem.setdefault(path.stem, path)) != path:
+            raise VerdictError(
+                f"{other} and {path} have the same name, from which ids are made; rename one"
+            )
+
+
+def _texts(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the cells of each row by column, without its image."""
+    try:
+        with pq.ParquetFile(path) as file:
+            present = file.schema_arrow.names
+            if missing := [name for name in COLUMNS if name not in present]:
+                raise VerdictError(
+                    f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
+                    f"{', '.join(missing)}; it has {', '.join(present)}. Check that fetch.files "
+                    "names the right data set"
+                )
+            for batch in file.iter_batches(_BATCH, columns=list(TEXTS)):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise VerdictError(
+            f"{path} is no complete Parquet file ({error}); fetch it again"
+        ) from None
+
+
+def _row(path: Path, number: int, cells: dict[str, Any], split: Split) -> RawRow:
+    texts = {name: "" if cells[name] is None else str(cells[name]).strip() for name in TEXTS}
+    for name, harm in (
+        ("case_id", "without it a case could end up in two splits"),
+        ("question", "there is nothing to answer"),
+    ):
+        if not texts[name]:
+            raise VerdictError(f"{path} row {number}: {name} is blank; {harm}. Mend the file")
+    attributes = {"mode": texts["mode"], "question_type": _question_type(texts["answer"])}
+    if len(texts["question"]) <= _LONGEST_ATTRIBUTE:
+        attributes["question"] = texts["question"]
+    return RawRow(
+        id=f"{path.stem}-{number:06d}",
+        group=texts["case_id"],
+        label=None,
+        attributes={name: value for name, value in attributes.items() if value},
+        image=parquet_key(path, number),
+        text=texts["question"],
+        answer=texts["answer"],
+        split=split,
+    )
+
+
+def _question_type(answer: str) -> str:
+    return "closed" if answer.rstrip(".!").casefold() in ("yes", "no") else "open"
