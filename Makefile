@@ -11,19 +11,24 @@ export PATH := $(abspath $(BIN)):$(PATH)
 -include .env
 export HF_TOKEN GOOGLE_APPLICATION_CREDENTIALS AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 # Set and empty would mean another thing than not set.
-$(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD WANDB_API_KEY,\
+$(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD WANDB_API_KEY \
+  KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro install install-dev test lint format bench lock
+.PHONY: help repro recipes install install-dev test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-repro: install  ## run the pipeline, print the comparison and where the report is
-	@python -m verdict.params --quiet
+repro: install  ## run the pipeline and print the comparison; recipe=NAME switches to it first
+	@$(if $(recipe),python -m tools.recipe use '$(recipe)')
+	@python -m tools.recipe check
 	@dvc repro
 	@python -m verdict.report metrics/report
+
+recipes: install  ## list the recipes, and say which one is in use
+	@python -m tools.recipe
 
 install: $(VENV)/.installed  ## create .venv with the pinned requirements
 

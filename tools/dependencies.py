@@ -2,6 +2,9 @@
 
 ``python -m tools.dependencies`` prints what is missing or no longer imported, ready to paste.
 DVC does not follow imports (dvc#9195): a module left out makes a stage wrongly "up to date".
+
+The task is chosen in params.yaml and stands in dvc.yaml as the folder ``verdict/tasks/${task}``;
+what the tasks import outside of their folders is listed for all of them together.
 """
 
 import ast
@@ -13,9 +16,12 @@ from pathlib import Path
 import grimp
 import yaml
 
-from verdict.params_file import PARAMS_FILE, PIPELINE_FILE
+from verdict.params_file import PIPELINE_FILE
 
 PACKAGES = ("stages", "verdict")
+TASKS = "verdict.tasks"
+#: How dvc.yaml lists the task in use.
+TASK_FOLDER = "verdict/tasks/${task}"
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,6 @@ class Mismatch:
 def check(root: Path = Path()) -> list[Mismatch]:
     """Return the stages of ``root``'s dvc.yaml whose listed code is not what they import."""
     pipeline = yaml.safe_load((root / PIPELINE_FILE).read_text(encoding="utf-8"))
-    task = yaml.safe_load((root / PARAMS_FILE).read_text(encoding="utf-8"))["task"]
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     mismatches = []
     for stage, definition in pipeline["stages"].items():
@@ -38,26 +43,26 @@ def check(root: Path = Path()) -> list[Mismatch]:
         script = re.search(r"python -m (stages\.\w+)", body["cmd"])
         if script is None:
             continue
-        imported = {
-            path.replace(f"verdict/tasks/{task}/", "verdict/tasks/${task}/")
-            for path in closure(graph, script.group(1), task, root)
-        }
+        imported = {_listed_as(path) for path in closure(graph, script.group(1), root)}
         listed = {
-            dep for dep in body.get("deps", []) if dep.endswith(".py") and dep.startswith(PACKAGES)
+            dep
+            for dep in body.get("deps", [])
+            if dep == TASK_FOLDER or (dep.endswith(".py") and dep.startswith(PACKAGES))
         }
         if imported != listed:
             mismatches.append(Mismatch(stage, sorted(imported - listed), sorted(listed - imported)))
     return mismatches
 
 
-def closure(graph: grimp.ImportGraph, module: str, task: str, root: Path) -> set[str]:
-    """Return the project files that importing ``module`` executes, task modules included."""
+def closure(graph: grimp.ImportGraph, module: str, root: Path) -> set[str]:
+    """Return the project files that importing ``module`` executes, those of every task included."""
     pending, seen = {module}, set[str]()
     while pending:
         current = pending.pop()
         seen.add(current)
         found = set(graph.find_modules_directly_imported_by(current))
-        found |= _task_modules(_path(current, root), task)
+        if _loads_tasks(_path(current, root)):
+            found |= {name for name in graph.find_children(TASKS) if _is_package(name, root)}
         # Importing a.b.c executes the packages a and a.b as well.
         found |= {current.rsplit(".", count)[0] for count in range(1, current.count(".") + 1)}
         pending |= found - seen
@@ -69,17 +74,23 @@ def _path(module: str, root: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _task_modules(path: Path, task: str) -> set[str]:
-    """Find calls of ``task_module(task, "part")``, which imports by a name from params.yaml."""
-    parts = {
-        call.args[1].value
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call)
+def _is_package(module: str, root: Path) -> bool:
+    return (root / module.replace(".", "/")).is_dir()
+
+
+def _listed_as(path: str) -> str:
+    """Return how dvc.yaml lists a file: those of a task by the folder of the task in use."""
+    return re.sub(r"^verdict/tasks/[a-z0-9_]+/.*", TASK_FOLDER, path)
+
+
+def _loads_tasks(path: Path) -> bool:
+    """Say whether a module calls ``load_task``, which imports by a name from params.yaml."""
+    return any(
+        isinstance(call, ast.Call)
         and isinstance(call.func, ast.Name)
-        and call.func.id == "task_module"
-        and isinstance(call.args[1], ast.Constant)
-    }
-    return {f"verdict.tasks.{task}.{part}" for part in parts if isinstance(part, str)}
+        and call.func.id == "load_task"
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    )
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
     [
         "verdict/records/images.py",  # imported by an import
         "verdict/records/__init__.py",  # executed with every module of its package
-        "verdict/tasks/${task}/table.py",  # imported by a name from params.yaml
+        "verdict/tasks/${task}",  # imported by a name from params.yaml
     ],
 )
 def test_a_module_missing_from_the_deps_is_named(project: Path, dependency: str) -> None:

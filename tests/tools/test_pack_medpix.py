@@ -1,0 +1,182 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, SHARED_DATA, jpeg
+from tools.pack_medpix import Packed, main, pack
+from verdict.errors import VerdictError
+from verdict.params import Extract, Split
+from verdict.records.extract import extract
+from verdict.records.leakage import check_split
+from verdict.records.shards import read_records
+from verdict.records.splitting import split_records
+from verdict.tasks.medpix_vqa import FILES, Options, read_table
+
+MEDPIX = SHARED_DATA / "medpix2"
+
+
+def record(number: int, split: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "split": split,
+        "case_id": f"MPX{number}",
+        "image_id": f"MPX{number}_1",
+        "image": f"images/{number}.png",
+        "question": "What is the imaging plane?",
+        "answer": "Axial",
+        **changes,
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Packed]:
+    """Pack the given records (or lines) of four small images into ``tmp_path/out``."""
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        Image.new("L", (20, 30), 60 * number).save(tmp_path / "images" / f"{number}.png")
+
+    def run(records: list[Any]) -> Packed:
+        lines = [r if isinstance(r, str) else json.dumps(r) for r in records]
+        (tmp_path / "vqa.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return pack(tmp_path / "vqa.jsonl", tmp_path / "out")
+
+    return run
+
+
+SPLITS = ("train", "dev", "test", "train")
+RECORDS = [record(number, split) for number, split in enumerate(SPLITS)]
+
+
+def rows(folder: Path, split: str) -> list[dict[str, Any]]:
+    return [
+        row
+        for path in sorted((folder / "out" / FILES[split]).iterdir())
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_layout(run: Callable[..., Packed], tmp_path: Path) -> None:
+    more = record(0, "train", question="Is a mass visible?", answer=" No ", mode="CT")
+    assert run([*RECORDS, more]) == Packed(train=3, validation=2, cases=4, images=4)
+    assert sorted(
+        p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.parquet")
+    ) == [
+        "train/train-00000-of-00001.parquet",
+        "validation/validation-00000-of-00001.parquet",
+    ]
+    train = rows(tmp_path, "train")
+    assert [row["case_id"] for row in train] == ["MPX0", "MPX3", "MPX0"]
+    assert train[2] == {
+        "image_id": {"bytes": (tmp_path / "images" / "0.png").read_bytes(), "path": "0.png"},
+        "mode": "CT",
+        "case_id": "MPX0",
+        "question": "Is a mass visible?",
+        "answer": "No",
+    }
+    assert [row["case_id"] for row in rows(tmp_path, "validation")] == ["MPX1", "MPX2"]
+    assert len(read_table(tmp_path / "out", Options(blank_answers="fail")).rows) == 5
+
+
+def test_same_input_same_bytes(run: Callable[..., Packed], tmp_path: Path) -> None:
+    def packed() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.parquet")}
+
+    run(RECORDS)
+    first = packed()
+    (tmp_path / "out" / "mine.txt").write_text("stays")
+    run(["", *RECORDS])
+    assert packed() == first
+    assert (tmp_path / "out" / "mine.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (record(1, "dev", answer=" "), r"line 2: answer is ' '; expected a text"),
+        (record(1, "dev", question=None), r"line 2: question is missing"),
+        (record(1, "dev", case_id=17), r"line 2: case_id is 17; expected a text"),
+        (record(1, "dev", mode=""), r"line 2: mode is ''"),
+        ({"split": "dev"}, r"line 2: case_id is missing"),
+        (record(1, "holdout"), r"line 2: split is 'holdout'; expected one of train, dev"),
+        (record(1, "dev", image="images/9.png"), r"line 2: there is no image .*images/9\.png"),
+        (record(1, "dev", image="vqa.jsonl"), r"line 2: image .*vqa\.jsonl cannot be read"),
+        (
+            record(1, "dev", image_id="MPX0_1"),
+            r"line 2: image_id MPX0_1 is images/1\.png, but images/0\.png in .* line 1",
+        ),
+        ('{"split": "dev",', r"line 2 is no JSON"),
+        ("[1, 2]", r"line 2 is no JSON object; write the fields split, case_id"),
+    ],
+)
+def test_a_bad_record_is_named(
+    run: Callable[..., Packed], tmp_path: Path, wrong: Any, said: str
+) -> None:
+    with pytest.raises(VerdictError, match=said):
+        run([RECORDS[0], wrong, *RECORDS[2:]])
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_splits_are_needed(run: Callable[..., Packed]) -> None:
+    with pytest.raises(VerdictError, match="has no records of train"):
+        run(RECORDS[1:3])
+    with pytest.raises(VerdictError, match="has no records of validation"):
+        run([RECORDS[0], RECORDS[3]])
+
+
+def test_records_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"pack_medpix: .*none\.jsonl cannot be read: No such"):
+        main(["--records", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "out")])
+    (tmp_path / "latin.jsonl").write_bytes(b'{"answer": "caf\xe9"}')
+    with pytest.raises(VerdictError, match=r"latin\.jsonl is no text in UTF-8"):
+        pack(tmp_path / "latin.jsonl", tmp_path / "out")
+
+
+def test_a_damaged_image_is_named(run: Callable[..., Packed], tmp_path: Path) -> None:
+    (tmp_path / "images" / "3.png").write_bytes(jpeg()[:300])
+    with pytest.raises(VerdictError, match=r"line 4: image .*3\.png cannot be read"):
+        run(RECORDS)
+
+
+@pytest.mark.skipif(not MEDPIX.is_dir(), reason="the real MedPix 2.0 images are not here")
+def test_the_real_images_and_questions(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.pack_medpix"]
+    command += ["--records", str(MEDPIX / "derived_vqa.jsonl"), "--out", str(tmp_path / "raw")]
+    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "299 questions for training, 145 for validation, about 89 images of 35 cases" in shown
+    assert f"train: {tmp_path / 'raw' / 'train'}" in shown
+
+    table = read_table(tmp_path / "raw", Options(blank_answers="fail"))
+    assert len(table.rows) == 444
+    options = Extract(
+        size=64,
+        fit="stretch",
+        resample="bilinear",
+        format="jpeg",
+        quality=90,
+        shard_megabytes=64,
+        max_megapixels=20,
+        max_rejected=0,
+    )
+    metrics = extract(table, options, tmp_path / "records")
+    assert (metrics["records"], metrics["groups"], metrics["rejected"]) == (444, 35, 0)
+
+    records = read_records(tmp_path / "records")
+    shares = Split(
+        source="published", crossing="leave_out", train=0.8, validation=0.1, test=0.1, seed=42
+    )
+    division = split_records(records, [], shares)
+    check_split(records, [], division.assignment)
+    assert division.crossing == []
+    counts = {
+        split: sum(name == split for name in division.assignment.values())
+        for split in ("train", "validation", "test")
+    }
+    assert counts["train"] == 299
+    assert counts["validation"] + counts["test"] == 145
+    assert min(counts.values()) > 40

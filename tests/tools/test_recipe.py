@@ -1,0 +1,258 @@
+"""Switching recipes says what changes, loses nothing, and leaves nothing that DVC would mistake."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tools.recipe import differences, in_use, listing, main, recipes, use, validate
+from verdict.errors import VerdictError
+
+
+def git(*arguments: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed params.yaml and two recipes, without the rest of the project."""
+    (tmp_path / "recipes" / "embedded").mkdir(parents=True)
+    for name in ("melanoma.yaml", "embedded/melanoma.yaml"):
+        shutil.copy(ROOT / "recipes" / name, tmp_path / "recipes" / name)
+    shutil.copy(ROOT / "recipes/embedded/melanoma.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "-m", "As it stands")
+    return tmp_path
+
+
+def edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(before) == 1, before
+    path.write_text(text.replace(before, after), "utf-8")
+
+
+def without_reference(project: Path) -> None:
+    """Add the recipe ``two``: the embedded one, but only base and tuned are evaluated."""
+    values = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
+    del values["evaluate"]["models"]["reference"]
+    (project / "recipes" / "two.yaml").write_text(yaml.safe_dump(values), "utf-8")
+
+
+def evaluated(project: Path, name: str) -> list[Path]:
+    """Write what an evaluation writes, and record it in dvc.lock."""
+    lock = project / "dvc.lock"
+    stages: dict[str, Any] = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
+    paths = [
+        project / f"data/predictions/{name}.parquet",
+        project / f"metrics/{name}.json",
+        project / f"metrics/plots/confusion_{name}.csv",
+    ]
+    outs = []
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name} in {path.name}")
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        outs.append({"path": path.relative_to(project).as_posix(), "md5": md5})
+    stages[f"evaluate@{name}"] = {"cmd": "python", "outs": outs}
+    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    return paths
+
+
+def test_the_list_shows_task_models_and_method(project: Path) -> None:
+    header, full, embedded = (line.split("  ") for line in listing().splitlines())
+    assert header[0] == "recipe"
+    assert [cell.strip() for cell in full if cell] == [
+        "melanoma", "melanoma", "gemma-3-4b-it, medgemma-4b-it", "QLoRA, rank 32",
+    ]  # fmt: skip
+    assert [cell.strip() for cell in embedded if cell] == [
+        "embedded/melanoma", "melanoma", "tiny gemma3", "QLoRA, rank 16",
+    ]  # fmt: skip
+    (project / "recipes" / "broken.yaml").write_text("task: melanoma\n")
+    assert "not valid: python -m tools.recipe use broken says why" in listing()
+
+
+def test_the_list_says_what_is_in_use(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([])
+    assert capsys.readouterr().out.endswith("\n\nparams.yaml is embedded/melanoma.\n")
+    edit(project / "params.yaml", "  r: 16\n", "  r: 24  # more\n")
+    said = in_use()
+    assert said.startswith("params.yaml is edited; it differs from embedded/melanoma in\n")
+    assert said.splitlines()[1].split() == ["lora", "r:", "16", "→", "24"]
+    (project / "params.yaml").unlink()
+    assert "There is no params.yaml" in in_use()
+
+
+def test_switching_says_what_changes_and_how_to_return(project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    said = use("melanoma")
+    assert said.startswith("params.yaml is now melanoma.\n")
+    assert "learning_rate: 0.002 → 0.00002;" in said
+    assert "source: embedded → files" in said
+    assert "weight_decay" not in said, "what stays is not listed"
+    assert said.endswith("Back: python -m tools.recipe use embedded/melanoma")
+    assert (project / "params.yaml").read_bytes() == (
+        project / "recipes/melanoma.yaml"
+    ).read_bytes()
+    use("recipes/embedded/melanoma.yaml")
+    assert (project / "params.yaml").read_bytes() == before
+    assert use("embedded/melanoma") == "params.yaml is embedded/melanoma already."
+    assert not (project / "recipes" / "mine").exists(), "nothing was edited, nothing to keep"
+
+
+def test_an_edited_file_is_kept_and_comes_back(project: Path) -> None:
+    kept = []
+    for rank in ("24", "48"):
+        edit(project / "params.yaml", "  r: 16\n", f"  r: {rank}\n")
+        kept.append((project / "params.yaml").read_bytes())
+        said = use("melanoma")
+        assert f"recipes/mine/params-{len(kept)}.yaml" in said
+        assert f"Back: python -m tools.recipe use mine/params-{len(kept)}" in said
+        use("embedded/melanoma")
+    for number, content in enumerate(kept, start=1):
+        use(f"mine/params-{number}")
+        assert (project / "params.yaml").read_bytes() == content
+    use("melanoma")  # kept already: no third copy
+    assert len(list((project / "recipes" / "mine").iterdir())) == 2
+    assert "mine/params-2" in listing()
+
+
+def test_a_comment_alone_is_kept_too(project: Path) -> None:
+    edit(project / "params.yaml", "  r: 16\n", "  r: 16  # do not forget\n")
+    use("melanoma")
+    assert "do not forget" in (project / "recipes/mine/params-1.yaml").read_text("utf-8")
+
+
+def test_even_a_broken_edit_is_kept(project: Path) -> None:
+    (project / "params.yaml").write_text("lora: [unclosed", "utf-8")
+    use("melanoma")
+    assert (project / "recipes/mine/params-1.yaml").read_text("utf-8") == "lora: [unclosed"
+
+
+def test_a_committed_edit_needs_no_copy(project: Path) -> None:
+    edit(project / "params.yaml", "  r: 16\n", "  r: 24\n")
+    git("commit", "--quiet", "--all", "-m", "Another rank")
+    assert use("melanoma").endswith("Back: git checkout HEAD -- params.yaml")
+    assert not (project / "recipes" / "mine").exists()
+
+
+def test_it_works_without_git_and_without_a_params_file(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    edit(project / "params.yaml", "  r: 16\n", "  r: 24\n")
+    assert "recipes/mine/params-1.yaml" in use("melanoma")
+    (project / "params.yaml").unlink()
+    assert use("embedded/melanoma") == "params.yaml is now embedded/melanoma."
+    assert in_use() == "params.yaml is embedded/melanoma."
+
+
+def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:
+    with pytest.raises(VerdictError, match=r"no recipe 'melanom' in recipes/; did you mean mel"):
+        use("melanom")
+    with pytest.raises(VerdictError, match=r"it has melanoma, embedded/melanoma"):
+        use("../../x")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("  r: 32\n", "  r: many\n", r"recipes/melanoma\.yaml has 1 problem:\n  lora\.r: 'many'"),
+        ("    positive_share: 0.30\n", "    share: 0.30\n",
+         r"recipes/melanoma\.yaml has 2 problems:\n.*fetch\.embedded\.positive_share: missing"),
+        ("dataset: {}\n", "dataset: {fold: 1}\n",
+         r"recipes/melanoma\.yaml has 1 problem:\n  dataset\.fold: unknown key"),
+        ("task: melanoma\n", "task: lesions\n", r"recipes/melanoma\.yaml: task is 'lesions'"),
+        ("    duplicates:\n", "    doubles:\n",
+         r"recipes/melanoma\.yaml: fetch\.files has .*doubles, but .* exactly .*duplicates"),
+    ],
+)  # fmt: skip
+def test_an_invalid_recipe_changes_nothing(
+    project: Path, before: str, after: str, said: str
+) -> None:
+    edit(project / "recipes/melanoma.yaml", before, after)
+    edit(project / "params.yaml", "  r: 16\n", "  r: 24\n")
+    content = (project / "params.yaml").read_bytes()
+    with pytest.raises(VerdictError, match=said):
+        use("melanoma")
+    assert (project / "params.yaml").read_bytes() == content
+    assert not (project / "recipes" / "mine").exists()
+
+
+def test_check_is_quiet_or_says_the_problem(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["check"])
+    assert capsys.readouterr().out == ""
+    edit(project / "params.yaml", "    images: 1500\n", "    images: 15\n")
+    with pytest.raises(SystemExit, match=r"params\.yaml has 1 problem:\n  fetch\.embedded\.im"):
+        main(["check"])
+
+
+def test_what_no_model_of_the_new_recipe_wrote_is_removed(project: Path) -> None:
+    without_reference(project)
+    kept = [path for name in ("base", "tuned") for path in evaluated(project, name)]
+    stale = evaluated(project, "reference")
+    other = project / "metrics" / "train.json"
+    other.write_text("{}")
+    said = use("two").replace("\n", " ")
+    for path in stale:
+        assert not path.exists()
+        assert path.relative_to(project).as_posix() in said
+    assert "run `dvc repro`, and they are here again" in said
+    assert "or in git" not in said
+    assert all(path.exists() for path in [*kept, other])
+
+
+def test_metrics_of_a_former_run_that_git_has_may_go(project: Path) -> None:
+    without_reference(project)
+    paths = evaluated(project, "reference")
+    git("add", "--all")
+    git("commit", "--quiet", "-m", "A run")
+    (project / "dvc.lock").unlink()
+    assert "They are in DVC's cache or in git" in use("two").replace("\n", " ")
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_what_could_not_be_brought_back_stops_the_switch(project: Path, number: int) -> None:
+    without_reference(project)
+    paths = evaluated(project, "reference")
+    paths[number].write_text("another run")
+    edit(project / "params.yaml", "  r: 16\n", "  r: 24\n")
+    content = (project / "params.yaml").read_bytes()
+    with pytest.raises(VerdictError, match=rf"{paths[number].name} belongs to a model that two "):
+        use("two")
+    assert (project / "params.yaml").read_bytes() == content
+    assert all(path.exists() for path in paths)
+    assert not (project / "recipes" / "mine").exists()
+
+
+def test_predictions_unknown_to_dvc_stop_the_switch(project: Path) -> None:
+    path = project / "data/predictions/mine.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_text("by hand")
+    with pytest.raises(VerdictError, match=r"data/predictions/mine\.parquet belongs to a model"):
+        use("melanoma")
+    assert path.exists()
+
+
+def test_differences_name_new_and_gone_keys() -> None:
+    old = {"a": {"b": 1, "c": [1]}, "gone": {"x": True}, "same": {}}
+    new = {"a": {"b": 1.0e-5, "c": [1]}, "same": {}, "fresh": {"y": "t" * 50}}
+    assert differences(old, new) == [
+        ("a.b", "1", "0.00001"),
+        ("fresh.y", "(none)", "t" * 39 + "…"),
+        ("gone.x", "true", "(none)"),
+    ]
+
+
+def test_every_recipe_of_the_project_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    for path in [Path("params.yaml"), *recipes().values()]:
+        validate(path)

@@ -1,0 +1,195 @@
+"""Make a task of one's own from a folder of images and a CSV file, ready to run.
+
+    python -m tools.new_task NAME --images DIR --table labels.csv \\
+        --id image_id --label diagnosis --group patient_id --out data/NAME
+
+writes one module, verdict/tasks/NAME/__init__.py, and two recipes: recipes/NAME.yaml with your
+images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand-in for them.
+--label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
+or at least the lesion. Give the column of --id again where each image stands for itself.
+
+    python -m tools.new_task NAME
+
+writes the same with three made-up labels, as an example to be edited.
+"""
+
+import argparse
+import ast
+import json
+import keyword
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tools.new_task import template
+from tools.new_task.labels import Wording, count_labels, fewest_groups, word
+from tools.new_task.recipes import BASE, derive
+from tools.packing import read_rows, write_images
+from verdict.errors import VerdictError
+from verdict.files import replacing, write_csv
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+#: Where the example's files are looked for until its recipe says otherwise.
+_EXAMPLE_FOLDER = "data/{name}"
+#: The shares of the recipe that others are derived from are in twentieths.
+_FOLDS = 20
+
+
+def places(name: str) -> tuple[Path, Path, Path]:
+    """Return where the module and both recipes of a new task belong.
+
+    Raises:
+        VerdictError: the name is no identifier, or one of them is there already.
+    """
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise VerdictError(
+            f"{name!r} cannot name a task: use lower-case letters, digits and underscores, a "
+            "letter first, and no word of Python's own."
+        )
+    module = Path("verdict/tasks") / name / "__init__.py"
+    recipes = Path(f"recipes/{name}.yaml"), Path(f"recipes/embedded/{name}.yaml")
+    for path in (module.parent, *recipes):
+        if path.exists():
+            raise VerdictError(f"{path} is there already; choose another name, or remove it first.")
+    return module, *recipes
+
+
+def pack(
+    images: Path, table: Path, columns: Mapping[str, str | None], out: Path
+) -> tuple[Wording, int]:
+    """Write the images as a ZIP and their labels as a table into ``out``; print how many.
+
+    Returns:
+        The words for the labels, and the number of groups of the label with the fewest.
+
+    Raises:
+        VerdictError: the table or an image is not as it should be; the message names the line or
+            the file.
+    """
+    targets = {key: out / name for key, name in template.FILES.items()}
+    for path in targets.values():
+        if path.exists():
+            raise VerdictError(f"{path} is there already; name another folder by --out.")
+    label, group = columns["label"], columns["group"]
+    assert label is not None, "asked for"
+    assert group is not None, "asked for"
+    rows = sorted(read_rows(images, table, columns), key=lambda row: row.id)
+    counts, fewest = count_labels(rows, label), fewest_groups(rows, label, group)
+    write_images(targets["images"], "images", {row.id: row.path for row in rows})
+    write_csv(
+        targets["table"],
+        (template.ID, template.LABEL, template.GROUP),
+        [(row.id, row.cells[label], row.cells[group]) for row in rows],
+    )
+    groups = len({row.cells[group] for row in rows})
+    print(
+        f"Packed {len(rows):,} images of {groups:,} groups into {out}: "
+        + ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
+    )
+    return word(counts), fewest
+
+
+def module_text(name: str, labels: Mapping[str, str]) -> str:
+    """Return the template's text with another title and other labels."""
+    lines = Path(template.__file__).read_text(encoding="utf-8").splitlines()
+    tree = ast.parse("\n".join(lines))
+    title, constant = (
+        tree.body[0],
+        next(
+            node
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LABELS"
+        ),
+    )
+    entries = [
+        f"    {json.dumps(cell, ensure_ascii=False)}: {json.dumps(named)},"
+        for cell, named in labels.items()
+    ]
+    lines[constant.lineno - 1 : constant.end_lineno] = ["LABELS = {", *entries, "}"]
+    lines[title.lineno - 1 : title.end_lineno] = [
+        f'"""The {name} data: images in a ZIP, and a CSV file with one row an image."""'
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
+    module, recipe, embedded = map(str, written)
+    wrote = {
+        module: "how the table is read, and a synthetic stand-in for the images",
+        recipe: "the recipe for your images" if out else "the recipe for real images",
+        embedded: "the recipe for the stand-in",
+    }
+    steps = {
+        f"make repro recipe=embedded/{name}": "the stand-in: does everything run?",
+        f"make repro recipe={name}": "the real images, still with the tiny model",
+    }
+    width = max(len(text) for text in (*wrote, *steps)) + 2
+    lines = ["Wrote", *(f"  {path.ljust(width)}{what}" for path, what in wrote.items()), "Next"]
+    if out is None:
+        lines += [
+            f"  edit {module}: FILES, the columns, LABELS",
+            "  edit both recipes: fetch.files, format.prompt, format.answers",
+        ]
+    else:
+        lines.append(f"  read the question in {recipe} (format.prompt), and word it better")
+    lines += [f"  {command.ljust(width)}{what}" for command, what in steps.items()]
+    lines.append("  then name a real model: the recipe's first comment says how")
+    if out and not out.is_absolute():
+        lines.append(
+            f"If the images must not be published, put /{out.as_posix()}/ into .gitignore now."
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, write the task, and say what to do next."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.new_task",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="such as fundus or chest_xray")
+    needed = {
+        "images": parser.add_argument("--images", type=Path, help="folder of images"),
+        "table": parser.add_argument("--table", type=Path, help="CSV file, one row an image"),
+        "id": parser.add_argument("--id", metavar="COLUMN", help="unique name of the image"),
+        "label": parser.add_argument("--label", metavar="COLUMN", help="what the image shows"),
+        "group": parser.add_argument("--group", metavar="COLUMN", help="patient, or lesion"),
+        "out": parser.add_argument("--out", type=Path, help="folder to pack the images into"),
+    }
+    parser.add_argument("--file", metavar="COLUMN", help="path in --images; without it: ID.*")
+    options = parser.parse_args(arguments)
+    given = [key for key in (*needed, "file") if getattr(options, key) is not None]
+    if given and (missing := [key for key in needed if key not in given]):
+        parser.error(f"--{given[0]} is given, then --{', --'.join(missing)} must be, too")
+    try:
+        paths = places(options.name)
+        if given:
+            columns = {key: getattr(options, key) for key in ("id", "label", "group", "file")}
+            wording, fewest = pack(options.images, options.table, columns, options.out)
+            folder = options.out.as_posix()
+        else:
+            wording, fewest = word(dict.fromkeys(template.LABELS, 1)), _FOLDS
+            folder = _EXAMPLE_FOLDER.format(name=options.name)
+        addresses = {key: f"{folder}/{file}" for key, file in template.FILES.items()}
+        base = Path(BASE).read_text(encoding="utf-8")
+        texts = (
+            module_text(options.name, wording.names),
+            derive(base, options.name, wording, addresses, "files", quarters=fewest < _FOLDS),
+            derive(base, options.name, wording, addresses, "embedded"),
+        )
+        for path, text in zip(paths, texts, strict=True):
+            _write(path, text)
+    except VerdictError as error:
+        sys.exit(f"new_task: {error}")
+    print(_next_steps(options.name, paths, options.out))
+
+
+if __name__ == "__main__":
+    main()

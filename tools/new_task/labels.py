@@ -1,0 +1,123 @@
+"""Words for the labels of a table: their names in params.yaml, the question, and the answers."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tools.packing import Row
+from verdict.answers.parse import parse_answer
+from verdict.errors import VerdictError
+from verdict.records.conversations import Answers
+
+#: More different cells than this are hardly labels, and their list would not fit a prompt.
+MOST = 40
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a task speaks of its labels.
+
+    Attributes:
+        names: the name in params.yaml by the cell of the table.
+        answers: the answer by that name.
+        prompt: the question, with all answers listed.
+        positive: the rarer one of two labels; None for more.
+    """
+
+    names: dict[str, str]
+    answers: dict[str, str]
+    prompt: str
+    positive: str | None
+
+
+def count_labels(rows: Sequence[Row], column: str) -> Counter[str]:
+    """Count the rows of each label.
+
+    Raises:
+        VerdictError: an empty label, two that differ in upper and lower case alone, or fewer than
+            2 or more than ``MOST`` different ones.
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, tuple[str, str]] = {}  # spelling and place, by the label in lower case
+    for row in rows:
+        label = row.cells[column]
+        if not label:
+            raise VerdictError(
+                f"{row.where}: {column} of {row.id} is empty. Give it a label, or remove the row."
+            )
+        spelling, place = first.setdefault(label.casefold(), (label, row.where))
+        if spelling != label:
+            raise VerdictError(
+                f"{row.where}: {column} of {row.id} is {label!r}, but {spelling!r} in {place}. "
+                "Write a label in one way."
+            )
+        counts[label] += 1
+    if not 2 <= len(counts) <= MOST:
+        raise VerdictError(
+            f"The column {column!r} holds {len(counts)} different label"
+            f"{'' if len(counts) == 1 else 's'}; from 2 to {MOST} are expected. "
+            "Does --label name the right column?"
+        )
+    return counts
+
+
+def fewest_groups(rows: Sequence[Row], label: str, group: str) -> int:
+    """Return how many groups the label has that has the fewest; ``label``, ``group``: columns.
+
+    Raises:
+        VerdictError: fewer than one for each of training, validation and test.
+    """
+    groups: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        groups[row.cells[label]].add(row.cells[group])
+    rarest = min(sorted(groups), key=lambda name: len(groups[name]))
+    fewest = len(groups[rarest])
+    if fewest < 3:
+        raise VerdictError(
+            f"The label {rarest!r} has images of only {fewest} of the groups in {group!r}; "
+            "training, validation and test need one each. Add images, or merge labels."
+        )
+    return fewest
+
+
+def word(counts: Mapping[str, int]) -> Wording:
+    """Find the words for labels, given how many rows each has."""
+    labels = sorted(counts)
+    names = _names(labels)
+    answers = {name: label for label, name in names.items()}
+    if not _can_be_told_apart(answers):
+        # Such as "benign" and "not benign": a number before each makes it unlike the others.
+        answers = {name: f"{i}: {label}" for i, (name, label) in enumerate(answers.items())}
+    positive = min(labels, key=lambda label: counts[label]) if len(labels) == 2 else None
+    return Wording(
+        names,
+        answers,
+        f"What does this image show? Answer with one of these: {'; '.join(answers.values())}.",
+        names[positive] if positive else None,
+    )
+
+
+def _names(labels: Iterable[str]) -> dict[str, str]:
+    """Return a name for each label: lower-case letters, digits and underscores."""
+    names: dict[str, str] = {}
+    for label in labels:
+        ascii_ = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+        name = re.sub(r"[^a-z0-9]+", "_", ascii_.lower()).strip("_")
+        if not name or not name[0].isalpha():
+            name = f"label_{name}".rstrip("_")
+        base, number = name, 1
+        while name in names.values():
+            number += 1
+            name = f"{base}_{number}"
+        names[label] = name
+    return names
+
+
+def _can_be_told_apart(answers: dict[str, str]) -> bool:
+    """Say whether the parser finds each answer, and no other, in the answer itself."""
+    if not all(re.search(r"\w", answer) for answer in answers.values()):
+        return False
+    candidates = Answers(answers, positive=None)
+    return all(parse_answer(text, candidates).label == name for name, text in answers.items())

@@ -1,0 +1,214 @@
+"""Read somebody's folder of images and CSV file, and pack the images into a ZIP.
+
+What ``tools.pack_isic`` and ``tools.new_task`` share. The same input gives the same bytes.
+"""
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from verdict.errors import VerdictError
+from verdict.files import replacing
+from verdict.progress import progress
+from verdict.records.archive import IMAGE_SUFFIXES
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from some cameras
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table and its image.
+
+    Attributes:
+        where: file and line, for messages.
+        id: what names the image; safe as a file name.
+        cells: by column, without surrounding space.
+        path: the image's file.
+    """
+
+    where: str
+    id: str
+    cells: dict[str, str]
+    path: Path
+
+
+def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> list[Row]:
+    """Read a table with one row an image, and find the images.
+
+    Args:
+        images: the folder of images.
+        table: a CSV file in UTF-8 with a header.
+        columns: the table's column by the option that names it: ``id`` and ``group`` at least;
+            with ``file``, an image is that cell's path in ``images``, else ``<id>.*``.
+
+    Raises:
+        VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
+            rows; the message names the line.
+    """
+    id_column, group_column = columns["id"], columns["group"]
+    assert id_column is not None, "asked of every caller"
+    assert group_column is not None, "asked of every caller"
+    file_column = columns.get("file")
+    finder = _Finder(images)
+    rows = []
+    lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
+    for line, cells in _table_rows(table, columns):
+        where, name = f"{table} line {line}", cells[id_column]
+        if not _SAFE_ID.fullmatch(name):
+            raise VerdictError(
+                f"{where}: the id {name!r} cannot name a file in the archive; use letters, digits, "
+                "'_', '-' and '.' alone."
+            )
+        if not cells[group_column]:
+            raise VerdictError(
+                f"{where}: {group_column} of {name} is empty. Without a group, images of one "
+                "patient could end up in two splits; give it one."
+            )
+        if name.lower() in lines:
+            raise VerdictError(
+                f"{where}: {name} stands in line {lines[name.lower()]} already (upper and lower "
+                "case count as the same). Each image needs an id of its own; remove one row."
+            )
+        lines[name.lower()] = line
+        path = finder.find(where, name, cells[file_column] if file_column else None)
+        rows.append(Row(where, name, cells, path))
+    if not rows:
+        raise VerdictError(f"{table} has no rows below its header; expected one for each image.")
+    return rows
+
+
+def write_images(path: Path, folder: str, images: Mapping[str, Path]) -> list[list[str]]:
+    """Pack images into a ZIP as ``<folder>/<id>.jpg``, sorted by id.
+
+    JPEG files are copied byte for byte, other formats are converted.
+
+    Returns:
+        The ids of byte-identical images, in groups of two or more.
+
+    Raises:
+        VerdictError: a file does not decode; the message names it, and no ZIP is left.
+    """
+    identical: dict[str, list[str]] = defaultdict(list)
+    with (
+        replacing(path) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive,
+        progress("pack", total=len(images), unit="images") as bar,
+    ):
+        for name, image in sorted(images.items()):
+            data = _as_jpeg(image)
+            # A fixed date and system: the archive depends on nothing but its images.
+            member = zipfile.ZipInfo(f"{folder}/{name}.jpg", date_time=(1980, 1, 1, 0, 0, 0))
+            member.create_system = 3
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, data)
+            identical[hashlib.sha256(data).hexdigest()].append(name)
+            bar.advance()
+    return [names for names in identical.values() if len(names) > 1]
+
+
+def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Write the given columns of ``rows`` as CSV with CRLF line ends."""
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", lineterminator="\r\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _table_rows(
+    table: Path, columns: Mapping[str, str | None]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            for option, name in columns.items():
+                if name is not None and name not in header:
+                    raise VerdictError(
+                        f"{table} has no column {name!r} (--{option}); it has {', '.join(header)}."
+                    )
+            for row in reader:
+                if None in row or None in row.values():
+                    raise VerdictError(
+                        f"{table} line {reader.line_num} has more or fewer cells than the header's "
+                        f"{len(header)}; mend the line."
+                    )
+                yield reader.line_num, {key: value.strip() for key, value in row.items()}
+    except OSError as error:
+        raise VerdictError(f"{table} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise VerdictError(f"{table} is no CSV file in UTF-8: {error}. Save it as one.") from None
+
+
+class _Finder:
+    """Finds the file of a row in a folder that is listed once."""
+
+    def __init__(self, folder: Path):
+        if not folder.is_dir():
+            raise VerdictError(f"{folder} is not a folder; --images expects the folder of images.")
+        self._folder = folder
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                self._by_stem[path.stem].append(path)
+
+    def find(self, where: str, name: str, cell: str | None) -> Path:
+        """Return the row's file: as its ``--file`` cell says, or by its id."""
+        if cell is not None:
+            candidates = [self._folder / cell, self._folder / Path(cell).name]
+            found = [path for path in candidates if path.is_file()][:1]
+            wanted = cell or "(an empty cell)"
+        else:
+            found = self._by_stem[name]
+            wanted = f"{name}.*"
+        if not found:
+            raise VerdictError(
+                f"{where}: there is no image {wanted} in {self._folder} "
+                f"({', '.join(sorted(IMAGE_SUFFIXES))}). Add it, or remove the row."
+            )
+        if len(found) > 1:
+            raise VerdictError(
+                f"{where}: {name} has several images, {' and '.join(path.name for path in found)}. "
+                "Keep one, or name it in a column given by --file."
+            )
+        return found[0]
+
+
+def _as_jpeg(path: Path) -> bytes:
+    """Return the bytes of a JPEG file as they are, or those of another format converted.
+
+    Every image is decoded, so that a damaged one is noticed here.
+    """
+    try:
+        data = path.read_bytes()
+        image: Image.Image = Image.open(io.BytesIO(data))
+        is_jpeg = image.format in _JPEG_FORMATS
+        if is_jpeg:
+            image.draft("RGB", (1, 1))  # as small as the decoder can: it still reads every byte
+        image.load()
+    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise VerdictError(
+            f"{path} is no image that can be read: {error}. Replace it, or remove its row."
+        ) from None
+    if is_jpeg:
+        return data
+    if getattr(image, "n_frames", 1) > 1 or image.mode.startswith("I") or image.mode == "F":
+        raise VerdictError(
+            f"{path} holds several images, or pixels whose brightness range is not known (mode "
+            f"{image.mode}). Convert it to one image of 8 bits a channel first."
+        )
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.has_transparency_data:  # laid on black, as the pipeline does
+        layers = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layers.size, (0, 0, 0, 255)), layers)
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()

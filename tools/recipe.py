@@ -1,0 +1,284 @@
+"""Choose a recipe: list them, switch params.yaml to one, or check params.yaml.
+
+    python -m tools.recipe                       list the recipes, and say which one is in use
+    python -m tools.recipe use embedded/melanoma switch to it (make repro recipe=… does it too)
+    python -m tools.recipe check                 check params.yaml; says nothing if it is valid
+
+Switching loses nothing: an edited params.yaml is first kept under recipes/mine/, and from there it
+can be used like any other recipe.
+"""
+
+import argparse
+import difflib
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.leftovers import Leftover, leftovers
+from verdict.errors import VerdictError
+from verdict.files import replacing
+from verdict.params import EMBEDDED, Params
+from verdict.params_file import PARAMS_FILE, check_section, read_params
+from verdict.tasks import load_task
+
+RECIPES = Path("recipes")
+#: Where edited params files are kept.
+MINE = RECIPES / "mine"
+
+#: A key with its old and new value, as they are shown.
+Change = tuple[str, str, str]
+_ABSENT = "(none)"
+_WIDTH = 100  # characters in a line
+_LONGEST_VALUE = 40  # characters
+
+
+def recipes() -> dict[str, Path]:
+    """Return the params file of each recipe by its name, such as ``embedded/melanoma``."""
+    folders = (RECIPES, RECIPES / "embedded", MINE)
+    paths = [
+        path
+        for folder in folders
+        for path in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)
+    ]
+    return {path.relative_to(RECIPES).with_suffix("").as_posix(): path for path in paths}
+
+
+def validate(path: Path) -> Params:
+    """Check a whole params file, the options that its task defines included.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
+    params = read_params(path)
+    task = load_task(params.task, path)
+    check_section(task.Options, params.dataset, "dataset", path)
+    check_section(task.Embedded, params.fetch.embedded, "fetch.embedded", path)
+    if params.fetch.source == "files" and params.fetch.files.keys() != task.FILES.keys():
+        raise VerdictError(
+            f"{path}: fetch.files has {', '.join(params.fetch.files) or 'nothing'}, but the "
+            f"{params.task} task needs exactly {', '.join(task.FILES)}"
+        )
+    return params
+
+
+def use(name: str) -> str:
+    """Make a recipe the params.yaml in use, and return what was done, for a person.
+
+    An edited params.yaml is kept first. Then what the former recipe left for models that this one
+    does not evaluate is removed: DVC would take it for this recipe's, since ``compare`` depends on
+    the whole folder of predictions.
+
+    Raises:
+        VerdictError: there is no such recipe, it is not valid, or something of the former recipe
+            could not be brought back; nothing has been changed then.
+    """
+    path = find(name)
+    params = validate(path)
+    name = path.relative_to(RECIPES).with_suffix("").as_posix()
+    old = PARAMS_FILE.read_bytes() if PARAMS_FILE.exists() else b""
+    new = path.read_bytes()
+    stale = leftovers(params.evaluate.models, name)
+
+    said = [f"params.yaml is {name} already." if old == new else f"params.yaml is now {name}."]
+    if old and old != new:
+        said += describe(differences(_values(old), _values(new)))
+        said.append(_kept(old))
+    for leftover in stale:
+        leftover.path.unlink()
+    if stale:
+        said.append(_removed(stale, name))
+    if old != new:
+        with replacing(PARAMS_FILE) as partial:
+            partial.write_bytes(new)
+    return "\n".join(said)
+
+
+def find(name: str) -> Path:
+    """Return the params file of a recipe; ``recipes/NAME.yaml`` is understood, too."""
+    known = recipes()
+    short = name.removeprefix(f"{RECIPES.as_posix()}/").removesuffix(".yaml")
+    if short not in known:
+        close = difflib.get_close_matches(short, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+        raise VerdictError(f"there is no recipe {name!r} in {RECIPES}/; {hint}")
+    return known[short]
+
+
+def _kept(old: bytes) -> str:
+    """Keep the former params.yaml if it is nowhere else, and say how to get it back."""
+    same = [name for name, path in recipes().items() if path.read_bytes() == old]
+    if same:
+        return f"Back: python -m tools.recipe use {same[0]}"
+    if old == _committed():
+        return f"Back: git checkout HEAD -- {PARAMS_FILE}"
+    place = next(place for n in count(1) if not (place := MINE / f"params-{n}.yaml").exists())
+    with replacing(place) as partial:
+        partial.write_bytes(old)
+    return (
+        f"Your edited params.yaml is kept as {place} (commit it, if it is worth keeping).\n"
+        f"Back: python -m tools.recipe use mine/{place.stem}"
+    )
+
+
+def _committed() -> bytes | None:
+    """Return params.yaml as the last commit has it; None without git or without a commit."""
+    try:
+        shown = subprocess.run(["git", "show", f"HEAD:./{PARAMS_FILE}"], capture_output=True)
+    except FileNotFoundError:
+        return None
+    return shown.stdout if shown.returncode == 0 else None
+
+
+def _removed(stale: Sequence[Leftover], name: str) -> str:
+    text = (
+        f"Removed, since {name} does not evaluate these models: "
+        f"{', '.join(str(leftover.path) for leftover in stale)}. They are in DVC's cache"
+        f"{' or in git' if any(leftover.committed for leftover in stale) else ''}: switch back and "
+        "run `dvc repro`, and they are here again."
+    )
+    return "\n".join(textwrap.wrap(text, _WIDTH, break_on_hyphens=False))
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Return the keys whose values differ, in the order of ``new``, then those that are gone."""
+    before, after = _flat(old), _flat(new)
+    return [
+        (key, _shown(before.get(key, _ABSENT)), _shown(after.get(key, _ABSENT)))
+        for key in [*after, *(key for key in before if key not in after)]
+        if key not in before or key not in after or before[key] != after[key]
+    ]
+
+
+def describe(changes: Iterable[Change]) -> list[str]:
+    """Return the changes as lines, one paragraph for each section of params.yaml."""
+    lines = []
+    sections: dict[str, list[str]] = {}
+    for key, old, new in changes:
+        section, _, rest = key.partition(".")
+        sections.setdefault(section, []).append(f"{rest or key}: {old} → {new}")
+    for section, shown in sections.items():
+        wrapped = textwrap.wrap(
+            # A change is not broken: its spaces are others while the text is wrapped.
+            "; ".join(change.replace(" ", "\N{NO-BREAK SPACE}") for change in shown),
+            _WIDTH,
+            initial_indent=f"  {section:<16}",
+            subsequent_indent=" " * 18,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        lines += [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
+    return lines
+
+
+def _flat(values: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(values, Mapping) or not values:
+        return {path: values} if path else {}
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if value is _ABSENT:
+        return _ABSENT
+    if isinstance(value, float):
+        return f"{Decimal(repr(value)):f}"  # 0.00002: YAML reads 2e-05 as text
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
+    text = text.removesuffix("\n...\n").strip()
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _values(content: bytes) -> dict[str, Any]:
+    """Return a params file's values; none if it cannot be read, since it may be a broken edit."""
+    try:
+        values = yaml.safe_load(content)
+    except yaml.YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def in_use() -> str:
+    """Say which recipe params.yaml is, or in what it differs from the one that it is nearest to."""
+    if not PARAMS_FILE.exists():
+        return "There is no params.yaml; python -m tools.recipe use NAME makes it."
+    values = _values(PARAMS_FILE.read_bytes())
+    found = {
+        name: differences(_values(path.read_bytes()), values) for name, path in recipes().items()
+    }
+    nearest = min(found, key=lambda name: len(found[name]))
+    if not found[nearest]:
+        return f"params.yaml is {nearest}."
+    return "\n".join(
+        [f"params.yaml is edited; it differs from {nearest} in", *describe(found[nearest])]
+    )
+
+
+def listing() -> str:
+    """Return a line for each recipe: its name, task, models and method."""
+    rows = [("recipe", "task", "models", "method")]
+    for name, path in recipes().items():
+        try:
+            params = read_params(path)
+        except VerdictError:
+            rows.append((name, f"not valid: python -m tools.recipe use {name} says why", "", ""))
+        else:
+            rows.append((name, params.task, _models(params), _method(params)))
+    widths = [max(len(row[i]) for row in rows if row[3]) for i in range(3)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _models(params: Params) -> str:
+    names = (
+        f"tiny {model.embedded.architecture}"
+        if model.name == EMBEDDED
+        else model.name.partition("/")[2]
+        for model in params.models.values()
+    )
+    return ", ".join(dict.fromkeys(names))
+
+
+def _method(params: Params) -> str:
+    if params.train.method == "full":
+        method = "every weight"
+    else:
+        kind = "DoRA" if params.lora.use_dora else "LoRA"
+        quantized = "Q" if params.quantization.load_in_4bit else ""
+        method = f"{quantized}{kind}, rank {params.lora.r}"
+    return method + (", classifier" if params.model.task == "classify" else "")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.recipe",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="use, check")
+    switch = commands.add_parser("use", help="switch params.yaml to a recipe")
+    switch.add_argument("name", metavar="NAME", help="such as melanoma or embedded/melanoma")
+    commands.add_parser("check", help="check params.yaml")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "use":
+            print(use(chosen.name))
+        elif chosen.command == "check":
+            validate(PARAMS_FILE)
+        else:
+            print(f"{listing()}\n\n{in_use()}")
+    except VerdictError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
