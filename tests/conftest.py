@@ -22,6 +22,8 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 #: What takes longest comes last; the rest before it, in its usual order.
 SLOW = (
     "tests/answers/test_answers.py",
+    # Ten minutes in one process: it starts before the rest of its folder, beside the models' tests.
+    "tests/pipeline/test_recipes.py",
     "tests/models/",
     "tests/benchmarks/",
     "tests/tracking/",
@@ -39,9 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> int:
         place = item.nodeid
-        return max((i + 1 for i, start in enumerate(SLOW) if place.startswith(start)), default=0)
+        return next((i + 1 for i, start in enumerate(SLOW) if place.startswith(start)), 0)
 
     items.sort(key=rank)
+    for item in items:
+        # Their fixtures are made once; files that share one name their group themselves.
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,56 @@
+"""Switching between two recipes and back: models are neither trained nor asked a second time."""
+
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import SMALL, Project, ran
+
+
+@pytest.fixture(scope="module")
+def project(clone: Callable[[str], Project]) -> Project:
+    """Recipe ``one`` (small) after its run; ``two`` is the same with one model fewer to compare."""
+    project = clone("recipes")
+    base = {"model": "models/base", "adapter": "models/base/config.json"}
+    project.edit({**SMALL, ("evaluate", "models", "reference"): base})
+    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    del values["models"]["reference"]
+    one = yaml.safe_dump(values, sort_keys=False)
+    del values["evaluate"]["models"]["reference"]
+    two = yaml.safe_dump(values, sort_keys=False)
+    for path, text in (("recipes/one.yaml", one), ("recipes/two.yaml", two), ("params.yaml", one)):
+        (project.root / path).write_text(text, "utf-8")
+    project.dvc("repro")
+    project.commit("Run recipe one")
+    return project
+
+
+def use(project: Project, name: str) -> str:
+    return project.run("python", "-m", "tools.recipe", "use", name).stdout
+
+
+def test_there_and_back_computes_nothing_twice(project: Project) -> None:
+    first = (project.root / "dvc.lock").read_text()
+    said = use(project, "two")
+    assert "models.reference.model: models/base → (none)" in said
+    assert "data/predictions/reference.parquet" in said
+    assert ran(project.dvc("repro")) == ["compare"]
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
+    assert compared["nfiles"] == 2, "compare has seen this recipe's predictions alone"
+    assert not (project.root / "metrics/reference.json").exists()
+
+    assert "data/predictions" not in use(project, "one"), "nothing to remove this way round"
+    # DVC has no run cache for a stage whose outputs are all in git; `compare` takes seconds.
+    assert ran(project.dvc("repro")) == ["compare"]
+    assert (project.root / "dvc.lock").read_text() == first
+    assert project.run("git", "status", "--porcelain").stdout == ""  # all is as committed
+    assert "up to date" in project.dvc("status")
+
+
+def test_make_repro_switches_first(project: Project) -> None:
+    shown = project.run("make", "--dry-run", "repro", "recipe=embedded/melanoma").stdout
+    use_line = "python -m tools.recipe use 'embedded/melanoma'\n"
+    assert use_line + "python -m tools.recipe check\ndvc repro\n" in shown
+    assert "tools.recipe use" not in project.run("make", "--dry-run", "repro").stdout
