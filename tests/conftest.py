@@ -44,10 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i + 1 for i, start in enumerate(SLOW) if place.startswith(start)), 0)
 
     items.sort(key=rank)
-    for item in items:
-        # Their fixtures are made once; files that share one name their group themselves.
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")
