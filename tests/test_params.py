@@ -19,7 +19,7 @@ RECIPES = [
 
 
 #: Mappings that are one value.
-WHOLE = ("files", "answers", "merge")
+WHOLE = ("files", "answers", "merge", "replicates")
 
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -243,6 +243,7 @@ def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
 
 def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, Any]) -> None:
     params["format"]["answers"]["nevus"] = "This is a nevus."
+    params["compare"]["sensitivity"] = None
     with pytest.raises(ValidationError, match="positive must be null with 3 answers"):
         Params.model_validate(params)
     params["format"]["positive"] = None
@@ -251,6 +252,7 @@ def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, 
 
 def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
     params["format"]["answers"] = None
+    params["compare"]["sensitivity"] = None
     with pytest.raises(ValidationError, match="positive must be null where answers is"):
         Params.model_validate(params)
     params["format"]["positive"] = None
@@ -258,3 +260,29 @@ def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
     params["model"]["task"] = "classify"
     with pytest.raises(ValidationError, match="a classifier needs labels"):
         Params.model_validate(params)
+
+
+def test_a_threshold_needs_the_validation_split_and_two_labels(params: dict[str, Any]) -> None:
+    params["evaluate"]["validation"] = False
+    with pytest.raises(ValidationError, match=r"set evaluate\.validation=true"):
+        Params.model_validate(params)
+    params["evaluate"]["validation"] = True
+    params["format"]["answers"]["nevus"] = "This is a nevus."
+    params["format"]["positive"] = None
+    with pytest.raises(ValidationError, match=r"set compare\.sensitivity=null"):
+        Params.model_validate(params)
+
+
+def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any]) -> None:
+    params["train"]["replicates"] = {"tuned_again": params["train"]["seed"]}
+    with pytest.raises(ValidationError, match="repeats a seed"):
+        Params.model_validate(params)
+    params["train"]["replicates"] = {"tuned_again": 7}
+    with pytest.raises(ValidationError, match=r"add tuned_again to evaluate\.models"):
+        Params.model_validate(params)
+    entry = {"model": "models/base", "adapter": "models/adapter"}
+    params["evaluate"]["models"]["tuned_again"] = entry
+    with pytest.raises(ValidationError, match="write models/replicates/tuned_again"):
+        Params.model_validate(params)
+    entry["adapter"] = "models/replicates/tuned_again"
+    assert Params.model_validate(params).train.replicates == {"tuned_again": 7}

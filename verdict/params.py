@@ -134,7 +134,7 @@ class EvaluatedModel(Section):
     """Weights, and what is laid over them: an adapter's folder or the model's own config.json."""
 
     model: Annotated[str, Field(pattern=r"^models/[\w.-]+$")]
-    adapter: Annotated[str, Field(pattern=r"^models/[\w.-]+(/config\.json)?$")]
+    adapter: Annotated[str, Field(pattern=r"^models/([\w.-]+(/config\.json)?|replicates/[\w.-]+)$")]
 
 
 class Evaluate(Section):
@@ -143,6 +143,8 @@ class Evaluate(Section):
     models: Annotated[dict[Name, EvaluatedModel], Field(min_length=1)]
     batch_size: Positive
     max_new_tokens: Positive
+    length_normalization: Literal["none", "tokens"]
+    validation: bool
 
 
 class Compare(Section):
@@ -157,6 +159,8 @@ class Compare(Section):
     merge: dict[Name, Annotated[list[Name], Field(min_length=1)]]
     merge_positive: Name | None
     subgroups: list[Text]
+    #: To be reached on the validation split by a threshold; None: no threshold is chosen.
+    sensitivity: Annotated[float, Field(gt=0, le=1)] | None
 
     @model_validator(mode="after")
     def _merged_labels_agree(self) -> Self:
@@ -180,6 +184,12 @@ class Compare(Section):
         if len(set(self.subgroups)) < len(self.subgroups):
             raise ValueError("subgroups names an attribute twice")
         return self
+
+
+class Report(Section):
+    """The page for people."""
+
+    cases: Annotated[int, Field(ge=0, le=500)]
 
 
 class Reproducibility(Section):
@@ -208,6 +218,7 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     compare: Compare
+    report: Report
     tracking: Tracking
     reproducibility: Reproducibility
 
@@ -222,15 +233,41 @@ class Params(Section):
                     f"evaluate.models.{name}.model is {entry.model}, but models: fetches only "
                     + ", ".join(sorted(known))
                 )
-            if entry.adapter not in ("models/adapter", f"{entry.model}/config.json"):
+            adapters = ["models/adapter", f"{entry.model}/config.json"]
+            if name in self.train.replicates:
+                adapters = [f"models/replicates/{name}"]
+            if entry.adapter not in adapters:
                 raise ValueError(
-                    f"evaluate.models.{name}.adapter is {entry.adapter}; write models/adapter, or "
-                    f"{entry.model}/config.json where there is none"
+                    f"evaluate.models.{name}.adapter is {entry.adapter}; write {adapters[0]}"
+                    + (f", or {adapters[1]} where there is none" if adapters[1:] else "")
+                )
+        for name in self.train.replicates:
+            if name not in self.evaluate.models:
+                raise ValueError(
+                    f"train.replicates.{name} is trained, but not evaluated: add {name} to "
+                    f"evaluate.models, with the adapter models/replicates/{name}"
                 )
         if self.compare.baseline not in self.evaluate.models:
             raise ValueError(
                 f"compare.baseline is {self.compare.baseline!r}, which is not one of "
                 f"evaluate.models: {', '.join(self.evaluate.models)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_threshold_can_be_chosen(self) -> Self:
+        if self.compare.sensitivity is None:
+            return self
+        if self.format.answers is None or len(self.format.answers) != 2:
+            raise ValueError(
+                "compare.sensitivity is about the positive one of two labels, but format.answers "
+                "has not two; set compare.sensitivity=null"
+            )
+        if not self.evaluate.validation:
+            raise ValueError(
+                "compare.sensitivity chooses a threshold on the validation split, but "
+                "evaluate.validation is false; set evaluate.validation=true, or "
+                "compare.sensitivity=null"
             )
         return self
 
