@@ -1,5 +1,6 @@
 """Compare the models on the same records: the verdict, a report and its figures."""
 
+import sys
 from pathlib import Path
 
 from verdict.files import write_json
@@ -8,20 +9,25 @@ from verdict.reproducibility import pin_cpu
 from verdict.stage import run
 
 PREDICTIONS, REPORT = Path("data/predictions"), Path("metrics/report")
-ADAPTER = Path("models/adapter")
 
 
 def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
     from verdict.predictions import read_predictions
+    from verdict.predictions.origin import edited_by_hand
     from verdict.report.write import write_report
     from verdict.statistics.comparison import compare
-    from verdict.tracking.evaluation import record_evaluation
 
+    names, sensitivity = params.evaluate.models, params.compare.sensitivity
+    test = [PREDICTIONS / f"{name}.parquet" for name in names]
+    validation = [PREDICTIONS / "validation" / path.name for path in test if sensitivity]
+    predictions = {path: read_predictions(path) for path in (*test, *validation)}
+    warnings = [warning for path in predictions if (warning := edited_by_hand(path))]
     comparison = compare(
-        [read_predictions(PREDICTIONS / f"{name}.parquet") for name in params.evaluate.models],
+        [predictions[path] for path in test],
         baseline=params.compare.baseline,
+        replicates=list(params.replicates),
         resamples=params.compare.resamples,
         confidence=params.compare.confidence,
         seed=params.compare.seed,
@@ -29,12 +35,16 @@ def main(params: Params) -> None:
         subgroups=params.compare.subgroups,
         merge=params.compare.merge,
         merge_positive=params.compare.merge_positive,
+        sensitivity=sensitivity,
+        validation=[predictions[path] for path in validation],
         synthetic=params.fetch.source == "embedded",
+        warnings=warnings,
     )
     write_json("metrics/compare.json", comparison.headline())
     write_report(REPORT, comparison)
-    record_evaluation(params.tracking, ADAPTER, comparison.flat(), REPORT)
     print(comparison.verdict.sentence)
+    for warning in warnings:
+        print(f"\nWARNING: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":

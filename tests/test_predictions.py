@@ -1,4 +1,6 @@
 import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +43,18 @@ def change(predictions: Predictions, column: str, row: int, value: object) -> pa
     )
 
 
-def store(path: Path, table: pa.Table, description: bytes | None = None) -> Path:
-    text = b'{"model": "tuned", "labels": ["benign", "melanoma"], "positive": "melanoma"}'
-    pq.write_table(table.replace_schema_metadata({METADATA_KEY: description or text}), path)
+#: What the metadata of a sound file says.
+SOUND: dict[str, object] = {
+    "model": "tuned",
+    "labels": list(SKIN),
+    "positive": "melanoma",
+    "length_normalization": "none",
+}
+
+
+def store(path: Path, table: pa.Table, description: dict[str, object] = SOUND) -> Path:
+    text = json.dumps(description).encode()
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: text}), path)
     return path
 
 
@@ -124,7 +135,7 @@ def test_free_text_is_read_as_it_was_written(tmp_path: Path, texts: Predictions)
 def test_a_wrong_value_of_free_text_is_named(
     tmp_path: Path, texts: Predictions, column: str, row: int, value: object, problem: str
 ) -> None:
-    description = b'{"model": "tuned", "labels": [], "positive": null}'
+    description = {**SOUND, "labels": [], "positive": None, "length_normalization": None}
     path = store(tmp_path / "tuned.parquet", change(texts, column, row, value), description)
     with pytest.raises(VerdictError, match=r"tuned\.parquet, " + problem):
         read_predictions(path)
@@ -176,18 +187,29 @@ def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> No
 @pytest.mark.parametrize(
     ("description", "problem"),
     [
-        (b"{}", 'no "verdict" entry'),
-        (b'{"model": "m", "labels": ["benign"], "positive": "benign"}', "two or more"),
-        (b'{"model": "m", "labels": [], "positive": "benign"}', "there are no labels"),
-        (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": null}', "positive"),
-        (b'{"model": "m", "labels": ["benign", "melanoma"], "positive": "nevus"}', "nevus"),
+        ({}, 'no "verdict" entry .*`dvc repro` writes it anew'),
+        ({**SOUND, "labels": ["benign"], "positive": "benign"}, "two or more"),
+        ({**SOUND, "labels": [], "positive": "benign"}, "there are no labels"),
+        ({**SOUND, "positive": None}, "positive"),
+        ({**SOUND, "positive": "nevus"}, "nevus"),
+        ({**SOUND, "length_normalization": "words"}, "is words; it must be none or tokens"),
     ],
 )
 def test_a_wrong_description_is_named(
-    tmp_path: Path, predictions: Predictions, description: bytes, problem: str
+    tmp_path: Path, predictions: Predictions, description: dict[str, object], problem: str
 ) -> None:
     with pytest.raises(VerdictError, match=problem):
         read_predictions(store(tmp_path / "p", predictions.table, description))
+
+
+def test_how_log_likelihoods_were_normalized_is_kept(
+    tmp_path: Path, predictions: Predictions
+) -> None:
+    for kind in ("none", "tokens", None):
+        normalized = replace(predictions, length_normalization=kind)
+        write_predictions(tmp_path / "p", normalized)
+        assert read_predictions(tmp_path / "p").length_normalization == kind
+        assert normalized.part(np.array([True, False, True])).length_normalization == kind
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path, predictions: Predictions) -> None:

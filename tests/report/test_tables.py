@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,13 +7,15 @@ import pytest
 from tests.statistics.samples import (
     SETTINGS,
     TISSUE,
+    drawn,
     from_counts,
     predictions_from,
     skin_models,
     text_models,
     tissue_models,
 )
-from verdict.report.names import DISCLAIMER
+from verdict.predictions import Predictions, make_predictions
+from verdict.report.names import DISCLAIMER, p_cell
 from verdict.report.tables import comparison_markdown
 from verdict.statistics.comparison import Comparison, compare
 
@@ -20,6 +23,14 @@ from verdict.statistics.comparison import Comparison, compare
 @pytest.fixture(scope="module")
 def skin() -> Comparison:
     return compare(skin_models(), **{**SETTINGS, "synthetic": True})
+
+
+def elsewhere(p: Predictions) -> Predictions:
+    """Return the predictions as those of other records, in other groups."""
+    rows = [
+        row | {"id": "V" + row["id"], "group": "V" + row["group"]} for row in p.table.to_pylist()
+    ]
+    return make_predictions(p.model, p.labels, p.positive, rows)
 
 
 def table(text: str, heading: str) -> dict[str, dict[str, str]]:
@@ -78,7 +89,86 @@ def test_differences_have_their_numbers(skin: Comparison) -> None:
         f"{flat[name]:+.3f} ({flat[f'{name}_low']:+.3f} to {flat[f'{name}_high']:+.3f})"
     )
     assert row["p"] == f"{flat[f'{name}_p']:.3f}"
-    assert set(row) >= {"accuracy", "sensitivity", "specificity", "p (Holm)", "p (McNemar)"}
+    assert set(row) >= {"accuracy", "sensitivity", "specificity", "p (Holm)"}
+
+
+def test_tests_of_independent_records_stand_where_records_are_independent(
+    skin: Comparison,
+) -> None:
+    text = comparison_markdown(skin)
+    assert "McNemar)" not in text
+    assert "McNemar's and DeLong's tests take records as independent. Those that share" in text
+    models = [predictions_from(p.model, p.actual, p.log_probabilities) for p in skin_models()]
+    alone = compare(models, **SETTINGS)
+    text = comparison_markdown(alone)
+    row = table(text, "## Paired differences")["reference - base"]
+    assert row["p (McNemar)"] == p_cell(alone.differences[2].secondary["mcnemar_p"])
+    assert row["p of AUROC (DeLong)"] == p_cell(alone.differences[2].secondary["delong_p"])
+    assert "McNemar's exact test is of accuracy, DeLong's of AUROC" in text
+    assert "the verdict does not rest on them" in text
+
+
+def test_warnings_come_before_the_verdict(skin: Comparison) -> None:
+    warned = replace(skin, warnings=("a file was changed; mend it",))
+    lines = [line for line in comparison_markdown(warned).splitlines() if line]
+    assert lines[:3] == [
+        "# The verdict",
+        "> **Warning.** a file was changed; mend it.",
+        f"**{skin.verdict.sentence}**",
+    ]
+
+
+def test_each_model_stands_at_its_threshold_and_by_its_likeliest_answer() -> None:
+    validation = [elsewhere(p) for p in skin_models()]
+    comparison = compare(skin_models(), **SETTINGS, validation=validation, sensitivity=0.9)
+    flat: dict[str, Any] = comparison.flat()
+    text = comparison_markdown(comparison)
+    lines = text.split("## At the threshold")[1].split("\n\n")[1].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0] == [
+        "model", "called melanoma", "sensitivity on validation", "sensitivity (95 % CI)",
+        "specificity (95 % CI)", "precision", "F1", "balanced accuracy", "accuracy",
+    ]  # fmt: skip
+    assert [row[0] for row in rows[2:]] == ["base", "", "tuned", "", "reference", ""]
+    at, likeliest = rows[4:6]
+    assert at[1:3] == [
+        f"from {flat['tuned.threshold']:.3f}", f"{flat['tuned.validation_sensitivity']:.3f}"
+    ]  # fmt: skip
+    low, high = (flat[f"tuned.at_threshold.recall_{end}"] for end in ("low", "high"))
+    assert at[3] == f"{flat['tuned.at_threshold.recall']:.3f} ({low:.3f} to {high:.3f})"
+    assert at[8] == f"{flat['tuned.at_threshold.accuracy']:.3f}"
+    assert likeliest[1:3] == ["if likeliest", ""]
+    assert likeliest[3].startswith(f"{flat['tuned.recall']:.3f} (")
+    assert "sensitivity of 0.9 is reached on the validation split (600 records, " in text
+    assert "The intervals hold it fixed" in text
+    assert "At the threshold" not in comparison_markdown(compare(skin_models(), **SETTINGS))
+
+
+def test_without_a_threshold_the_reason_stands_there() -> None:
+    validation = [elsewhere(p.part(p.actual == 0)) for p in skin_models()]
+    comparison = compare(skin_models(), **SETTINGS, validation=validation, sensitivity=0.9)
+    reason = f"There is no threshold: none of the {len(validation[0])} validation records is"
+    assert reason in comparison_markdown(comparison)
+
+
+def test_the_mean_over_seeds_has_a_line_in_both_tables() -> None:
+    models = [*skin_models(), drawn("again", seed=7, signal=1.1)]
+    comparison = compare(models, **SETTINGS, replicates=["again"])
+    flat: dict[str, Any] = comparison.flat()
+    text = comparison_markdown(comparison)
+    row = table(text, "## Models")["*mean of 2 training seeds*"]
+    assert row["accuracy"] == f"{flat['replicated.accuracy']:.3f}"
+    differences = table(text, "## Paired differences")
+    assert list(differences) == [
+        "mean of 2 training seeds - base", "tuned - base", "tuned - reference", "reference - base",
+    ]  # fmt: skip
+    first = differences["mean of 2 training seeds - base"]
+    assert first["p (Holm)"] == "–"
+    assert first["p"] == p_cell(flat["replicated_minus_base.balanced_accuracy_p"])
+    deviation = flat["replicated.balanced_accuracy_sd"]
+    assert "tuned, again are one training with 2 seeds; the standard deviation of balanced " in text
+    assert f"accuracy between them is {deviation:.3f}" in text
+    assert "corrected for the 3 other comparisons" in text
 
 
 def test_more_labels_have_other_columns() -> None:
@@ -99,7 +189,8 @@ def test_texts_have_other_columns_and_no_prior() -> None:
     row = table(text, "## Paired differences")["tuned - base"]
     assert row["token F1"].startswith("+0.29")
     assert "*p* is of token F1" in text
-    assert "McNemar's test is of exact match" in text
+    assert "McNemar's test takes records as independent" in text
+    assert "DeLong" not in text
     assert "tok:13a" in text
     assert "AUROC" not in text
     assert "accuracy" not in text

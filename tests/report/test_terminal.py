@@ -10,6 +10,7 @@ from rich.console import Console
 from tests.statistics.samples import (
     SETTINGS,
     TISSUE,
+    drawn,
     from_counts,
     skin_models,
     text_models,
@@ -17,7 +18,7 @@ from tests.statistics.samples import (
 )
 from verdict.errors import VerdictError
 from verdict.files import write_json
-from verdict.predictions import Predictions
+from verdict.predictions import Predictions, make_predictions
 from verdict.report.__main__ import read_comparison, show
 from verdict.statistics.comparison import compare
 
@@ -66,6 +67,34 @@ def test_merged_labels_are_shown_after_the_others(tmp_path: Path) -> None:
     for part in (first, second):
         rows = [line.split()[0] for line in part.splitlines() if line.strip()]
         assert [rows.count(model) for model in ("base", "prior", "merged")] == [1, 1, 0]
+
+
+def test_thresholds_and_seeds_have_their_lines(tmp_path: Path) -> None:
+    models = [*skin_models(), drawn("again", seed=7, signal=1.1)]
+    validation = [
+        make_predictions(
+            p.model,
+            p.labels,
+            p.positive,
+            [r | {"id": "V" + r["id"], "group": "V" + r["group"]} for r in p.table.to_pylist()],
+        )
+        for p in models
+    ]
+    text = shown(
+        models, tmp_path, validation=validation, sensitivity=0.9, replicates=["again"],
+        warnings=["a file was changed"],
+    )  # fmt: skip
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert text.splitlines()[1] == "WARNING: a file was changed."
+    assert "at 0.9 on" in text
+    assert "mean of 2 - base" in text
+    first_words = [line.split("  ")[0] for line in text.splitlines()]
+    assert first_words.count("mean of 2") == 1
+    assert first_words.count("again") == 2
+    without = shown(models, tmp_path)
+    assert "at 0.9 on" not in without
+    assert "mean of 2" not in without
 
 
 def test_synthetic_data_are_called_so(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.statistics.samples import (
     from_counts,
     predictions_from,
     skin_models,
+    tissue_models,
     written,
 )
 from verdict.predictions import Predictions, make_predictions
@@ -100,10 +101,11 @@ def test_weights_are_whole_draws_and_do_not_depend_on_chunks() -> None:
     np.testing.assert_allclose(many.var(axis=0), 0.8, atol=0.03)
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = skin_models()[1]
+@pytest.mark.parametrize("p", [skin_models()[1], tissue_models()[1]], ids=["two", "eight"])
+@pytest.mark.parametrize("chunk", [1, 7])
+def test_chunks_change_nothing(p: Predictions, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = resampled(p, 100)
-    monkeypatch.setattr(module, "CHUNK_NUMBERS", 7 * len(p))
+    monkeypatch.setattr(module, "CHUNK_NUMBERS", chunk * len(p))
     for name, values in resampled(p, 100).items():
         np.testing.assert_array_equal(values, whole[name])
 

@@ -5,12 +5,13 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from tests.statistics.samples import TISSUE, from_counts, predictions_from
 from verdict.predictions import Predictions
 from verdict.statistics.baselines import baseline_metrics
-from verdict.statistics.classification import classification_metrics
-from verdict.statistics.kinds import kind_of
+from verdict.statistics.classification import among_top_2, classification_metrics
+from verdict.statistics.kinds import GENERATION, KINDS, METRIC_TITLES, kind_of
 from verdict.statistics.measurement import measure
 
 #: The published SIIM-ISIC melanoma comparison: TP, FP, TN, FN on 3,313 images.
@@ -63,9 +64,13 @@ def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
             "recall": sk.recall_score(y, called) if y.any() else None,
             "specificity": sk.recall_score(~y, ~called) if not y.all() else None,
             "f1": sk.f1_score(y, called) if (y | called).any() else None,
+            "macro_f1": sk.f1_score(y, called, average="macro") if both else None,
+            "weighted_f1": sk.f1_score(y, called, average="weighted"),
             "mcc": sk.matthews_corrcoef(y, called) if both else None,
             "auroc": sk.roc_auc_score(y, score) if both else None,
             "average_precision": sk.average_precision_score(y, score) if both else None,
+            "brier": np.mean((y - expit(score)) ** 2),
+            "expected_calibration_error": metrics["expected_calibration_error"],  # see calibration
             "invalid_rate": (p.parsed == -1).mean(),
             "generated_accuracy": (p.parsed == p.actual).mean(),
             "generated_balanced_accuracy": sk.balanced_accuracy_score(p.actual, p.parsed)
@@ -108,14 +113,47 @@ def test_more_labels_have_averages_and_no_binary_metric() -> None:
     assert metrics["macro_auroc"] == pytest.approx(
         sk.roc_auc_score(p.actual, probabilities, multi_class="ovr"), abs=1e-6
     )
+    one_against_rest = np.eye(4)[p.actual]
+    columns = zip(one_against_rest.T, p.scores.T, strict=True)
+    assert metrics["macro_average_precision"] == pytest.approx(
+        np.mean([sk.average_precision_score(*pair) for pair in columns]),
+        abs=1e-6,
+    )
+    assert metrics["brier"] == pytest.approx(
+        np.mean(((one_against_rest - probabilities) ** 2).sum(axis=1)), abs=1e-6
+    )
     assert not {"recall", "specificity", "auroc", "positives", "f1"} & set(metrics)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(3, 5))
+def test_top_2_agrees_with_the_likeliest_label_in_ties(seed: int, n: int, labels: int) -> None:
+    p = random_predictions(seed, n, labels)
+    coarse = predictions_from(
+        "m", p.actual, np.round(p.log_probabilities), labels=p.labels, positive=None
+    )
+    metrics = classification_metrics(coarse)
+    ranked = np.argsort(-coarse.log_probabilities, axis=1, kind="stable")
+    assert (ranked[:, 0] == coarse.predicted).all()
+    expected = (ranked[:, :2] == coarse.actual[:, None]).any(axis=1)
+    assert metrics["top_2_accuracy"] == pytest.approx(expected.mean(), abs=1e-6)
+    np.testing.assert_array_equal(among_top_2(coarse), expected)
+
+
+def test_every_metric_has_a_title() -> None:
+    assert set(METRIC_TITLES) == {name for kind in KINDS.values() for name in kind.metrics}
 
 
 def test_one_label_only_leaves_metrics_undefined() -> None:
     metrics = classification_metrics(from_counts("m", 0, 3, 7, 0))
     assert metrics["specificity"] == 0.7
-    undefined = ("balanced_accuracy", "recall", "auroc", "average_precision", "mcc")
-    assert [metrics[name] for name in undefined] == [None] * 5
+    undefined = ("balanced_accuracy", "recall", "macro_f1", "auroc", "average_precision", "mcc")
+    assert [metrics[name] for name in undefined] == [None] * 6
+    assert metrics["weighted_f1"] == pytest.approx(2 * 0.7 / 1.7, abs=1e-6)
+    assert metrics["brier"] == pytest.approx(
+        (3 * expit(2.3) ** 2 + 7 * expit(-2.3) ** 2) / 10, abs=1e-6
+    )
+    assert metrics["expected_calibration_error"] is not None
 
 
 def test_no_records_leave_all_undefined() -> None:
@@ -158,6 +196,28 @@ def test_baselines() -> None:
     assert majority["balanced_accuracy"] == prior["balanced_accuracy"] == 0.5
     assert prior["accuracy"] == pytest.approx(share**2 + (1 - share) ** 2, abs=1e-6)
     assert prior["precision"] == prior["recall"] == pytest.approx(share, abs=1e-6)
+    assert majority["auroc"] == prior["auroc"] == 0.5
+    assert majority["average_precision"] == prior["average_precision"]
+    assert prior["average_precision"] == pytest.approx(share, abs=1e-6)
+    assert majority["brier"] == pytest.approx(share, abs=1e-6)
+    assert prior["brier"] == pytest.approx(share * (1 - share), abs=1e-6)
+    assert majority["expected_calibration_error"] == pytest.approx(share, abs=1e-6)
+    assert prior["expected_calibration_error"] == 0
+
+
+def test_baselines_of_more_labels() -> None:
+    actual = np.repeat([0, 1, 2], [5, 3, 2])
+    p = predictions_from("m", actual, np.zeros((10, 4)), labels=TISSUE[:4], positive=None)
+    baselines = baseline_metrics(p)
+    majority, prior = baselines["majority"], baselines["prior"]
+    assert set(majority) == set(prior) == set(kind_of(p).metrics) - set(GENERATION)
+    assert (majority["top_2_accuracy"], prior["top_2_accuracy"]) == (0.8, None)
+    assert majority["brier"] == pytest.approx(2 * 0.5)
+    assert prior["brier"] == pytest.approx(1 - (0.25 + 0.09 + 0.04))
+    assert majority["expected_calibration_error"] == 0.5
+    assert prior["expected_calibration_error"] == 0
+    assert majority["macro_auroc"] == prior["macro_auroc"] == 0.5
+    assert majority["macro_average_precision"] == pytest.approx(1 / 3, abs=1e-6)
 
 
 def test_confusion() -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.statistics.samples import (
 from verdict.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 from verdict.statistics.comparison import Comparison, compare
+from verdict.statistics.delong import delong_p
 from verdict.statistics.paired import holm, mcnemar_p
 
 
@@ -51,10 +53,18 @@ def test_flat_numbers_agree_with_each_other(skin: Comparison) -> None:
     assert json.loads(json.dumps(flat, allow_nan=False)) == flat
     headline = skin.headline()
     assert headline.items() <= flat.items()
-    assert {"tuned.balanced_accuracy", "tuned_minus_base.balanced_accuracy_p"} <= headline.keys()
-    assert not any("recall" in key or key == "verdict" for key in headline)
+    assert list(headline) == [
+        "base.balanced_accuracy", "tuned.balanced_accuracy", "reference.balanced_accuracy",
+        "tuned_minus_base.balanced_accuracy", "tuned_minus_base.balanced_accuracy_low",
+        "tuned_minus_base.balanced_accuracy_high", "tuned_minus_base.balanced_accuracy_p",
+        "tuned.auroc",
+    ]  # fmt: skip
     assert flat["verdict"] == skin.verdict.sentence
     assert (flat["records"], flat["groups"], flat["synthetic"]) == (600, 145, False)
+    assert (flat["candidate"], flat["baseline"]) == ("tuned", "base")
+    assert (flat["models"], flat["replicates"]) == (["base", "tuned", "reference"], [])
+    assert (flat["labels"], flat["positive"]) == (["benign", "melanoma"], "melanoma")
+    assert flat["warnings"] == []
     for model in ("base", "tuned", "reference"):
         for metric in ("balanced_accuracy", "auroc", "f1", "generated_accuracy", "invalid_rate"):
             name = f"{model}.{metric}"
@@ -74,20 +84,33 @@ def test_flat_numbers_agree_with_each_other(skin: Comparison) -> None:
     assert all(
         value is None or round(value, 6) == value
         for value in flat.values()
-        if not isinstance(value, str)
+        if not isinstance(value, str | list)
     )
 
 
 def test_differences_are_paired(skin: Comparison) -> None:
     """A model and itself under another name differ by exactly nothing, however wide each is."""
-    base, tuned, _ = skin_models()
+    tuned = skin_models()[1]
     twin = Predictions("base", tuned.labels, tuned.positive, tuned.table)
     difference = compare([twin, tuned], **SETTINGS).differences[0]
     estimate = difference.metrics["balanced_accuracy"]
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
-    assert difference.p == difference.p_holm == difference.mcnemar_p == 1
-    expected = mcnemar_p(tuned.predicted == base.actual, base.predicted == base.actual)
-    assert skin.differences[0].mcnemar_p == pytest.approx(expected, abs=1e-6)
+    assert difference.p == difference.p_holm == 1
+
+
+def test_tests_of_independent_records_need_independent_records(skin: Comparison) -> None:
+    assert skin.differences[0].secondary == {"mcnemar_p": None, "delong_p": None}
+    models = [with_rows(p, lambda rows: [row | {"group": row["id"]} for row in rows])
+              for p in skin_models()]  # fmt: skip
+    _, tuned, reference = models
+    flat: dict[str, Any] = compare(models, **SETTINGS).flat()
+    right = [p.predicted == p.actual for p in (tuned, reference)]
+    pair = "tuned_minus_reference"
+    assert flat[f"{pair}.mcnemar_p"] == pytest.approx(mcnemar_p(*right), abs=1e-6)
+    expected = delong_p(tuned.actual == 1, *(p.scores[:, 1] for p in (tuned, reference)))
+    assert flat[f"{pair}.delong_p"] == pytest.approx(expected, abs=1e-6)
+    assert 0 < flat[f"{pair}.delong_p"] < flat[f"{pair}.mcnemar_p"] < 1
+    assert "delong_p" not in compare(tissue_models(), **SETTINGS).differences[0].secondary
 
 
 def test_the_same_seed_gives_the_same_numbers(skin: Comparison) -> None:
@@ -173,6 +196,17 @@ def test_models_must_have_been_asked_the_same(change: Any, problem: str) -> None
         compare([base, with_rows(tuned, change)], **SETTINGS)
 
 
+def test_answers_must_have_been_scored_alike() -> None:
+    base, tuned = (from_counts(name, 8, 3, 7, 2) for name in ("base", "tuned"))
+    base, tuned = (
+        replace(base, length_normalization="none"),
+        replace(tuned, length_normalization="tokens"),
+    )
+    with pytest.raises(VerdictError, match="of tuned were scored with length_normalization tokens"):
+        compare([base, tuned], **SETTINGS)
+    assert compare([base, replace(tuned, length_normalization=None)], **SETTINGS)
+
+
 def test_labels_must_agree() -> None:
     other = predictions_from(
         "tuned", [0, 1], np.log([[0.9, 0.1], [0.1, 0.9]]), labels=("no", "yes"), positive="yes"
@@ -193,6 +227,8 @@ def test_labels_must_agree() -> None:
         (["base", "tuned"], {"baseline": "tuned"}, "compared with itself"),
         (["base", "tuned", "majority"], {}, "cannot be called majority"),
         (["base", "tuned", "merged"], {}, "cannot be called merged"),
+        (["base", "tuned", "threshold"], {}, "cannot be called threshold"),
+        (["base", "tuned", "replicated"], {}, "cannot be called replicated"),
         (["base", "tuned", "a_minus_b"], {}, "cannot be called a_minus_b"),
     ],
 )

@@ -1,9 +1,11 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.statistics.samples import skin_models, text_models
+from tests.conftest import ROOT
+from tests.statistics.samples import skin_models, text_models, tissue_models
 from verdict.predictions import write_predictions
 from verdict.statistics.measurement import measure
 
@@ -29,6 +31,37 @@ def test_a_missing_file_is_one_message() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("gone.parquet is not here")
+
+
+def test_every_metric_is_recomputed_where_torch_cannot_be_imported(tmp_path: Path) -> None:
+    """On a machine without torch: whoever imports it, by whatever way, fails."""
+    blocker = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'transformers'):\n"
+        "            raise ModuleNotFoundError(name + ' is blocked')\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(blocker)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True
+        )
+
+    assert "torch is blocked" in run("-c", "import torch").stderr
+    for predictions in (skin_models()[1], tissue_models()[1], text_models()[1]):
+        path = tmp_path / "tuned.parquet"
+        write_predictions(path, predictions)
+        done = run("-m", "verdict.statistics", str(path))
+        assert done.returncode == 0, done.stderr
+        recomputed = json.loads(done.stdout)[str(path)]
+        measured = measure(predictions)
+        assert recomputed == measured.values()
+        assert set(recomputed) > set(measured.kind.metrics)
+        assert None not in recomputed.values()
 
 
 def test_numbers_and_reports_need_no_torch(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ EVIDENCE = Evidence(
     candidate="tuned",
     baseline="base",
     metric="balanced_accuracy",
+    trainings=1,
     before=0.51,
     after=0.58,
     difference=Estimate(0.07, 0.01, 0.14),
@@ -146,6 +147,18 @@ def test_no_verdict_says_why_and_what_was_measured() -> None:
     undefined = replace(EVIDENCE, difference=Estimate(None), p=None, after=None)
     assert decide(undefined, None).sentence == (
         "No verdict on balanced accuracy is possible: the difference is undefined."
+    )
+
+
+def test_the_mean_of_several_trainings_is_called_so() -> None:
+    several = replace(EVIDENCE, trainings=3)
+    assert decide(several, None).sentence == (
+        "Tuning raised balanced accuracy from 0.51 to 0.58 "
+        "(+0.07, 95 % CI 0.01 to 0.14, p = 0.020, 331 patients, mean of 3 training seeds)."
+    )
+    assert decide(several, "there are no records").sentence == (
+        "No verdict on balanced accuracy is possible: there are no records "
+        "(0.58 was measured for the mean of 3 training seeds of tuned and 0.51 for base)."
     )
 
 

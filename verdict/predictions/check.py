@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from verdict.errors import VerdictError
-from verdict.predictions.table import SCHEMA, Predictions
+from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, Predictions
 
 #: Columns that may hold null: an answer that could not be parsed has no label but a reason.
 NULLABLE = {"parsed", "invalid_reason"}
@@ -123,6 +123,11 @@ def _check_labels(predictions: Predictions, where: str) -> None:
         )
     if predictions.free_text and positive is not None:
         raise VerdictError(f"{where}: the positive label is {positive}, but there are no labels")
+    if predictions.length_normalization not in (*LENGTH_NORMALIZATIONS, None):
+        raise VerdictError(
+            f"{where}: length_normalization is {predictions.length_normalization}; it must be "
+            f"{' or '.join(LENGTH_NORMALIZATIONS)}, or null where no answers were scored"
+        )
     if positive not in labels and (predictions.binary or positive is not None):
         raise VerdictError(
             f"{where}: the positive label is {positive}; it must be one of {', '.join(labels)}"

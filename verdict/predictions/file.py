@@ -18,7 +18,11 @@ ZSTD_LEVEL = 9
 
 
 def make_predictions(
-    model: str, labels: Sequence[str], positive: str | None, rows: Iterable[Mapping[str, Any]]
+    model: str,
+    labels: Sequence[str],
+    positive: str | None,
+    rows: Iterable[Mapping[str, Any]],
+    length_normalization: str | None = None,
 ) -> Predictions:
     """Build predictions from rows in any order.
 
@@ -28,6 +32,7 @@ def make_predictions(
         positive: one of ``labels`` where there are two; else None.
         rows: mappings with the columns of ``SCHEMA`` but ``predicted``, which is the label of the
             largest log-probability (the first one of equals), or null for free text.
+        length_normalization: as ``Predictions`` has it.
 
     Raises:
         VerdictError: as ``read_predictions``.
@@ -42,7 +47,7 @@ def make_predictions(
         for value in columns["log_probabilities"]
     ]
     table = pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
-    predictions = Predictions(model, tuple(labels), positive, table)
+    predictions = Predictions(model, tuple(labels), positive, table, length_normalization)
     check_predictions(predictions, f"predictions of {model}")
     return predictions
 
@@ -58,6 +63,7 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
         "model": predictions.model,
         "labels": list(predictions.labels),
         "positive": predictions.positive,
+        "length_normalization": predictions.length_normalization,
     }
     metadata = {METADATA_KEY: json.dumps(description, ensure_ascii=False).encode()}
     table = predictions.table.combine_chunks().replace_schema_metadata(metadata)
@@ -86,20 +92,24 @@ def read_predictions(path: Path | str) -> Predictions:
         raise VerdictError(
             f"{path} is not a readable Parquet file ({error}); delete it and run `dvc repro`"
         ) from None
-    description = _description(path, table.schema.metadata or {})
-    predictions = Predictions(*description, table.replace_schema_metadata(None))
+    described = _description(path, table.schema.metadata or {})
+    predictions = Predictions(table=table.replace_schema_metadata(None), **described)
     check_predictions(predictions, str(path))
     return predictions
 
 
-def _description(
-    path: Path | str, metadata: Mapping[bytes, bytes]
-) -> tuple[str, tuple[str, ...], str | None]:
+def _description(path: Path | str, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     try:
         described = json.loads(metadata[METADATA_KEY])
-        return described["model"], tuple(described["labels"]), described["positive"]
+        return {
+            "model": described["model"],
+            "labels": tuple(described["labels"]),
+            "positive": described["positive"],
+            "length_normalization": described["length_normalization"],
+        }
     except (KeyError, TypeError, ValueError):
         raise VerdictError(
-            f'{path} has no "verdict" entry (model, labels, positive) in its metadata; '
-            "it was not written by the evaluate stage, or another tool rewrote it"
+            f'{path} has no "verdict" entry (model, labels, positive, length_normalization) in its '
+            "metadata; it was not written by this evaluate stage (`dvc repro` writes it anew), or "
+            "another tool rewrote it"
         ) from None

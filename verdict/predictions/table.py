@@ -1,15 +1,16 @@
 """What one model answered, as a table with one row a record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 #: One row a record. ``answer`` is the text that was to be written. ``log_probabilities`` are those
-#: of the candidate answers or, from a classifier, of the labels. A classifier writes nothing: its
+#: of the candidate answers or, from a classifier, of the labels; of an answer all that is written
+#: counts, the end of turn included. A classifier writes nothing: its
 #: ``generated`` is empty, and its ``parsed`` the likeliest label, so that the metrics of generated
 #: answers equal those of the likeliest label.
 #: A free-text task has no labels: ``label``, ``predicted`` and ``parsed`` are null, and
@@ -30,7 +31,12 @@ SCHEMA = pa.schema(
     ]
 )
 
-#: The key of the JSON object in the Parquet schema's metadata: model, labels, positive.
+#: How the log-likelihood of an answer is made comparable: as it is, or divided by the answer's
+#: number of tokens.
+LENGTH_NORMALIZATIONS = ("none", "tokens")
+
+#: The key of the JSON object in the Parquet schema's metadata: model, labels, positive,
+#: length_normalization.
 METADATA_KEY = b"verdict"
 
 
@@ -48,6 +54,9 @@ class Predictions:
     positive: str | None
     #: The rows, in ``SCHEMA``.
     table: pa.Table
+    #: One of ``LENGTH_NORMALIZATIONS``; None where no answers were scored: from a classifier, or
+    #: where the task is free text.
+    length_normalization: str | None = None
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -120,10 +129,18 @@ class Predictions:
 
     @cached_property
     def log_probabilities(self) -> np.ndarray:
-        """Log-likelihoods (n, labels) of the candidate answers, in nats; null becomes NaN."""
+        """Log-likelihoods (n, labels) of the candidate answers, in nats; null becomes NaN.
+
+        A token's, on average, where ``length_normalization`` is ``tokens``.
+        """
         values = self.table["log_probabilities"].combine_chunks().flatten()
         numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
         return numbers.reshape(len(self), len(self.labels))
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """Probabilities (n, labels) of the labels: the softmax of their log-probabilities."""
+        return softmax(self.log_probabilities, axis=1)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -138,7 +155,7 @@ class Predictions:
 
     def part(self, chosen: np.ndarray) -> "Predictions":
         """Return the records that a bool array (n) chooses."""
-        return Predictions(self.model, self.labels, self.positive, self.table.filter(chosen))
+        return replace(self, table=self.table.filter(chosen))
 
     def _strings(self, column: str) -> np.ndarray:
         return self.table[column].to_numpy(zero_copy_only=False).astype(object)

@@ -21,7 +21,16 @@ from verdict.report.names import (
     metric_title,
     p_cell,
 )
-from verdict.statistics.formats import BASELINES, MERGED, MINUS, format_percent
+from verdict.statistics.formats import (
+    AT_THRESHOLD,
+    BASELINES,
+    MERGED,
+    MINUS,
+    REPLICATED,
+    THRESHOLD,
+    format_percent,
+    format_probability,
+)
 from verdict.statistics.kinds import KINDS, METRIC_TITLES, TEXT
 
 #: The columns of the table of models, by kind of task: six, so that 80 characters hold them.
@@ -44,6 +53,9 @@ COLUMNS = {
     ),
     "text": TEXT.metrics,
 }
+
+#: The columns of the table of models at their thresholds.
+AT_METRICS = ("recall", "specificity", "precision", "f1", "balanced_accuracy")
 
 
 def main() -> None:
@@ -69,7 +81,7 @@ def read_comparison(path: Path) -> dict[str, Any]:
         raise VerdictError(f"{path} is not here yet: `dvc repro` writes it") from None
     except ValueError as error:
         raise VerdictError(f"{path} is not JSON ({error}): `dvc repro compare` mends it") from None
-    if not isinstance(values, dict) or not {"verdict", "kind"} <= values.keys():
+    if not isinstance(values, dict) or not {"verdict", "kind", "models"} <= values.keys():
         raise VerdictError(f"{path} holds no verdict: `dvc repro compare` writes one")
     return values
 
@@ -77,6 +89,8 @@ def read_comparison(path: Path) -> dict[str, Any]:
 def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
     """Print a comparison as ``Comparison.flat`` gives it; ``report`` is where more stands."""
     console.print()
+    for warning in values["warnings"]:
+        console.print(f"WARNING: {warning}.", style="bold red", highlight=False)
     console.print(values["verdict"], style="bold", highlight=False)
     if values["synthetic"]:
         console.print(SYNTHETIC, highlight=False)
@@ -101,21 +115,35 @@ def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
 
 
 def _show_tables(values: Mapping[str, Any], console: Console) -> None:
-    for table in (_models_table(values), _differences_table(values)):
+    tables = [_models_table(values), _differences_table(values)]
+    if f"{values['candidate']}.{THRESHOLD}" in values:
+        tables.insert(1, _threshold_table(values))
+    for table in tables:
         console.print()
         console.print(table)
 
 
 def _models_table(values: Mapping[str, Any]) -> Table:
-    keys = (key for key in values if "." in key and MINUS not in key)
-    names = dict.fromkeys(key.split(".")[0] for key in keys if not key.startswith(f"{MERGED}."))
-    models = sorted(names, key=lambda name: name in BASELINES)
+    models = [*values["models"], REPLICATED, *BASELINES]
+    measured = {key.split(".")[0] for key in values}
     metrics = COLUMNS[values["kind"]]
     titles = (metric_title(metric, values["groups_are"]) for metric in metrics)
     table = _table("model", *(title.replace(" ", "\n") for title in titles))
     for name in models:
-        cells = (_cell(values, f"{name}.{metric}", metric == "invalid_rate") for metric in metrics)
-        table.add_row(name, *cells)
+        if name in measured:
+            cells = (_cell(values, f"{name}.{key}", key == "invalid_rate") for key in metrics)
+            table.add_row(name.replace(REPLICATED, _mean(values)), *cells)
+    return table
+
+
+def _threshold_table(values: Mapping[str, Any]) -> Table:
+    """Return the models at the threshold that reaches a sensitivity on the validation split."""
+    sensitivity = values[f"{THRESHOLD}.sensitivity"]
+    titles = (metric_title(name, values["groups_are"]).replace(" ", "\n") for name in AT_METRICS)
+    table = _table(f"at {sensitivity:g} on\nvalidation", "from", *titles)
+    for name in values["models"]:
+        cells = (_cell(values, f"{name}.{AT_THRESHOLD}.{key}", False) for key in AT_METRICS)
+        table.add_row(name, format_probability(values[f"{name}.{THRESHOLD}"]), *cells)
     return table
 
 
@@ -130,13 +158,18 @@ def _differences_table(values: Mapping[str, Any]) -> Table:
         name = f"{pair}.{decisive}"
         low, high = values[f"{name}_low"], values[f"{name}_high"]
         table.add_row(
-            pair.replace(MINUS, " - "),
+            pair.replace(REPLICATED, _mean(values)).replace(MINUS, " - "),
             _number(values[name], "+.3f"),
             UNDEFINED if low is None else f"{low:+.3f} to {high:+.3f}",
             p_cell(values[key]),
             p_cell(values[f"{key}_holm"]),
         )
     return table
+
+
+def _mean(values: Mapping[str, Any]) -> str:
+    """Return what the mean over the candidate's training seeds is called; it has to be short."""
+    return f"mean of {1 + len(values['replicates'])}"
 
 
 def _table(first: str, *others: str) -> Table:

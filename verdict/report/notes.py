@@ -1,10 +1,12 @@
 """The sentences below the tables: what the numbers are, and what they are not."""
 
 from verdict.report.names import UNDEFINED
+from verdict.statistics.calibration import CALIBRATION_BINS
 from verdict.statistics.comparison import Comparison
-from verdict.statistics.formats import format_percent
+from verdict.statistics.formats import REPLICATED, format_percent
 from verdict.statistics.kinds import METRIC_TITLES
 from verdict.statistics.texts import bleu_signature
+from verdict.statistics.threshold import Thresholds
 from verdict.statistics.verdict import MIN_GROUPS
 
 
@@ -15,25 +17,36 @@ def models_note(comparison: Comparison) -> str:
         f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}. {rated} "
         f"{UNDEFINED} is undefined. Intervals of all metrics are in `comparison.json`: percentiles "
         f"of {comparison.resamples:,} bootstrap resamples of whole {comparison.noun}"
-        f"{_left_out(comparison)}."
+        f"{_left_out(comparison)}.{_seeds(comparison)}"
+    )
+
+
+def threshold_note(comparison: Comparison, thresholds: Thresholds) -> str:
+    """Return the note on the table of thresholds."""
+    return (
+        f"Each model's threshold is the largest probability of {comparison.positive} from which a "
+        f"sensitivity of {thresholds.sensitivity:g} is reached on the validation split "
+        f"({thresholds.records:,} records, {thresholds.positives:,} of {comparison.positive}); it "
+        "is applied to the test records as it is. The intervals hold it fixed: another validation "
+        "split would have given another one, and that is not in them. *If likeliest* is the table "
+        "above."
     )
 
 
 def differences_note(comparison: Comparison) -> str:
     """Return the note on the table of paired differences."""
-    several = len(comparison.differences)
-    correction = (
-        f" *p (Holm)* is corrected for the {several} comparisons; the verdict rests on the first "
-        "one alone, which was fixed beforehand."
-        if several > 1
-        else ""
-    )
-    decisive, right = (METRIC_TITLES[m] for m in (comparison.kind.decisive, comparison.kind.right))
+    family = sum(difference.first != REPLICATED for difference in comparison.differences)
+    which = "" if comparison.replicated is None else "other "
+    correction = ""
+    if family > 1:
+        correction = f" *p (Holm)* is corrected for the {family} {which}comparisons."
+    if len(comparison.differences) > 1:
+        correction += " The verdict rests on the first line alone, which was fixed beforehand."
+    decisive = METRIC_TITLES[comparison.kind.decisive]
     return (
         f"In brackets {format_percent(comparison.confidence)} intervals. Both models of a "
         f"comparison are resampled together, by {comparison.noun}; *p* is of {decisive}."
-        f"{correction} McNemar's test is of {right} and takes records as independent, so where "
-        f"several records belong together its p is too small."
+        f"{correction} {_secondary(comparison)}"
     )
 
 
@@ -60,7 +73,8 @@ def _labels_note(comparison: Comparison) -> str:
         f"*Accuracy over {comparison.noun}* is the mean over {comparison.noun} of the share of "
         "their records that are right. Majority always gives the commonest answer, prior guesses "
         "by the answers' shares in these records; neither ranks records, so "
-        f"{ranked} is 0.5."
+        f"{ranked} is 0.5. The probabilities are rated, too, in `comparison.json`: by the *Brier "
+        f"score* and the *expected calibration error* over {CALIBRATION_BINS} bins; less is better."
     )
 
 
@@ -71,6 +85,37 @@ def _texts_note() -> str:
         f"sacreBLEU's, over all records, from 0 to 1 (`{bleu_signature()}`). *Closed questions* is "
         "the share of right answers where the reference is yes or no. *Invalid* is the share of "
         "empty answers. Majority always gives the commonest reference answer."
+    )
+
+
+def _secondary(comparison: Comparison) -> str:
+    """Say what the tests that take records as independent are, or why they are left out."""
+    right, ranked = METRIC_TITLES[comparison.kind.right], comparison.kind.name == "binary"
+    if comparison.independent:
+        delong = ", DeLong's of AUROC" if ranked else ""
+        return (
+            f"McNemar's exact test is of {right}{delong}; these p are for comparison with what "
+            "others report, and the verdict does not rest on them."
+        )
+    tests = "McNemar's and DeLong's tests take" if ranked else "McNemar's test takes"
+    return (
+        f"{tests} records as independent. Those that share one of the {comparison.noun} are not, "
+        "so such a p would be too small, and is left out."
+    )
+
+
+def _seeds(comparison: Comparison) -> str:
+    """Say how far apart the trainings with other seeds are."""
+    if comparison.replicated is None:
+        return ""
+    decisive = comparison.kind.decisive
+    deviation = comparison.replicated.deviations[decisive]
+    apart = "undefined" if deviation is None else f"{deviation:.3f}"
+    names = ", ".join((comparison.candidate, *comparison.replicates))
+    return (
+        f" {names} are one training with {comparison.trainings} seeds; the standard deviation of "
+        f"{METRIC_TITLES[decisive]} between them is {apart}. The interval of their mean draws "
+        f"seeds again as well as {comparison.noun}; with few seeds it is rather too narrow."
     )
 
 

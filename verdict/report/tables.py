@@ -1,6 +1,6 @@
 """The comparison as Markdown: the verdict first, then every number behind it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from verdict.report.names import (
     DISCLAIMER,
@@ -10,11 +10,23 @@ from verdict.report.names import (
     metric_title,
     p_cell,
 )
-from verdict.report.notes import differences_note, models_note, subgroups_note
+from verdict.report.notes import differences_note, models_note, subgroups_note, threshold_note
 from verdict.statistics.comparison import Comparison
-from verdict.statistics.differences import Difference
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_percent, shortened
+from verdict.statistics.formats import (
+    REPLICATED,
+    format_percent,
+    format_probability,
+    mean_of,
+    shortened,
+)
+from verdict.statistics.threshold import METRICS, Thresholds
+
+#: The columns of tests that take records as independent.
+SECONDARY = {"mcnemar_p": "p (McNemar)", "delong_p": "p of AUROC (DeLong)"}
+
+#: The columns of the table of thresholds that have an interval.
+WITH_INTERVAL = ("recall", "specificity")
 
 
 def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, str]] = ()) -> str:
@@ -24,11 +36,13 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
         comparison: the numbers.
         figures: (title, relative path) of pictures to embed after the table of models.
     """
-    parts = ["# The verdict", f"**{comparison.verdict.sentence}**"]
+    parts = ["# The verdict", *(f"> **Warning.** {warning}." for warning in comparison.warnings)]
+    parts.append(f"**{comparison.verdict.sentence}**")
     if comparison.synthetic:
         parts.append(f"> {SYNTHETIC}")
     parts += ["## Models", _models_table(comparison), models_note(comparison)]
     parts += [f"![{title}]({path})" for title, path in figures]
+    parts += _threshold_parts(comparison)
     parts += ["## Paired differences", _differences_table(comparison), differences_note(comparison)]
     parts += _merged_parts(comparison)
     parts += _subgroup_parts(comparison)
@@ -44,7 +58,7 @@ def _models_table(comparison: Comparison) -> str:
     ]
     rows = [
         [model, *(_cell(name, estimates[name], name == decisive) for name in metrics)]
-        for model, estimates in comparison.models.items()
+        for model, estimates in _rated(comparison)
     ]
     always = shortened(comparison.majority)
     titles = {"majority": f"majority (always {always})", "prior": "prior (by shares)"}
@@ -54,24 +68,67 @@ def _models_table(comparison: Comparison) -> str:
     return _table(header, rows)
 
 
+def _rated(comparison: Comparison) -> Iterator[tuple[str, Mapping[str, Estimate]]]:
+    """Yield each model with its metrics, and the mean over the candidate's trainings."""
+    yield from comparison.models.items()
+    if comparison.replicated:
+        yield f"*{_title(REPLICATED, comparison)}*", comparison.replicated.estimates
+
+
+def _title(model: str, comparison: Comparison) -> str:
+    return mean_of(comparison.trainings) if model == REPLICATED else model
+
+
+def _threshold_parts(comparison: Comparison) -> list[str]:
+    """Return the models at their thresholds, where thresholds were asked for."""
+    thresholds = comparison.thresholds
+    if thresholds is None:
+        return []
+    if thresholds.undefined:
+        return ["## At the threshold", f"There is no threshold: {thresholds.undefined}."]
+    interval = f" ({format_percent(comparison.confidence)} CI)"
+    header = ["model", f"called {comparison.positive}", "sensitivity on validation"]
+    header += [
+        metric_title(name, comparison.noun) + (interval if name in WITH_INTERVAL else "")
+        for name in METRICS
+    ]
+    table = _table(header, _threshold_rows(comparison, thresholds), texts=(0, 1))
+    return ["## At the threshold", table, threshold_note(comparison, thresholds)]
+
+
+def _threshold_rows(comparison: Comparison, thresholds: Thresholds) -> Iterator[list[str]]:
+    """Yield two lines a model: at its threshold, and by its likeliest answer."""
+    for model, chosen in thresholds.chosen.items():
+        at_threshold, likeliest = (
+            [_cell(name, estimates[name], name in WITH_INTERVAL) for name in METRICS]
+            for estimates in (thresholds.metrics[model], comparison.models[model])
+        )
+        from_here = f"from {format_probability(chosen.probability)}"
+        yield [model, from_here, f"{chosen.reached:.3f}", *at_threshold]
+        yield ["", "if likeliest", "", *likeliest]
+
+
 def _differences_table(comparison: Comparison) -> str:
     decisive, *others = [
         metric_title(name, comparison.noun) for name in comparison.kind.differences
     ]
-    header = ["comparison", decisive, "p", "p (Holm)", *others, "p (McNemar)"]
-    return _table(header, [_difference_row(difference) for difference in comparison.differences])
-
-
-def _difference_row(difference: Difference) -> list[str]:
-    decisive, *others = [_difference_cell(value) for value in difference.metrics.values()]
-    return [
-        f"{difference.first} - {difference.second}",
+    tests = comparison.differences[-1].secondary if comparison.independent else {}
+    header = [
+        "comparison",
         decisive,
-        p_cell(difference.p),
-        p_cell(difference.p_holm),
+        "p",
+        "p (Holm)",
         *others,
-        p_cell(difference.mcnemar_p),
+        *(SECONDARY[name] for name in tests),
     ]
+    rows = []
+    for difference in comparison.differences:
+        first, *cells = [_difference_cell(value) for value in difference.metrics.values()]
+        pair = f"{_title(difference.first, comparison)} - {difference.second}"
+        p_values = [p_cell(difference.p), p_cell(difference.p_holm)]
+        others_p = [p_cell(difference.secondary.get(name)) for name in tests]
+        rows.append([pair, first, *p_values, *cells, *others_p])
+    return _table(header, rows)
 
 
 def _merged_parts(comparison: Comparison) -> list[str]:

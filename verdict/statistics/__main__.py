@@ -3,9 +3,11 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from verdict.errors import VerdictError
 from verdict.predictions import read_predictions
+from verdict.predictions.origin import edited_by_hand
 from verdict.statistics.measurement import measure
 
 
@@ -19,6 +21,9 @@ def main() -> None:
     except VerdictError as error:
         sys.exit(str(error))
     print(json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
+    for file in arguments.files:
+        if warning := edited_by_hand(Path(file)):
+            print(f"WARNING: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ import numpy as np
 
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
+from verdict.statistics.calibration import calibration_metrics
 from verdict.statistics.classification import group_mean
 from verdict.statistics.counts import (
     accuracy_metrics,
+    average_f1,
     binary_metrics,
     matthews_correlation,
-    multiclass_metrics,
 )
 from verdict.statistics.formats import rounded
-from verdict.statistics.kinds import TEXT
+from verdict.statistics.kinds import GENERATION, TEXT, kind_of
 from verdict.statistics.text_measurement import TextMeasurement
 from verdict.statistics.texts import normalised, score_texts
 
@@ -49,17 +50,23 @@ def baseline_metrics(predictions: Predictions) -> dict[str, dict[str, float | No
     """Return the metrics of ``majority`` and of ``prior`` for labels.
 
     Those of ``prior`` are of the expected confusion counts. Neither ranks records, so its AUROC
-    is 0.5 where that is defined.
+    is 0.5 and its average precision the label's share, where these are defined. The probabilities
+    of ``prior`` are the shares; ``majority`` is certain of the commonest label. The two commonest
+    are its ``top_2_accuracy``; ``prior``, which guesses once, has none.
     """
     shares = label_counts(predictions)
     majority = np.zeros_like(shares)
     if len(predictions):
         majority[majority_code(predictions)] = 1
         shares = shares / shares.sum()
-    return {
+    baselines = {
         "majority": _answers_by(majority, predictions),
         "prior": _answers_by(shares, predictions),
     }
+    if not predictions.binary:
+        top_2 = float(np.sort(shares)[-2:].sum()) if len(predictions) else None
+        baselines["majority"]["top_2_accuracy"] = rounded(top_2)
+    return baselines
 
 
 def majority_code(predictions: Predictions) -> int:
@@ -87,23 +94,28 @@ class _MajorityLabel:
 
 def _answers_by(shares: np.ndarray, predictions: Predictions) -> dict[str, float | None]:
     """Return metrics of answers that are drawn by ``shares`` (labels), whatever the record."""
+    actual, binary = predictions.actual, predictions.binary
+    of_labels = label_counts(predictions)
     counts = np.zeros((len(shares), len(shares) + 1))
-    counts[:, :-1] = np.outer(label_counts(predictions), shares)
-    present = label_counts(predictions) > 0
-    values = accuracy_metrics(counts, present)
-    if predictions.binary:
+    counts[:, :-1] = np.outer(of_labels, shares)
+    present = of_labels > 0
+    values = accuracy_metrics(counts, present) | average_f1(counts, present)
+    if binary:
         values |= binary_metrics(counts, predictions.positive_code)
-    else:
-        values |= multiclass_metrics(counts, present)
     values["mcc"] = matthews_correlation(counts)
-    numbers = {name: rounded(float(value)) for name, value in values.items()}
-    right = shares[predictions.actual]
-    by_group = group_mean(predictions.group_codes, right) if len(right) else None
-    auroc = "auroc" if predictions.binary else "macro_auroc"
-    return numbers | {
-        "group_accuracy": rounded(by_group),
-        auroc: 0.5 if present.sum() > 1 else None,
-    }
+    numbers = {name: float(value) for name, value in values.items()}
+    if present.sum() > 1:
+        ranked = predictions.positive_code if binary else present
+        average_precision = float((of_labels[ranked] / len(actual)).mean())
+        prefix = "" if binary else "macro_"
+        numbers |= {f"{prefix}auroc": 0.5, f"{prefix}average_precision": average_precision}
+    if len(actual):
+        numbers["group_accuracy"] = group_mean(predictions.group_codes, shares[actual])
+        probabilities = np.tile(shares, (len(actual), 1))
+        positive = predictions.positive_code if binary else None
+        numbers |= calibration_metrics(actual, probabilities, positive)
+    names = kind_of(predictions).metrics
+    return {name: rounded(numbers.get(name)) for name in names if name not in GENERATION}
 
 
 def _text_baselines(predictions: Predictions) -> Baselines:

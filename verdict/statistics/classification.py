@@ -9,9 +9,11 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     recall_score,
     roc_auc_score,
+    top_k_accuracy_score,
 )
 
 from verdict.predictions import Predictions
+from verdict.statistics.calibration import calibration_metrics
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import kind_of
 
@@ -19,12 +21,13 @@ from verdict.statistics.kinds import kind_of
 def classification_metrics(predictions: Predictions) -> dict[str, float | int | None]:
     """Return the metrics of one model, flat, rounded to six decimals.
 
-    ``accuracy`` to ``average_precision`` rate the likeliest label and its score; the
-    ``generated_`` ones rate the generated answer, where one that cannot be parsed is wrong.
-    Precision, recall, specificity, F1 and the ranking metrics are of the positive label of two;
-    with more labels there are averages over labels instead. ``group_accuracy`` is the mean over
-    groups of the share of a group's records that are right. What is undefined (0/0, one label
-    only, no records) is None; Matthews' correlation of constant answers is 0.
+    All but the ``generated_`` ones rate the likeliest label and the probabilities; these rate the
+    generated answer, where one that cannot be parsed is wrong. Precision, recall, specificity,
+    ``f1`` and the ranking metrics are of the positive label of two; with more labels there are
+    averages over labels instead. ``group_accuracy`` is the mean over groups of the share of a
+    group's records that are right. Brier score and calibration error: ``calibration_metrics``.
+    What is undefined (0/0, one label only, no records) is None; Matthews' correlation of constant
+    answers is 0.
     """
     sizes: dict[str, float | int | None] = {"n": len(predictions)}
     if predictions.binary:
@@ -34,6 +37,11 @@ def classification_metrics(predictions: Predictions) -> dict[str, float | int | 
         return sizes | dict.fromkeys(names)
     values = _shared_metrics(predictions)
     values |= _binary_metrics(predictions) if predictions.binary else _multiclass(predictions)
+    values |= calibration_metrics(
+        predictions.actual,
+        predictions.probabilities,
+        predictions.positive_code if predictions.binary else None,
+    )
     return sizes | {name: rounded(values[name]) for name in names}
 
 
@@ -49,13 +57,29 @@ def group_mean(groups: np.ndarray, values: np.ndarray) -> float:
     return float((np.bincount(groups, weights=values) / np.bincount(groups)).mean())
 
 
+def among_top_2(predictions: Predictions) -> np.ndarray:
+    """Return bool (n): whether the true label is one of the two likeliest.
+
+    Of equally likely labels the first ones win, as in ``predicted``.
+    """
+    values, actual = predictions.log_probabilities, predictions.actual
+    own = np.take_along_axis(values, actual[:, None], axis=1)
+    earlier = np.arange(values.shape[1]) < actual[:, None]
+    return ((values > own) | ((values == own) & earlier)).sum(axis=1) < 2
+
+
 def _shared_metrics(predictions: Predictions) -> dict[str, float]:
     actual, predicted, parsed = predictions.actual, predictions.predicted, predictions.parsed
-    several = len(np.unique(actual)) > 1
+    present = np.unique(actual)
+    several = len(present) > 1
     return {
         "accuracy": accuracy_score(actual, predicted),
         "group_accuracy": group_mean(predictions.group_codes, actual == predicted),
         "balanced_accuracy": _balanced_accuracy(actual, predicted),
+        "macro_f1": f1_score(actual, predicted, labels=present, average="macro", zero_division=0)
+        if several
+        else np.nan,
+        "weighted_f1": f1_score(actual, predicted, average="weighted", zero_division=0),
         "mcc": matthews_corrcoef(actual, predicted) if several else np.nan,
         "invalid_rate": float((parsed < 0).mean()),
         "generated_accuracy": accuracy_score(actual, parsed),
@@ -90,16 +114,17 @@ def _binary_metrics(predictions: Predictions) -> dict[str, float]:
 
 
 def _multiclass(predictions: Predictions) -> dict[str, float]:
-    actual, predicted = predictions.actual, predictions.predicted
+    actual, last = predictions.actual, len(predictions.labels) - 1
     present = np.unique(actual)
     several = len(present) > 1
-    one_against_rest = actual[:, None] == present
+    one_against_rest, scores = actual[:, None] == present, predictions.scores[:, present]
     return {
-        "macro_f1": f1_score(actual, predicted, labels=present, average="macro", zero_division=0)
-        if several
-        else np.nan,
-        "weighted_f1": f1_score(actual, predicted, average="weighted", zero_division=0),
-        "macro_auroc": roc_auc_score(one_against_rest, predictions.scores[:, present])
+        # Counted from the last label: of equals scikit-learn takes the last one, we the first.
+        "top_2_accuracy": top_k_accuracy_score(
+            last - actual, predictions.log_probabilities[:, ::-1], k=2, labels=np.arange(last + 1)
+        ),
+        "macro_auroc": roc_auc_score(one_against_rest, scores) if several else np.nan,
+        "macro_average_precision": average_precision_score(one_against_rest, scores)
         if several
         else np.nan,
     }

@@ -41,7 +41,7 @@ def accuracy_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.nd
     recall = _ratio(correct, actual)[..., present]
     return {
         "accuracy": _ratio(correct.sum(axis=-1), actual.sum(axis=-1)),
-        "balanced_accuracy": recall.mean(axis=-1)
+        "balanced_accuracy": mean_over_labels(recall)
         if present.sum() > 1
         else np.full(counts.shape[:-2], np.nan),
     }
@@ -65,7 +65,7 @@ def binary_metrics(counts: np.ndarray, positive: int) -> dict[str, np.ndarray]:
     }
 
 
-def multiclass_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
+def average_f1(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
     """Return the F1 of each label, averaged over the present ones and weighted by their shares.
 
     Arguments as for ``accuracy_metrics``, without invalid answers. The macro average is NaN where
@@ -74,10 +74,12 @@ def multiclass_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.
     correct = np.diagonal(counts, axis1=-2, axis2=-1)
     actual, predicted = counts.sum(axis=-1), counts.sum(axis=-2)[..., :-1]
     f1 = np.nan_to_num(_ratio(2 * correct, actual + predicted))
-    every_label = (actual[..., present] > 0).all(axis=-1) & (present.sum() > 1)
+    several = present.sum() > 1
+    every_label = (actual[..., present] > 0).all(axis=-1) & several
+    macro = mean_over_labels(f1[..., present]) if several else np.nan
     return {
-        "macro_f1": np.where(every_label, f1[..., present].sum(axis=-1) / present.sum(), np.nan),
-        "weighted_f1": _ratio((f1 * actual).sum(axis=-1), actual.sum(axis=-1)),
+        "macro_f1": np.where(every_label, macro, np.nan),
+        "weighted_f1": _ratio(_added(f1 * actual), actual.sum(axis=-1)),
     }
 
 
@@ -100,6 +102,16 @@ def matthews_correlation(counts: np.ndarray) -> np.ndarray:
         covariance, scale, out=np.zeros(np.shape(scale), np.float64), where=scale > 0
     )
     return np.where(spread_actual > 0, correlation, np.nan)
+
+
+def mean_over_labels(values: np.ndarray) -> np.ndarray:
+    """Return the mean (…) of values (…, labels), the same to the last bit for any chunk."""
+    return _added(values) / values.shape[-1]
+
+
+def _added(values: np.ndarray) -> np.ndarray:
+    """Add up the last axis in its order; that of ``sum`` depends on how large the chunk is."""
+    return np.cumsum(values, axis=-1)[..., -1]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

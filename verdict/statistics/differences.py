@@ -1,11 +1,16 @@
 """Paired differences of models: every resample draws the same groups for both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
+from verdict.statistics.delong import delong_p
 from verdict.statistics.estimates import Estimate, estimate, p_value
 from verdict.statistics.formats import MINUS, rounded
+from verdict.statistics.kinds import Kind
 from verdict.statistics.measurement import Measurement
 from verdict.statistics.paired import holm, mcnemar_p
 
@@ -19,11 +24,12 @@ class Difference:
     metrics: dict[str, Estimate]
     #: The metric that p is about.
     decisive: str
-    #: By the bootstrap over groups; and corrected for all comparisons.
+    #: By the bootstrap over groups; and corrected for all comparisons of the family.
     p: float | None
-    p_holm: float | None
-    #: Of the share of right answers, by McNemar's exact test, which takes records as independent.
-    mcnemar_p: float | None
+    p_holm: float | None = None
+    #: Of tests that take records as independent, which stand beside p: ``mcnemar_p`` of the shares
+    #: of right answers, and of two labels ``delong_p`` of AUROC. None where records are not.
+    secondary: dict[str, float | None] = field(default_factory=dict)
 
     def flat(self) -> dict[str, float | int | None]:
         """Return the entries of a metrics file."""
@@ -31,11 +37,11 @@ class Difference:
         entries: dict[str, float | int | None] = {}
         for name, value in self.metrics.items():
             entries |= value.flat(f"{prefix}.{name}")
-        return entries | {
+        entries |= {
             f"{prefix}.{self.decisive}_p": self.p,
             f"{prefix}.{self.decisive}_p_holm": self.p_holm,
-            f"{prefix}.mcnemar_p": self.mcnemar_p,
         }
+        return entries | {f"{prefix}.{name}": p for name, p in self.secondary.items()}
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,25 @@ def paired_difference(
     return estimate(value, first.resampled[metric] - second.resampled[metric], confidence)
 
 
+def find_difference(
+    first: tuple[str, Measured], second: tuple[str, Measured], kind: Kind, confidence: float
+) -> Difference:
+    """Return ``first`` minus ``second`` in the metrics of ``kind.differences``.
+
+    Each is a name and what was measured; both have the same resamples.
+    """
+    (a, ours), (b, theirs) = first, second
+    return Difference(
+        a,
+        b,
+        {name: paired_difference(ours, theirs, name, confidence) for name in kind.differences},
+        kind.decisive,
+        rounded(p_value(ours.resampled[kind.decisive] - theirs.resampled[kind.decisive])),
+    )
+
+
 def paired_differences(
+    predictions: Mapping[str, Predictions],
     models: Mapping[str, Measurement],
     measured: Mapping[str, Measured],
     *,
@@ -65,30 +89,38 @@ def paired_differences(
 ) -> list[Difference]:
     """Compare the candidate with the baseline, then with the others, then these with the baseline.
 
-    ``models`` and ``measured`` have the models' names; all models share their resamples.
+    All of them are one family for Holm's correction. ``predictions``, ``models`` and ``measured``
+    have the models' names; all models share their resamples.
     """
     others = [name for name in models if name not in (baseline, candidate)]
     pairs = [(candidate, baseline)]
     pairs += [(candidate, other) for other in others]
     pairs += [(other, baseline) for other in others]
     kind = models[candidate].kind
-    differences = []
-    for a, b in pairs:
-        first, second = measured[a], measured[b]
-        decisive = first.resampled[kind.decisive] - second.resampled[kind.decisive]
-        differences.append(
-            Difference(
-                a,
-                b,
-                {
-                    name: paired_difference(first, second, name, confidence)
-                    for name in kind.differences
-                },
-                kind.decisive,
-                rounded(p_value(decisive)),
-                None,
-                rounded(mcnemar_p(models[a].right, models[b].right)),
-            )
+    differences = [
+        replace(
+            find_difference((a, measured[a]), (b, measured[b]), kind, confidence),
+            secondary=_secondary(
+                predictions[a], predictions[b], (models[a].right, models[b].right)
+            ),
         )
+        for a, b in pairs
+    ]
     corrected = holm([difference.p for difference in differences])
     return [replace(d, p_holm=rounded(p)) for d, p in zip(differences, corrected, strict=True)]
+
+
+def _secondary(
+    first: Predictions, second: Predictions, right: tuple[np.ndarray, np.ndarray]
+) -> dict[str, float | None]:
+    """Return the p of tests that hold only where every record is a group of its own.
+
+    ``right`` says of either model which of its answers are right, bool (n).
+    """
+    independent = len(np.unique(first.groups)) == len(first)
+    found = {"mcnemar_p": rounded(mcnemar_p(*right)) if independent else None}
+    if first.binary:
+        code = first.positive_code
+        positive, scores = first.actual == code, (first.scores[:, code], second.scores[:, code])
+        found["delong_p"] = rounded(delong_p(positive, *scores)) if independent else None
+    return found

@@ -1,5 +1,6 @@
 """What resamples say of a number: its percentile interval, and a p value of a difference."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,16 @@ def estimate(value: float | None, resampled: np.ndarray, confidence: float) -> E
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Estimate(rounded(value), rounded(low), rounded(high), undefined)
+
+
+def estimates(
+    values: Mapping[str, float | None],
+    resampled: Mapping[str, np.ndarray],
+    metrics: Iterable[str],
+    confidence: float,
+) -> dict[str, Estimate]:
+    """Return the ``estimate`` of each of the metrics."""
+    return {name: estimate(values[name], resampled[name], confidence) for name in metrics}
 
 
 def p_value(differences: np.ndarray) -> float | None:

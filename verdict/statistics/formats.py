@@ -15,6 +15,13 @@ BASELINES = ("majority", "prior")
 #: Precedes the keys of the comparison on merged labels.
 MERGED = "merged"
 
+#: Stands where a model's name would: what all models' thresholds share, and the mean over the
+#: candidate's training seeds.
+THRESHOLD, REPLICATED = "threshold", "replicated"
+
+#: Stands between a model's name and a metric at its threshold.
+AT_THRESHOLD = "at_threshold"
+
 
 def rounded(value: float | None) -> float | None:
     """Round a number for a report; NaN becomes None."""
@@ -28,11 +35,21 @@ def shortened(answer: str) -> str:
     return textwrap.shorten(answer, 40, placeholder=" …")
 
 
+def mean_of(trainings: int) -> str:
+    """Return what the mean over a model's training seeds is called."""
+    return f"mean of {trainings} training seeds"
+
+
 def format_p(p: float) -> str:
     """Return a p value as people write it: ``0.41``, ``0.012``, ``< 0.001``."""
     if p < 0.001:
         return "< 0.001"
     return f"{p:.{3 if p < 0.1 else 2}f}"
+
+
+def format_probability(probability: float) -> str:
+    """Return ``0.231``, with more decimals where it would look like 0 or 1."""
+    return f"{probability:.{3 if 0.0005 <= probability < 0.9995 else DECIMALS}f}"
 
 
 def format_percent(share: float) -> str:

@@ -6,7 +6,11 @@ from typing import Literal
 from verdict.predictions import Predictions
 
 #: Metrics of the generated answer; ``agreement`` is the share that says the likeliest label.
-_GENERATION = ("invalid_rate", "generated_accuracy", "generated_balanced_accuracy", "agreement")
+GENERATION = ("invalid_rate", "generated_accuracy", "generated_balanced_accuracy", "agreement")
+
+
+#: Metrics of the probabilities; the smaller, the better.
+_CALIBRATION = ("brier", "expected_calibration_error")
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,13 @@ BINARY = Kind(
         "recall",
         "specificity",
         "f1",
+        "macro_f1",
+        "weighted_f1",
         "mcc",
         "auroc",
         "average_precision",
-        *_GENERATION,
+        *_CALIBRATION,
+        *GENERATION,
     ),
     decisive="balanced_accuracy",
     right="accuracy",
@@ -56,11 +63,14 @@ MULTICLASS = Kind(
         "accuracy",
         "group_accuracy",
         "balanced_accuracy",
+        "top_2_accuracy",
         "macro_f1",
         "weighted_f1",
         "mcc",
         "macro_auroc",
-        *_GENERATION,
+        "macro_average_precision",
+        *_CALIBRATION,
+        *GENERATION,
     ),
     decisive="balanced_accuracy",
     right="accuracy",
@@ -91,11 +101,19 @@ METRIC_TITLES = {
     "specificity": "specificity",
     "precision": "precision",
     "f1": "F1",
-    "auroc": "AUROC",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
-    "macro_auroc": "macro AUROC",
     "mcc": "MCC",
+    "top_2_accuracy": "top-2 accuracy",
+    "auroc": "AUROC",
+    "macro_auroc": "macro AUROC",
+    "average_precision": "average precision",
+    "macro_average_precision": "macro average precision",
+    "brier": "Brier score",
+    "expected_calibration_error": "expected calibration error",
+    "generated_accuracy": "accuracy of generated answers",
+    "generated_balanced_accuracy": "balanced accuracy of generated answers",
+    "agreement": "agreement of both answers",
     "token_f1": "token F1",
     "exact_match": "exact match",
     "rouge_l": "ROUGE-L",

@@ -6,14 +6,16 @@ import numpy as np
 
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled, summable
-from verdict.statistics.classification import classification_metrics
+from verdict.statistics.calibration import Calibration
+from verdict.statistics.classification import among_top_2, classification_metrics
 from verdict.statistics.confusion import Confusion, count_answers
 from verdict.statistics.counts import (
     accuracy_metrics,
+    average_f1,
     binary_metrics,
     grouped_confusion,
     matthews_correlation,
-    multiclass_metrics,
+    mean_over_labels,
 )
 from verdict.statistics.kinds import Kind, kind_of
 from verdict.statistics.ranking import Ranking
@@ -40,12 +42,15 @@ class LabelMeasurement:
         self._share_right = summable(np.bincount(groups, weights=self.right) / self._size)
         self._invalid = np.bincount(groups, weights=parsed < 0)
         self._agreeing = np.bincount(groups, weights=parsed == predicted)
-        codes = [predictions.positive_code] if predictions.binary else np.unique(actual)
+        positive = predictions.positive_code if predictions.binary else None
+        codes = np.unique(actual) if positive is None else [positive]
         self._rankings = [
             Ranking(groups, actual == code, predictions.scores[:, code])
             for code in codes
             if whole is None
         ]
+        self._calibration = Calibration(groups, actual, predictions.probabilities, positive)
+        self._among_top_2 = np.bincount(groups, weights=among_top_2(predictions))
 
     @property
     def kind(self) -> Kind:
@@ -60,19 +65,20 @@ class LabelMeasurement:
         return classification_metrics(self._predictions)
 
     def __call__(self, weights: np.ndarray) -> Resampled:
-        scored = _weighted(weights, self._scored)
+        scored, drawn = _weighted(weights, self._scored), weights @ self._size
         values = accuracy_metrics(scored, self._present)
         values["group_accuracy"] = weights @ self._share_right / weights.sum(axis=1)
         values["mcc"] = matthews_correlation(scored)
         if self._predictions.binary:
             values |= binary_metrics(scored, self._predictions.positive_code)
         else:
-            values |= multiclass_metrics(scored, self._present)
+            values["top_2_accuracy"] = weights @ self._among_top_2 / drawn
+        values |= average_f1(scored, self._present)
+        values |= self._calibration.metrics(weights)
         if self._rankings:
             values |= self._ranked(weights)
         generated = accuracy_metrics(_weighted(weights, self._generated), self._present)
         values |= {f"generated_{name}": value for name, value in generated.items()}
-        drawn = weights @ self._size
         values["invalid_rate"] = weights @ self._invalid / drawn
         values["agreement"] = weights @ self._agreeing / drawn
         return values
@@ -92,8 +98,11 @@ class LabelMeasurement:
     def _ranked(self, weights: np.ndarray) -> Resampled:
         if self._predictions.binary:
             return self._rankings[0].metrics(weights)
-        areas = [ranking.metrics(weights)["auroc"] for ranking in self._rankings]
-        return {"macro_auroc": np.mean(areas, axis=0)}
+        ranked = [ranking.metrics(weights) for ranking in self._rankings]
+        return {
+            f"macro_{name}": mean_over_labels(np.stack([r[name] for r in ranked], axis=-1))
+            for name in ranked[0]
+        }
 
 
 def _weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -54,4 +54,6 @@ def merge_labels(
             predictions.table.to_pylist(), np.stack(values, axis=1), strict=True
         )
     ]
-    return make_predictions(predictions.model, tuple(merge), positive, rows)
+    return make_predictions(
+        predictions.model, tuple(merge), positive, rows, predictions.length_normalization
+    )

@@ -11,7 +11,7 @@ def mcnemar_p(first: np.ndarray, second: np.ndarray) -> float | None:
     """Return the exact two-sided McNemar p of equal shares of right answers; None without records.
 
     The test takes records as independent. Where several come from one patient its p is too
-    small; it stands beside the bootstrap over groups because it is what others report.
+    small: there the bootstrap over groups stands alone.
 
     Args:
         first, second: bool (n): whether the two models' answers are right.

@@ -1,24 +1,34 @@
 """AUROC and average precision under record weights, for many resamples at once."""
 
 import numpy as np
+from scipy.sparse import csr_array
+
+from verdict.statistics.bootstrap import summable
 
 
 class Ranking:
     """Records ordered once by their score, to be re-weighted group by group.
 
+    Both metrics need only the thresholds at which there is a positive record, and how many negative
+    records lie between each two of them. So records are counted once by group and threshold, and a
+    resample is a product of that sparse table and its weights.
+
     Args:
-        groups: group codes (n).
+        groups: group codes (n), from 0 on without gaps.
         positive: bool (n): whether the record is of the positive label.
         scores: (n), the larger the more positive; equal ones are ties.
     """
 
     def __init__(self, groups: np.ndarray, positive: np.ndarray, scores: np.ndarray):
-        self._positive_groups, positive_scores = _rising(groups[positive], scores[positive])
-        self._negative_groups, negative_scores = _rising(groups[~positive], scores[~positive])
-        # For each positive record, how many records of either label score less, or no more.
-        self._negatives_below = np.searchsorted(negative_scores, positive_scores, side="left")
-        self._negatives_to = np.searchsorted(negative_scores, positive_scores, side="right")
-        self._positives_below = np.searchsorted(positive_scores, positive_scores, side="left")
+        size = int(groups.max()) + 1 if len(groups) else 0
+        thresholds, at = np.unique(scores[positive], return_inverse=True)
+        others, negative_groups = scores[~positive], groups[~positive]
+        above = np.searchsorted(thresholds, others, side="right")
+        tied = above > np.searchsorted(thresholds, others, side="left")
+        self._positives = _counted(at, groups[positive], (len(thresholds), size))
+        # Row i: above threshold i - 1 or equal to it, and below threshold i.
+        self._negatives = _counted(above, negative_groups, (len(thresholds) + 1, size))
+        self._tied = _counted(above[tied] - 1, negative_groups[tied], (len(thresholds), size))
 
     def metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return AUROC and average precision, as scikit-learn defines them.
@@ -29,20 +39,20 @@ class Ranking:
         Returns:
             Arrays (resamples); NaN where a resample holds one label only.
         """
-        positive = weights[:, self._positive_groups]
-        below_negative = _cumulated(weights[:, self._negative_groups])
-        positives, negatives = positive.sum(axis=1), below_negative[:, -1]
+        drawn = np.ascontiguousarray(weights.T)
+        positive, tied = self._positives @ drawn, self._tied @ drawn  # (thresholds, resamples)
+        below = np.cumsum(self._negatives @ drawn, axis=0)
+        positives, negatives = positive.sum(axis=0), below[-1]
+        below = below[:-1]
+        # At a threshold: what is called positive, and is or is not.
+        called_positives = np.cumsum(positive[::-1], axis=0)[::-1]
+        called = called_positives + (negatives - below)
+        # Where nothing is called positive there is no precision; it counts for nothing.
+        precision = np.divide(called_positives, called, out=np.zeros_like(called), where=called > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             # A positive record wins against every negative one below it, and half of each tie.
-            wins = below_negative[:, self._negatives_below] + below_negative[:, self._negatives_to]
-            auroc = (positive * wins).sum(axis=1) / (2 * positives * negatives)
-            # At the threshold of a positive record: what is called positive, and is.
-            called_positives = positives[:, None] - _cumulated(positive)[:, self._positives_below]
-            called_negatives = negatives[:, None] - below_negative[:, self._negatives_below]
-            precision = called_positives / (called_positives + called_negatives)
-            # A record that was not drawn may have no precision; it counts for nothing.
-            weighted = np.where(positive > 0, positive * precision, 0)
-            average_precision = weighted.sum(axis=1) / positives
+            auroc = (positive * (2 * below + tied)).sum(axis=0) / (2 * positives * negatives)
+            average_precision = (positive * summable(precision)).sum(axis=0) / positives
         one_label = (positives == 0) | (negatives == 0)
         return {
             "auroc": np.where(one_label, np.nan, auroc),
@@ -50,13 +60,6 @@ class Ranking:
         }
 
 
-def _rising(groups: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(scores, kind="stable")
-    return groups[order], scores[order]
-
-
-def _cumulated(weights: np.ndarray) -> np.ndarray:
-    """Return (resamples, n + 1) sums of the first 0, 1, … n columns."""
-    out = np.zeros((weights.shape[0], weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=out[:, 1:])
-    return out
+def _counted(rows: np.ndarray, groups: np.ndarray, shape: tuple[int, int]) -> csr_array:
+    """Count pairs of codes (n). Whole numbers, so that products with them are exact."""
+    return csr_array((np.ones(len(rows)), (rows, groups)), shape=shape)

@@ -7,7 +7,7 @@ import numpy as np
 
 from verdict.predictions import Predictions
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_p, format_percent, shortened
+from verdict.statistics.formats import format_p, format_percent, mean_of, shortened
 from verdict.statistics.kinds import METRIC_TITLES
 
 #: The name of the model that training starts from: against it, a difference is due to tuning.
@@ -62,6 +62,8 @@ class Evidence:
     baseline: str
     #: The name of the decisive metric.
     metric: str
+    #: How many trainings of the candidate its numbers are the mean of.
+    trainings: int
     #: This metric of the two models; None where undefined.
     after: float | None
     before: float | None
@@ -113,7 +115,8 @@ def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
         "size": f"{abs(change):.{decimals}f}",
         "evidence": f"{change:+.{decimals}f}, {format_percent(evidence.confidence)} CI "
         f"{low:.{decimals}f} to {high:.{decimals}f}, p {_equals(p)}, "
-        f"{evidence.groups} {evidence.noun}",
+        f"{evidence.groups} {evidence.noun}"
+        + (f", {mean_of(evidence.trainings)}" if evidence.trainings > 1 else ""),
     }
     outcome = _outcome(low, high, p, evidence.confidence)
     form = (outcome, evidence.baseline == BASE)
@@ -154,8 +157,9 @@ def _no_verdict(evidence: Evidence, reason: str) -> Verdict:
     headline = f"No verdict on {METRIC_TITLES[evidence.metric]} is possible"
     sentence = f"{headline}: {reason}"
     if evidence.after is not None and evidence.before is not None:
+        several = f"the {mean_of(evidence.trainings)} of " if evidence.trainings > 1 else ""
         sentence += (
-            f" ({evidence.after:.2f} was measured for {evidence.candidate} and "
+            f" ({evidence.after:.2f} was measured for {several}{evidence.candidate} and "
             f"{evidence.before:.2f} for {evidence.baseline})"
         )
     return Verdict("none", headline, sentence + ".")

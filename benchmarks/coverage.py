@@ -1,0 +1,181 @@
+"""Whether a 95 % interval holds the truth 95 times in 100, on data that come in clusters.
+
+``make bench name=coverage`` makes up many data sets of patients with several lesions each, compares
+two models on each of them as the compare stage does, and counts how often the interval of their
+difference in balanced accuracy holds the true one. It does so twice: drawing whole patients again,
+as the project does, and drawing single records, as if they were independent.
+
+The data follow a logistic model with random effects. Most lesions of a patient have one label.
+Whether a model is right about a lesion depends on the patient, in part for both models alike and in
+part for each model in its own way; that second part is what makes records tell less than their
+number, even of a difference. The true difference is an integral over the patients (Gauss-Hermite).
+
+Then training itself is left to chance: seeds move the tuned model's log-odds. What is asked for is
+the difference that this training makes on average, and what counts is how often it is found from
+one training, and from several whose seeds are drawn again, too.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import expit
+
+from benchmarks.table import Figure, conclude
+from verdict.predictions import SCHEMA, Predictions
+from verdict.statistics.bootstrap import bootstrap
+from verdict.statistics.differences import Measured, paired_difference
+from verdict.statistics.label_measurement import LabelMeasurement
+from verdict.statistics.replicates import average
+
+DATA_SETS, RESAMPLES, CONFIDENCE, SEED = 1000, 1000, 0.95, 0
+PATIENTS, LESIONS = 120, 8
+
+#: Of the part with several trainings: data sets, trainings, and the standard deviation of log-odds
+#: between them, which is one of about 0.05 in balanced accuracy.
+SEED_DATA_SETS, TRAININGS, SPREAD = 250, 5, 0.3
+
+LABELS, METRIC = ("benign", "melanoma"), "balanced_accuracy"
+
+#: The share of lesions that are melanoma; over patients it has a Beta distribution, whose two
+#: parameters sum to the second number.
+MELANOMA, CONCENTRATION = 0.3, 1.0
+
+#: Log-odds of being right about an average patient's benign lesion and melanoma.
+BASE, TUNED = (0.9, 0.2), (1.6, 1.0)
+
+#: Standard deviations of the patient's part of the log-odds: of both models, and of each.
+COMMON, OWN = 0.8, 1.2
+
+
+def main() -> None:
+    patients, records, widths = count_clusters()
+    one, several = count_trainings()
+    error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
+    conclude(
+        f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
+        f"{RESAMPLES} resamples",
+        [
+            Figure("true difference in balanced accuracy", true_difference()),
+            Figure("95 % intervals that hold it, patients drawn", patients, "%", ">=", 93),
+            Figure("the same", patients, "%", "<=", 97),
+            Figure("records drawn as if they were independent", records, "%", "<=", 90),
+            Figure("standard error of a coverage of 95 %", float(error), "%"),
+            Figure("mean width of an interval, patients drawn", widths[0]),
+            Figure("records drawn", widths[1]),
+            Figure(f"{SEED_DATA_SETS} data sets by other seeds: one training alone", one, "%"),
+            Figure(f"{TRAININGS} trainings, drawn as well as patients", several, "%"),
+        ],
+    )
+
+
+def count_clusters() -> tuple[float, float, list[float]]:
+    """Return the coverage of drawing patients and of drawing records, in percent, and widths."""
+    rng, truth = np.random.default_rng(SEED), true_difference()
+    held, widths = np.zeros((DATA_SETS, 2), bool), np.zeros((DATA_SETS, 2))
+    for i in range(DATA_SETS):
+        data = draw(rng, trainings=1, spread=0.0)
+        for unit, models in enumerate((data, [alone(p) for p in data])):
+            low, high = interval(resampled(models, seed=i), seed=i)
+            held[i, unit], widths[i, unit] = low <= truth <= high, high - low
+    patients, records = 100 * held.mean(axis=0)
+    return float(patients), float(records), widths.mean(axis=0).tolist()
+
+
+def count_trainings() -> tuple[float, float]:
+    """Return the coverage of one training and of several, in percent."""
+    rng, truth = np.random.default_rng(SEED), true_difference(SPREAD)
+    held = np.zeros((SEED_DATA_SETS, 2), bool)
+    for i in range(SEED_DATA_SETS):
+        models = resampled(draw(rng, trainings=TRAININGS, spread=SPREAD), seed=i)
+        for j, chosen in enumerate((models[:2], models)):
+            low, high = interval(chosen, seed=i)
+            held[i, j] = low <= truth <= high
+    one, several = 100 * held.mean(axis=0)
+    return float(one), float(several)
+
+
+def draw(rng: np.random.Generator, trainings: int, spread: float) -> list[Predictions]:
+    """Make up a data set: the base model's predictions, then those of each training."""
+    size = 1 + rng.poisson(LESIONS - 1, PATIENTS)
+    patient = np.repeat(np.arange(PATIENTS), size)
+    shares = rng.beta(MELANOMA * CONCENTRATION, (1 - MELANOMA) * CONCENTRATION, PATIENTS)
+    actual = (rng.random(len(patient)) < shares[patient]).astype(int)
+    common = rng.normal(0, COMMON, PATIENTS)
+    models = []
+    for log_odds, times, moved in ((BASE, 1, 0.0), (TUNED, trainings, spread)):
+        ease = np.array(log_odds)[actual] + (common + rng.normal(0, OWN, PATIENTS))[patient]
+        for _ in range(times):
+            right = rng.random(len(patient)) < expit(ease + rng.normal(0, moved))
+            models.append(predicted(patient, actual, np.where(right, actual, 1 - actual)))
+    return models
+
+
+def predicted(patient: np.ndarray, actual: np.ndarray, likeliest: np.ndarray) -> Predictions:
+    """Return predictions from codes (n)."""
+    records = len(patient)
+    label, answer = (np.array(LABELS)[codes] for codes in (actual, likeliest))
+    columns = {
+        "id": [f"{i:06d}" for i in range(records)],
+        "group": [f"{p:04d}" for p in patient],
+        "label": label,
+        "answer": label,
+        "predicted": answer,
+        "generated": answer,
+        "parsed": answer,
+        "invalid_reason": [None] * records,
+        "log_probabilities": np.where(np.eye(2)[likeliest] > 0, -0.1, -2.4).tolist(),
+        "attributes": [[]] * records,
+        "prompt_sha256": [""] * records,
+    }
+    return Predictions("", LABELS, LABELS[1], pa.table(columns, schema=SCHEMA))
+
+
+def alone(p: Predictions) -> Predictions:
+    """Return the same predictions with every record as a group of its own."""
+    column = SCHEMA.get_field_index("group")
+    table = p.table.set_column(column, SCHEMA.field("group"), p.table["id"])
+    return Predictions(p.model, p.labels, p.positive, table)
+
+
+def resampled(models: Sequence[Predictions], seed: int) -> list[Measured]:
+    """Measure the models on the records and on resamples of their groups."""
+    # As parts of themselves, so that nothing is ranked, which nobody asks for here.
+    measured = {str(i): LabelMeasurement(p, whole=p) for i, p in enumerate(models)}
+    drawn = bootstrap(
+        measured,
+        groups=len(np.unique(models[0].groups)),
+        records=len(models[0]),
+        resamples=RESAMPLES,
+        seed=seed,
+    )
+    return [Measured(m.values(), drawn[name]) for name, m in measured.items()]
+
+
+def interval(models: Sequence[Measured], seed: int) -> tuple[float, float]:
+    """Return the interval of the difference of the first model and the mean of the others."""
+    base, *trainings = models
+    tuned = trainings[0]
+    if len(trainings) > 1:
+        tuned = average(trainings, [METRIC], confidence=CONFIDENCE, seed=seed).mean
+    found = paired_difference(tuned, base, METRIC, CONFIDENCE)
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def true_difference(spread: float = 0.0) -> float:
+    """Return the difference in balanced accuracy over all patients and trainings there could be."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+
+    def balanced_accuracy(log_odds: Sequence[float], deviation: float) -> float:
+        shares = expit(np.array(log_odds)[:, None] + deviation * nodes)
+        return float((shares @ weights).mean() / weights.sum())
+
+    of_patients = np.hypot(COMMON, OWN)
+    tuned = balanced_accuracy(TUNED, np.hypot(of_patients, spread))
+    return tuned - balanced_accuracy(BASE, of_patients)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The benchmark of coverage: its truth is true, and it would notice intervals that are wrong."""
+
+import numpy as np
+import pytest
+
+from benchmarks import coverage
+from verdict.statistics.differences import Measured
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_the_true_difference_is_what_many_patients_show(
+    monkeypatch: pytest.MonkeyPatch, spread: float
+) -> None:
+    monkeypatch.setattr(coverage, "PATIENTS", 3000)
+    rng = np.random.default_rng(1)
+    found = []
+    for _ in range(12):
+        base, tuned = coverage.draw(rng, trainings=1, spread=spread)
+        recalls = [
+            [(p.predicted == p.actual)[p.actual == code].mean() for code in (0, 1)]
+            for p in (base, tuned)
+        ]
+        found.append(np.mean(recalls[1]) - np.mean(recalls[0]))
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    assert abs(np.mean(found) - coverage.true_difference(spread)) < 4 * error
+    assert error < 0.03
+
+
+def test_records_of_a_patient_resemble_each_other() -> None:
+    base, tuned = coverage.draw(np.random.default_rng(0), trainings=1, spread=0.0)
+    assert len(np.unique(base.groups)) == coverage.PATIENTS
+    assert len(np.unique(coverage.alone(base).groups)) == len(base)
+    widths = []
+    for models in ([base, tuned], [coverage.alone(p) for p in (base, tuned)]):
+        low, high = coverage.interval(coverage.resampled(models, seed=0), seed=0)
+        widths.append(high - low)
+    assert widths[0] > 1.3 * widths[1]
+
+
+def test_the_script_counts_and_concludes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("DATA_SETS", 8), ("SEED_DATA_SETS", 2), ("RESAMPLES", 100)):
+        monkeypatch.setattr(coverage, name, value)
+    with pytest.raises(SystemExit):
+        coverage.main()
+    said = capsys.readouterr().out
+    assert "patients drawn" in said
+    assert "records drawn as if they were independent" in said
+    assert "5 trainings, drawn as well as patients" in said
+    assert said.count(">= 93 %") == said.count("<= 97 %") == 1
+
+
+def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = coverage.resampled
+
+    def narrower(models: list, seed: int) -> list[Measured]:
+        """Halve how far resamples are from what was measured."""
+        measured = []
+        for m in real(models, seed):
+            value = m.values[coverage.METRIC]
+            assert value is not None
+            halved = value + (m.resampled[coverage.METRIC] - value) / 2
+            measured.append(Measured(m.values, {coverage.METRIC: halved}))
+        return measured
+
+    monkeypatch.setattr(coverage, "resampled", narrower)
+    for name, value in (("DATA_SETS", 15), ("SEED_DATA_SETS", 1), ("RESAMPLES", 100)):
+        monkeypatch.setattr(coverage, name, value)
+    with pytest.raises(SystemExit) as stopped:
+        coverage.main()
+    assert stopped.value.code == 1

@@ -1,0 +1,45 @@
+"""Whether a predictions file is still the one that the evaluation wrote."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import yaml
+
+
+def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
+    """Return a warning where a file is not the one that ``dvc.lock`` has written down, or None.
+
+    DVC notes the MD5 of each output when its stage has run, before the next stage begins. Paths in
+    the lock count from its folder. A file that it does not know has nothing to differ from.
+
+    Args:
+        path: of an output; it has to exist.
+        lock: ``dvc.lock``; without one there is no warning.
+    """
+    if not lock.exists():
+        return None
+    try:
+        recorded = _recorded(lock).get(os.path.abspath(path))
+    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
+        return f"{lock} cannot be read, so nobody can say whether {path} was edited; mend it first"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if recorded in (None, found):
+        return None
+    return (
+        f"{path} is not the file that was evaluated: its MD5 is {found}, {lock} has {recorded}. "
+        "Every number here is of the changed file; "
+        f"`dvc checkout --force {path}` brings back the evaluated one"
+    )
+
+
+def _recorded(lock: Path) -> dict[str, str]:
+    """Return the MD5 of every output by its absolute path; links are not followed."""
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
+    return {
+        os.path.abspath(lock.parent / out["path"]): out["md5"]
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+        if "md5" in out
+    }
