@@ -1,4 +1,8 @@
-"""Ask one model about every test record, and write its predictions and metrics."""
+"""Ask one model about every test record, and write its predictions and metrics.
+
+The validation split is asked about too, where ``evaluate.validation`` says so: thresholds are
+chosen there. Killed, it goes on where it stopped.
+"""
 
 import sys
 from pathlib import Path
@@ -9,6 +13,7 @@ from verdict.reproducibility import go_offline, pin_cpu
 from verdict.stage import run
 
 CHAT, RECORDS = Path("data/chat"), Path("data/records")
+PREDICTIONS, METRICS = Path("data/predictions"), Path("metrics")
 
 
 def main(name: str, params: Params) -> None:
@@ -16,33 +21,66 @@ def main(name: str, params: Params) -> None:
     go_offline()
     # Imported only now: torch must find the pins in its environment.
     from verdict.answers.evaluate import predict
+    from verdict.answers.parts import Parts, discard, exclusive, folder_for
     from verdict.models.inference import load_for_inference
     from verdict.predictions import write_predictions
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
+    from verdict.statistics.curves import roc_curves
     from verdict.statistics.measurement import measure
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
-    chosen, answers = params.evaluate.models[name], read_answers(CHAT)
-    loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
-    predictions = predict(
-        name,
-        loaded,
-        read_conversations(CHAT / "test.jsonl"),
-        ImageStore(RECORDS),
-        answers,
-        batch_size=params.evaluate.batch_size,
-        max_new_tokens=params.evaluate.max_new_tokens,
-        device=device,
-    )
-    write_predictions(f"data/predictions/{name}.parquet", predictions)
-    measured = measure(predictions)
-    write_json(f"metrics/{name}.json", measured.values())
-    write_csv(
-        f"metrics/plots/confusion_{name}.csv", ("actual", "predicted"), measured.confusion_rows()
-    )
+    options, answers = params.evaluate, read_answers(CHAT)
+    chosen = options.models[name]
+    model, adapter = Path(chosen.model), Path(chosen.adapter)
+    chats = [CHAT / "test.jsonl", CHAT / "validation.jsonl"]
+    settings = {
+        "batch_size": options.batch_size,
+        "max_new_tokens": options.max_new_tokens,
+        "length_normalization": options.length_normalization,
+        "dtype": params.model.dtype,
+        "attn_implementation": params.model.attn_implementation,
+        "reproducibility": params.reproducibility.model_dump(),
+        # Which device auto means decides, too.
+        "device": device,
+    }
+    folder = folder_for([model, adapter, *chats, CHAT / "answers.json", RECORDS], settings)
+    with exclusive(folder):
+        loaded = load_for_inference(model, adapter, params.model, device)
+        images = ImageStore(RECORDS)
+        test, validation = (
+            predict(
+                name,
+                loaded,
+                read_conversations(chat) if asked else [],
+                images,
+                answers,
+                batch_size=options.batch_size,
+                max_new_tokens=options.max_new_tokens,
+                device=device,
+                length_normalization=options.length_normalization,
+                parts=Parts(folder / chat.stem),
+            )
+            for chat, asked in zip(chats, (True, options.validation), strict=True)
+        )
+        write_predictions(PREDICTIONS / f"{name}.parquet", test)
+        write_predictions(PREDICTIONS / "validation" / f"{name}.parquet", validation)
+        measured = measure(test)
+        write_json(METRICS / f"{name}.json", measured.values())
+        plots = METRICS / "plots"
+        write_csv(
+            plots / f"confusion_{name}.csv", ("actual", "predicted"), measured.confusion_rows()
+        )
+        # More than two labels have a curve each, which one plot a model cannot show.
+        curve = roc_curves(test)[test.positive] if test.positive is not None else None
+        write_csv(
+            plots / f"roc_{name}.csv",
+            ("false_positive_rate", "true_positive_rate"),
+            zip(curve.x.tolist(), curve.y.tolist(), strict=True) if curve else (),
+        )
+        discard(folder)
 
 
 if __name__ == "__main__":

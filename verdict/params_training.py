@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from verdict.params_section import Name, Positive, Section, Seed, Text
+from verdict.params_section import Positive, Section, Seed, Text
 
 Part = Literal["embeddings", "projector", "vision_tower", "audio_tower", "language_model"]
 
@@ -88,8 +88,6 @@ class Train(Section):
     load_best_model_at_end: bool
     early_stopping_patience: Positive | None
     seed: Seed
-    #: The same training again: name to seed.
-    replicates: dict[Name, Seed]
     launcher: Literal["none", "torchrun", "accelerate"]
     num_processes: Positive
     launcher_args: list[Text]
@@ -121,12 +119,6 @@ class Train(Section):
             raise ValueError(
                 "early_stopping_patience needs load_best_model_at_end: true; without it the last "
                 "weights would be kept, not the best"
-            )
-        seeds = [self.seed, *self.replicates.values()]
-        if len(set(seeds)) < len(seeds):
-            raise ValueError(
-                "replicates repeats a seed, so that a training would be counted twice; train.seed "
-                f"is {self.seed}, theirs are {', '.join(map(str, seeds[1:]))}"
             )
         if self.launcher == "none" and self.num_processes > 1:
             raise ValueError(

@@ -1,20 +1,20 @@
 """Scoring and generation on the tiny Gemma 3."""
 
+import copy
+import warnings
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.tiny import MODEL, Tiny
+from tests.tiny import Tiny
+from verdict.predictions import SCHEMA, Predictions, write_predictions
+from verdict.records.conversations import Conversation
+from verdict.statistics.measurement import measure
 
 torch = pytest.importorskip("torch")
-
-
-@pytest.fixture(scope="module")
-def loaded(tiny: Tiny) -> Any:
-    from verdict.models.inference import load_for_inference
-
-    return load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
 
 
 def batch(tiny: Tiny, processor: Any, size: int) -> Any:
@@ -51,41 +51,69 @@ def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: Any) -> Non
             assert scores[row][index] == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_batch_size_changes_no_answer(tiny: Tiny, loaded: Any) -> None:
+def varied(tiny: Tiny) -> list[Conversation]:
+    """The tiny conversations with prompts of three lengths, of which some have no image."""
+    rows = []
+    for index, row in enumerate(tiny.conversations):
+        prompt = copy.deepcopy(row.prompt)
+        prompt[-1]["content"][1]["text"] += " malignant" * (index % 3)
+        if index % 4 == 3:
+            del prompt[-1]["content"][0]
+        rows.append(replace(row, prompt=prompt))
+    return rows
+
+
+def ask(tiny: Tiny, loaded: Any, rows: list[Conversation], **options: Any) -> Predictions:
     from verdict.answers.evaluate import predict
 
-    one, many = (
-        predict(
-            "x",
-            loaded,
-            tiny.conversations,
-            tiny.images,
-            tiny.answers,
-            batch_size=size,
-            max_new_tokens=8,
-            device="cpu",
-        )
-        for size in (1, 32)
+    settings = {"batch_size": 5, "max_new_tokens": 8, "device": "cpu", **options}
+    return predict("x", loaded, rows, tiny.images, tiny.answers, **settings)
+
+
+def test_the_batch_size_changes_no_answer_and_no_metric(tiny: Tiny, loaded: Any) -> None:
+    rows = varied(tiny)
+    one, many = (ask(tiny, loaded, rows, batch_size=size) for size in (1, 32))
+    assert len({row for row in one.table["generated"].to_pylist() if row}) > 1
+    rest = [name for name in SCHEMA.names if name != "log_probabilities"]
+    assert one.table.select(rest) == many.table.select(rest)
+    np.testing.assert_allclose(one.log_probabilities, many.log_probabilities, atol=1e-4, rtol=0)
+    assert measure(one).values() == pytest.approx(measure(many).values(), abs=2e-6)
+
+
+def test_one_batch_size_gives_the_same_bytes_again(tiny: Tiny, loaded: Any, tmp_path: Path) -> None:
+    rows = varied(tiny)
+    for name, order in (("first", rows), ("again", rows)):
+        write_predictions(tmp_path / name, ask(tiny, loaded, order))
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_log_likelihoods_are_divided_by_the_number_of_tokens(tiny: Tiny, loaded: Any) -> None:
+    from verdict.answers.prompts import candidate_ids
+
+    plain, by_token = (
+        ask(tiny, loaded, tiny.conversations, length_normalization=kind)
+        for kind in ("none", "tokens")
     )
-    assert one.table["generated"] == many.table["generated"]
-    assert (one.predicted == many.predicted).all()
-    np.testing.assert_allclose(one.log_probabilities, many.log_probabilities, atol=1e-4)
+    assert (plain.length_normalization, by_token.length_normalization) == ("none", "tokens")
+    ids = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)
+    lengths = [len(candidate) for candidate in ids]
+    assert lengths[0] != lengths[1]
+    # The end of the turn is one of the tokens.
+    assert all(ids[0][-1] == candidate[-1] for candidate in ids)
+    np.testing.assert_allclose(by_token.log_probabilities * lengths, plain.log_probabilities)
 
 
 def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: Any) -> None:
-    import copy
-    from dataclasses import replace
-
     from verdict.answers.prompts import batches
 
-    rows = []
-    for index, row in enumerate(tiny.conversations[:6]):
-        prompt = copy.deepcopy(row.prompt)
-        prompt[-1]["content"][1]["text"] += " malignant" * (index % 3)
-        rows.append(replace(row, prompt=prompt))
-    made = list(batches(loaded.processor, rows, tiny.images, 4, "cpu"))
-    assert [len(batch.conversations) for batch in made] == [2, 2, 2]
-    assert all(batch.inputs["attention_mask"].all() for batch in made)
+    made = list(batches(loaded.processor, varied(tiny), tiny.images, 4, "cpu"))
+    assert sorted(row.id for batch in made for row in batch.conversations) == sorted(
+        row.id for row in tiny.conversations
+    )
+    for made_of in made:
+        images = {len(row.prompt[-1]["content"]) - 1 for row in made_of.conversations}
+        assert images == {int("pixel_values" in made_of.inputs)}
+        assert made_of.inputs["attention_mask"].all()
 
 
 def test_generation_stops_at_the_end_of_the_turn(
@@ -111,6 +139,48 @@ def test_generation_stops_at_the_end_of_the_turn(
     for end_of_turn in (first, never):
         generate_answers(model, processor, inputs, end_of_turn=end_of_turn, max_new_tokens=20)
     assert generated == [1, 20]
+
+
+def test_nothing_after_the_end_of_the_turn_is_kept(
+    tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from verdict.answers.generate import generate_answers
+
+    model, tokenizer = loaded.model, loaded.processor.tokenizer
+    inputs = batch(tiny, loaded.processor, 2).inputs
+    yes, no, end = (
+        tokenizer(text, add_special_tokens=False).input_ids[0]
+        for text in ("Yes", "No", "<end_of_turn>")
+    )
+    rows = torch.tensor([[yes, end, no, no], [no, no, end, tokenizer.pad_token_id]])
+    written = torch.cat([inputs["input_ids"], rows], dim=1)
+    monkeypatch.setattr(model, "generate", lambda **_: written)
+    texts = generate_answers(model, loaded.processor, inputs, end_of_turn=end, max_new_tokens=4)
+    assert texts == ["Yes", "NoNo"]
+
+
+def test_a_model_that_would_sample_answers_greedily(
+    tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import GenerationConfig
+    from transformers.utils import logging
+
+    greedy = ask(tiny, loaded, tiny.conversations[:4]).table["generated"]
+    hub = GenerationConfig(
+        do_sample=True, temperature=5.0, top_k=64, top_p=0.95, min_p=0.01, repetition_penalty=3.0,
+        no_repeat_ngram_size=1,
+    )  # fmt: skip
+    monkeypatch.setattr(loaded.model, "generation_config", hub)
+    logging.enable_propagation()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for seed in range(3):
+                torch.manual_seed(seed)
+                assert ask(tiny, loaded, tiny.conversations[:4]).table["generated"] == greedy
+    finally:
+        logging.disable_propagation()
+    assert caplog.records == []
 
 
 class Misplacing:

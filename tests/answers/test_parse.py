@@ -1,64 +1,179 @@
+"""What models really write, and what the one parser makes of it."""
+
 import pytest
 
-from verdict.answers.parse import parse_answer
+from verdict.answers.parse import EMPTY, NO_ANSWER, NOT_ASSERTED, SEVERAL, parse_answer
 from verdict.records.conversations import Answers
 
-MELANOMA = Answers(
-    answers={
-        "benign": "No, this does not appear to be malignant melanoma.",
-        "melanoma": "Yes, this appears to be malignant melanoma.",
-    },
-    positive="melanoma",
-)
+NO = "No, this does not appear to be malignant melanoma."
+YES = "Yes, this appears to be malignant melanoma."
+MELANOMA = Answers({"benign": NO, "melanoma": YES}, "melanoma")
+BREAKHIS = Answers({f"class {digit}": str(digit) for digit in range(8)}, None)
+MATCH = Answers({"no_match": "False", "match": "True"}, "match")
 
 
 @pytest.mark.parametrize(
     ("text", "label"),
     [
-        ("No, this does not appear to be malignant melanoma.", "benign"),
-        ("Yes, this appears to be malignant melanoma.", "melanoma"),
+        (NO, "benign"),
+        (YES, "melanoma"),
         ("yes this appears to be   malignant melanoma", "melanoma"),
-        ("**Yes, this appears to be malignant melanoma.**", "melanoma"),
+        (f"**{YES}**", "melanoma"),
+        (f"__{YES}__", "melanoma"),
+        (f"> {NO}\n", "benign"),
+        (f"```\n{NO}\n```", "benign"),
+        (f"'{YES}'", "melanoma"),
+        (f"“{YES}”", "melanoma"),
+        ("YES, THIS APPEARS TO BE MALIGNANT MELANOMA", "melanoma"),
         ("The border is irregular.\n\nYes, this appears\nto be malignant melanoma.", "melanoma"),
-        ("There is no asymmetry. No, this does not appear to be malignant melanoma.", "benign"),
+        (f"There is no asymmetry. {NO}", "benign"),
+        (
+            "Okay, let's analyze the image.\n\n**Asymmetry:** The lesion is not symmetrical.\n"
+            f"**Border:** Irregular.\n\n**Conclusion:**\n\n{YES}",
+            "melanoma",
+        ),
+        (f"I am an AI and cannot give a medical diagnosis. {YES}", "melanoma"),
+        (f"{YES}\n\n**Disclaimer:** I cannot replace a dermatologist.", "melanoma"),
+        (f"**Final Answer:** {NO}", "benign"),
         ("Yes.", "melanoma"),
         ("NO", "benign"),
+        ("**Yes**", "melanoma"),
+        ("Final answer: No.", "benign"),
+        ("The answer is **Yes**.", "melanoma"),
     ],
 )
-def test_valid_answers(text: str, label: str) -> None:
+def test_valid_sentences(text: str, label: str) -> None:
     assert parse_answer(text, MELANOMA).label == label
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "digit"),
     [
-        ("", "empty"),
-        ("  ...  ", "empty"),
-        ("I cannot give medical advice.", "no answer"),
-        ("No, I cannot answer that.", "no answer"),
-        ("Sí, esto parece ser un melanoma maligno.", "no answer"),
-        ("Yes and no", "no answer"),
-        ("yesterday", "no answer"),
-        ("This appears to be malignant melanoma.", "no answer"),
-        (
-            "Yes, this appears to be malignant melanoma. No, this does not appear to be "
-            "malignant melanoma.",
-            "several answers",
-        ),
+        ("3", 3),
+        ("3.", 3),
+        (" 3\n", 3),
+        ("The class is 3.", 3),
+        ("**Final answer:** 3", 3),
+        ("**Final Answer: 3**", 3),
+        ("Class: 3 (ductal)", 3),
+        ("class_3", 3),
+        ("`3`", 3),
+        ('"3"', 3),
+        ("[3]", 3),
+        ('{"class": 3}', 3),
+        ("<answer>3</answer>", 3),
+        (r"$\boxed{3}$", 3),
+        ("3 (confidence 0.95)", 3),
+        ("3, with a probability of 5 %", 3),
+        ("I'm not certain, but the class is 3.", 3),
+        ("It is not obvious but I would say 3", 3),
+        ("Let's think: 3. The answer: 3", 3),
+        ("1. Glands are irregular.\n2. Nuclei are large.\n\n**Final answer:** 3", 3),
+        ("It could be 2 or 3. The final answer is 3.", 3),
+        ("The tissue shows 40X magnification. Class 0.", 0),
+        ("La clase es 3.", 3),
+        ("３", 3),
     ],
 )
-def test_invalid_answers_have_a_reason(text: str, reason: str) -> None:
-    parsed = parse_answer(text, MELANOMA)
+def test_valid_numbers(text: str, digit: int) -> None:
+    assert parse_answer(text, BREAKHIS).label == f"class {digit}"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("True", "match"),
+        ("false.", "no_match"),
+        ("**False**", "no_match"),
+        ("The statement is true.", "match"),
+        ("You asked whether it is true. It is true.", "match"),
+    ],
+)
+def test_valid_words(text: str, label: str) -> None:
+    assert parse_answer(text, MATCH).label == label
+
+
+@pytest.mark.parametrize(
+    ("answers", "text", "reason"),
+    [
+        (MELANOMA, "", EMPTY),
+        (MELANOMA, "  ...  ", EMPTY),
+        (MELANOMA, "**", EMPTY),
+        (BREAKHIS, "\n\n", EMPTY),
+        # refusals
+        (MELANOMA, "I cannot give medical advice.", NO_ANSWER),
+        (MELANOMA, "No, I cannot answer that.", NO_ANSWER),
+        (MELANOMA, "I'm sorry, but I can't help with that.", NO_ANSWER),
+        (BREAKHIS, "I cannot classify this image.", NO_ANSWER),
+        (MATCH, "I don't know.", NO_ANSWER),
+        # nearly an answer
+        (MELANOMA, "This appears to be malignant melanoma.", NO_ANSWER),
+        (MELANOMA, "Yes, this appears to be melanoma.", NO_ANSWER),
+        (MELANOMA, "yesterday", NO_ANSWER),
+        (MELANOMA, "Noted.", NO_ANSWER),
+        (MELANOMA, "b3nign", NO_ANSWER),
+        # several
+        (MELANOMA, f"{YES} {NO}", SEVERAL),
+        (MELANOMA, f"I would answer either '{YES}' or '{NO}'", SEVERAL),
+        (MELANOMA, "Yes and no", NO_ANSWER),
+        (BREAKHIS, "3 or 4", SEVERAL),
+        (BREAKHIS, "0-7", SEVERAL),
+        (BREAKHIS, "0 1 2 3 4 5 6 7", SEVERAL),
+        (BREAKHIS, "Final answer: 3 or 4", SEVERAL),
+        (BREAKHIS, "Not 3, but 4.", SEVERAL),
+        (MATCH, "True or False", SEVERAL),
+        (MATCH, "True False True False", SEVERAL),
+        # other languages
+        (MELANOMA, "Oui", NO_ANSWER),
+        (MELANOMA, "Sí, esto parece ser un melanoma maligno.", NO_ANSWER),
+        (MELANOMA, "No, esto no parece ser un melanoma maligno.", NO_ANSWER),
+        (MELANOMA, "Nein, das scheint kein malignes Melanom zu sein.", NO_ANSWER),
+        (MELANOMA, "はい", NO_ANSWER),
+        (BREAKHIS, "tres", NO_ANSWER),
+        (BREAKHIS, "三", NO_ANSWER),
+        (MATCH, "Vrai", NO_ANSWER),
+        (MATCH, "Verdadero", NO_ANSWER),
+        # digits inside words and numbers
+        (BREAKHIS, "B1opsy 10 needed", NO_ANSWER),
+        (BREAKHIS, "class10", NO_ANSWER),
+        (BREAKHIS, "class3", NO_ANSWER),
+        (BREAKHIS, "the 1st", NO_ANSWER),
+        (BREAKHIS, "13", NO_ANSWER),
+        (BREAKHIS, "8", NO_ANSWER),
+        (BREAKHIS, "3.5", NO_ANSWER),
+        (BREAKHIS, "0.95", NO_ANSWER),
+        (BREAKHIS, "0,95", NO_ANSWER),
+        (BREAKHIS, "1/8", NO_ANSWER),
+        (BREAKHIS, "5%", NO_ANSWER),
+        (BREAKHIS, "-1", NO_ANSWER),
+        (BREAKHIS, "Answer: −1", NO_ANSWER),
+        (BREAKHIS, "ductal carcinoma", NO_ANSWER),
+        # denied, or left open
+        (BREAKHIS, "It is not 3.", NOT_ASSERTED),
+        (BREAKHIS, "This isn't class 3", NOT_ASSERTED),
+        (BREAKHIS, "This isn’t class 3", NOT_ASSERTED),
+        (BREAKHIS, "I do not think that the answer is 3.", NOT_ASSERTED),
+        (BREAKHIS, "I cannot tell whether this is 3", NOT_ASSERTED),
+        (BREAKHIS, "If it is class 3, a biopsy is needed.", NOT_ASSERTED),
+        (MATCH, "That is not true.", NOT_ASSERTED),
+        (MATCH, "It is true. No: it is not true.", NOT_ASSERTED),
+        (MELANOMA, f"I cannot conclude with '{YES}'", NOT_ASSERTED),
+        (MELANOMA, f"You asked whether '{YES}' holds.", NOT_ASSERTED),
+    ],
+)
+def test_invalid_answers_have_a_reason(answers: Answers, text: str, reason: str) -> None:
+    parsed = parse_answer(text, answers)
     assert (parsed.label, parsed.reason) == (None, reason)
 
 
 def test_the_short_form_needs_a_first_word_of_its_own() -> None:
     answers = Answers(answers={"a": "Class one", "b": "Class two"}, positive="a")
-    assert parse_answer("Class", answers).reason == "no answer"
+    assert parse_answer("Class", answers).reason == NO_ANSWER
     assert parse_answer("It is class two!", answers).label == "b"
 
 
-def test_digits_inside_words_are_no_answer() -> None:
-    answers = Answers(answers={"adenosis": "0", "fibroadenoma": "1"}, positive="adenosis")
-    assert parse_answer("1", answers).label == "fibroadenoma"
-    assert parse_answer("B1opsy 10 needed", answers).reason == "no answer"
+def test_an_answer_inside_a_longer_one_is_not_given() -> None:
+    answers = Answers(answers={"no_match": "No match", "match": "match"}, positive="match")
+    assert parse_answer("No match.", answers).label == "no_match"
+    assert parse_answer("It is a match.", answers).label == "match"
+    assert parse_answer("No match. Match!", answers).reason == SEVERAL

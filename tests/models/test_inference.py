@@ -148,6 +148,19 @@ def test_a_classifier_writes_nothing_and_its_metrics_say_so(
     metrics = classification_metrics(predictions)
     assert metrics["generated_accuracy"] == metrics["accuracy"]
     assert (metrics["invalid_rate"], metrics["agreement"]) == (0, 1)
+    # No answers were scored, so none could be divided by its length.
+    assert predictions.length_normalization is None
+
+
+def test_the_batch_size_changes_no_class(tiny: Tiny, classifier: tuple[Any, Path]) -> None:
+    from verdict.predictions import SCHEMA
+    from verdict.statistics.measurement import measure
+
+    one, many = (predict(tiny, load(tiny, classifier[1]), size) for size in (1, 32))
+    rest = [name for name in SCHEMA.names if name != "log_probabilities"]
+    assert one.table.select(rest) == many.table.select(rest)
+    np.testing.assert_allclose(one.log_probabilities, many.log_probabilities, atol=1e-4, rtol=0)
+    assert measure(one).values() == pytest.approx(measure(many).values(), abs=2e-6)
 
 
 def test_a_classifier_for_other_labels_is_refused(tiny: Tiny, copied: Path) -> None:

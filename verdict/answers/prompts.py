@@ -1,6 +1,7 @@
 """Render conversations as a model reads them, and make batches without padding."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,57 @@ def candidate_ids(
     ]
 
 
+@dataclass(frozen=True)
+class Planned:
+    """Conversations of one batch, and their rendered prompts; nothing is decoded yet."""
+
+    conversations: list[Conversation]
+    texts: list[str]
+
+
+def plan_batches(
+    processor: ProcessorMixin, conversations: Sequence[Conversation], batch_size: int
+) -> list[Planned]:
+    """Return batches of prompts of equal length, shortest first; with as many images each.
+
+    Left padding under scaled-dot-product attention can change a row's result
+    (transformers#47651); rows of one length need none, so no row depends on its neighbours.
+    """
+    rendered: dict[str, tuple[str, int]] = {}
+    alike: dict[tuple[int, int], list[tuple[Conversation, str]]] = {}
+    for conversation in conversations:
+        # Mostly one prompt for all; a template takes longer to render than a batch to plan.
+        key = repr(conversation.prompt)
+        if key not in rendered:
+            text = render_prompt(processor, conversation.prompt)
+            ids = processor.tokenizer(text, add_special_tokens=False).input_ids
+            rendered[key] = text, len(ids)
+        text, length = rendered[key]
+        pictured = count_images(conversation.prompt)
+        alike.setdefault((length, pictured), []).append((conversation, text))
+    plan = []
+    for _, rows in sorted(alike.items(), key=lambda item: item[0]):
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            plan.append(Planned([row for row, _ in chosen], [text for _, text in chosen]))
+    return plan
+
+
+def prepare(
+    processor: ProcessorMixin, plan: Sequence[Planned], images: ImageStore, device: str
+) -> Iterator[Batch]:
+    """Yield the batches of a plan, each made ready while the model works on the one before."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        coming: Future[Batch] | None = None
+        for planned in plan:
+            next_one = beside.submit(_prepare, processor, planned, images, device)
+            if coming is not None:
+                yield coming.result()
+            coming = next_one
+        if coming is not None:
+            yield coming.result()
+
+
 def batches(
     processor: ProcessorMixin,
     conversations: Sequence[Conversation],
@@ -63,27 +115,18 @@ def batches(
     batch_size: int,
     device: str,
 ) -> Iterator[Batch]:
-    """Yield batches of prompts of equal length, shortest first; with as many images each.
+    """Yield the batches of ``plan_batches``, ready for the model."""
+    yield from prepare(
+        processor, plan_batches(processor, conversations, batch_size), images, device
+    )
 
-    Left padding under scaled-dot-product attention can change a row's result
-    (transformers#47651); rows of one length need none, so the batch size changes nothing.
-    """
-    texts = {
-        conversation.id: render_prompt(processor, conversation.prompt)
-        for conversation in conversations
-    }
-    alike: dict[tuple[int, int], list[Conversation]] = {}
-    for conversation in conversations:
-        ids = processor.tokenizer(texts[conversation.id], add_special_tokens=False).input_ids
-        key = len(ids), count_images(conversation.prompt)
-        alike.setdefault(key, []).append(conversation)
-    for (_, pictured), rows in sorted(alike.items()):
-        for start in range(0, len(rows), batch_size):
-            chosen = rows[start : start + batch_size]
-            inputs: Any = processor(
-                images=[images_of(row, images) for row in chosen] if pictured else None,
-                text=[texts[row.id] for row in chosen],
-                return_tensors="pt",
-                add_special_tokens=False,
-            )
-            yield Batch(chosen, {name: value.to(device) for name, value in inputs.items()})
+
+def _prepare(processor: ProcessorMixin, planned: Planned, images: ImageStore, device: str) -> Batch:
+    pictures = [images_of(row, images) for row in planned.conversations]
+    inputs: Any = processor(
+        images=pictures if any(pictures) else None,
+        text=planned.texts,
+        return_tensors="pt",
+        add_special_tokens=False,
+    )
+    return Batch(planned.conversations, {name: value.to(device) for name, value in inputs.items()})

@@ -18,11 +18,14 @@ class Scorer:
     cache of keys and values: the first batch is compared with a full forward pass. Models such as
     Qwen2.5-VL cannot, since they keep positions of the prompt outside of that cache; for them each
     candidate takes a full pass.
+
+    Attributes:
+        cached: whether the model can; None before the first batch. Set, nothing is compared.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, cached: bool | None = None):
         self._model = model
-        self._cached: bool | None = None
+        self.cached = cached
 
     def __call__(
         self, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
@@ -34,19 +37,20 @@ class Scorer:
             candidates: token ids of each answer, ending with the end of the turn.
 
         Returns:
-            For each row one sum of token log-probabilities a candidate (natural logarithm).
+            For each row one sum of token log-probabilities a candidate (natural logarithm), the
+            end of the turn included.
         """
-        if self._cached is not False:
+        if self.cached is not False:
             try:
                 scores = _after_cache(self._model, inputs, candidates)
             except torch.OutOfMemoryError:
                 raise
             except _CANNOT:
-                self._cached = False
+                self.cached = False
             else:
-                if self._cached is None:
-                    self._cached = self._confirmed(inputs, candidates, scores)
-                if self._cached:
+                if self.cached is None:
+                    self.cached = self._confirmed(inputs, candidates, scores)
+                if self.cached:
                     return scores.tolist()
         return _in_full(self._model, inputs, candidates).tolist()
 
