@@ -4,7 +4,8 @@
 DVC does not follow imports (dvc#9195): a module left out makes a stage wrongly "up to date".
 
 The task is chosen in params.yaml and stands in dvc.yaml as the folder ``verdict/tasks/${task}``;
-what the tasks import outside of their folders is listed for all of them together.
+what the tasks import outside of their folders is listed for all of them together. Other files in
+an imported package, such as templates, belong to it.
 """
 
 import ast
@@ -43,12 +44,10 @@ def check(root: Path = Path()) -> list[Mismatch]:
         script = re.search(r"python -m (stages\.\w+)", body["cmd"])
         if script is None:
             continue
-        imported = {_listed_as(path) for path in closure(graph, script.group(1), root)}
-        listed = {
-            dep
-            for dep in body.get("deps", [])
-            if dep == TASK_FOLDER or (dep.endswith(".py") and dep.startswith(PACKAGES))
-        }
+        modules = closure(graph, script.group(1), root)
+        imported = {_listed_as(path) for path in modules | _data_files(modules, root)}
+        folders = tuple(f"{package}/" for package in PACKAGES)
+        listed = {dep for dep in body.get("deps", []) if dep.startswith(folders)}
         if imported != listed:
             mismatches.append(Mismatch(stage, sorted(imported - listed), sorted(listed - imported)))
     return mismatches
@@ -67,6 +66,24 @@ def closure(graph: grimp.ImportGraph, module: str, root: Path) -> set[str]:
         found |= {current.rsplit(".", count)[0] for count in range(1, current.count(".") + 1)}
         pending |= found - seen
     return {_path(name, root).relative_to(root).as_posix() for name in seen}
+
+
+def _data_files(modules: set[str], root: Path) -> set[str]:
+    """Return the files beside Python code in the packages among ``modules``."""
+    return {
+        path.relative_to(root).as_posix()
+        for module in modules
+        if module.endswith("/__init__.py")
+        for path in (root / module).parent.rglob("*")
+        if path.is_file()
+        and path.suffix not in (".py", ".pyc")
+        and _package_of(path) == (root / module).parent
+    }
+
+
+def _package_of(path: Path) -> Path:
+    """Return the innermost package that holds a file; templates may lie in folders of their own."""
+    return next(folder for folder in path.parents if (folder / "__init__.py").is_file())
 
 
 def _path(module: str, root: Path) -> Path:

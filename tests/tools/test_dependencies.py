@@ -66,3 +66,13 @@ def test_code_that_is_no_longer_imported_is_named(project: Path) -> None:
     assert result.returncode == 1
     assert "format no longer imports, but dvc.yaml lists:" in result.stdout
     assert "- verdict/records/conversations.py" in result.stdout
+
+
+def test_a_template_in_an_imported_package_is_a_dependency(project: Path) -> None:
+    folder = project / "verdict" / "records" / "templates"
+    folder.mkdir()
+    (folder / "page.html.j2").write_text("")
+    result = run_check(project)
+    assert result.returncode == 1
+    assert "split imports, but dvc.yaml does not list:" in result.stdout
+    assert "- verdict/records/templates/page.html.j2\n" in result.stdout

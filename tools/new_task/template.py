@@ -20,6 +20,9 @@ from verdict.records.raw import RawRow, RawTable, read_csv
 #: The name of each published file, by its key in ``fetch.files``.
 FILES = {"images": "images.zip", "table": "table.csv"}
 
+#: What the published data cannot show; it stands in the model card.
+LIMITS: tuple[str, ...] = ()
+
 #: The table's columns; the group is what must not be divided between splits, such as the patient.
 ID, LABEL, GROUP = "id", "label", "group"
 

@@ -21,11 +21,13 @@ class Task(Protocol):
     Attributes:
         FILES: the name of each published file by its key in ``fetch.files``; a name that ends in
             ``/`` is a folder, for an address that stands for several files.
+        LIMITS: sentences for the model card: what the published data cannot show.
         Options: what ``dataset`` may hold in params.yaml: how the tables are read.
         Embedded: what ``fetch.embedded`` may hold: how the synthetic archive is made.
     """
 
     FILES: dict[str, str]
+    LIMITS: tuple[str, ...]
     Options: type[Section]
     Embedded: type[Section]
 
@@ -58,7 +60,7 @@ def load_task(name: str, path: Path = PARAMS_FILE) -> Task:
             f"{path}: task is {name!r}, but verdict/tasks/ has no folder of that name; "
             "`python -m tools.new_task` makes one"
         ) from None
-    needed = ("FILES", "Options", "Embedded", "write_archive", "read_table")
+    needed = ("FILES", "LIMITS", "Options", "Embedded", "write_archive", "read_table")
     if missing := [part for part in needed if not hasattr(task, part)]:
         raise VerdictError(f"verdict/tasks/{name}/__init__.py lacks {', '.join(missing)}")
     return cast(Task, task)

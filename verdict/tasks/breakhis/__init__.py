@@ -1,8 +1,8 @@
 """BreakHis: which of eight tumours of the breast is this? (doi:10.1109/TBME.2015.2496264)"""
 
 from verdict.tasks.breakhis.embedded import write_archive
-from verdict.tasks.breakhis.layout import FILES
+from verdict.tasks.breakhis.layout import FILES, LIMITS
 from verdict.tasks.breakhis.options import Embedded, Options
 from verdict.tasks.breakhis.table import read_table
 
-__all__ = ["FILES", "Embedded", "Options", "read_table", "write_archive"]
+__all__ = ["FILES", "LIMITS", "Embedded", "Options", "read_table", "write_archive"]

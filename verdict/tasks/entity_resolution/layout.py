@@ -7,6 +7,11 @@ column ``messages``: what a user asks about two records, and the answer ``True``
 #: A folder with the published files, in folders of their own or not.
 FILES = {"pairs": "pairs/"}
 
+#: What the published data cannot show; it stands in the model card.
+LIMITS = (
+    "Pairs were chosen to be compared; among all possible pairs nearly none is of one entity.",
+)
+
 #: The split that a file holds, by the first word of its name.
 SPLITS = {
     "train": "train",

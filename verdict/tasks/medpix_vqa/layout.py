@@ -15,6 +15,9 @@ Split = Literal["train", "validation"]
 #: ``train-00000-of-00005.parquet`` and so on.
 FILES = {"train": "train/", "validation": "validation/"}
 
+#: What the published data cannot show; it stands in the model card.
+LIMITS = ("Cases are collected for teaching, so rare findings are commoner than among patients.",)
+
 #: The column of images, whatever its name says: ``{bytes, path}``.
 IMAGE = "image_id"
 TEXTS = ("mode", "case_id", "question", "answer")

@@ -8,6 +8,11 @@ FILES = {
     "duplicates": "ISIC_2020_Training_Duplicates.csv",
 }
 
+#: What the published data cannot show; it stands in the model card.
+LIMITS = (
+    "The data carry no label of skin tone, so nothing is known of differences between skin tones.",
+)
+
 #: Columns of the ground truth; version 2 has ``lesion_id`` besides.
 COLUMNS = (
     "image_name",

@@ -1,0 +1,35 @@
+"""Write the page for people, with a gallery of cases, and the model card; tell the trackers."""
+
+from pathlib import Path
+
+from verdict.params import Params
+from verdict.reproducibility import pin_cpu
+from verdict.stage import run
+
+METRICS, REPORT, ADAPTER = Path("metrics"), Path("metrics/report"), Path("models/adapter")
+
+
+def main(params: Params) -> None:
+    pin_cpu(params.reproducibility)
+    # Imported only now: numpy must find the pins in its environment.
+    from verdict.report.__main__ import read_comparison
+    from verdict.report.card import write_card
+    from verdict.report.names import NUMBERS
+    from verdict.report.page import write_page
+    from verdict.tasks import load_task
+    from verdict.tracking.evaluation import record_evaluation
+
+    write_page(
+        ".",
+        task=params.task,
+        size=params.report.cases,
+        merge=params.compare.merge,
+        merge_positive=params.compare.merge_positive,
+    )
+    limits = load_task(params.task).LIMITS
+    write_card(REPORT / "model_card.md", METRICS, ADAPTER, task=params.task, limits=limits)
+    record_evaluation(params.tracking, ADAPTER, read_comparison(REPORT / NUMBERS), REPORT)
+
+
+if __name__ == "__main__":
+    run("report", main)

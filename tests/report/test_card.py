@@ -1,0 +1,142 @@
+"""The model card: what the hub reads of it, and that its numbers are the compared ones."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from tests.statistics.samples import SETTINGS, skin_models, text_models, tissue_models
+from verdict.errors import VerdictError
+from verdict.files import write_json
+from verdict.predictions import Predictions
+from verdict.report.card import write_card
+from verdict.statistics.comparison import compare
+
+PART = {"records": 60, "groups": 12, "label_benign": 40, "label_melanoma": 20}
+SPLIT = {
+    "train": PART,
+    "validation": PART,
+    "test": PART,
+    "image_level_split_would_leak": {"test_groups": 12, "test_groups_also_in_training": 11},
+}
+PARAMETERS = {
+    "model": {"task": "generate", "dtype": "bfloat16"},
+    "quantization": {"load_in_4bit": True},
+    "lora": {"r": 32, "lora_alpha": 16, "lora_dropout": 0.05},
+    "train": {
+        "method": "lora",
+        "learning_rate": 0.00002,
+        "lr_scheduler_type": "cosine",
+        "num_train_epochs": 3.0,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 4,
+        "class_imbalance": "none",
+        "seed": 42,
+    },
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project's metrics and adapter as the stages leave them."""
+    metrics = tmp_path / "metrics"
+    write_json(metrics / "split.json", SPLIT)
+    write_json(metrics / "extract.json", {"records": 180, "groups": 36, "rejected": 2})
+    write_json(
+        metrics / "train.json",
+        {"trainable_parameters": 32_788_480, "trainable_share": 0.0076, "steps": 99, "rows": 60},
+    )
+    write_json(metrics / "preflight.json", {"image_tokens": {"image_tokens_a_row": [256]}})
+    base = {"name": "google/gemma-3-4b-it", "revision": "0" * 40, "sha256": "1" * 64}
+    write_json(
+        tmp_path / "models/adapter/provenance.json", {"base": base, "parameters": PARAMETERS}
+    )
+    return tmp_path
+
+
+def card_of(project: Path, models: list[Predictions], limits: tuple[str, ...] = ()) -> ModelCard:
+    numbers = compare(models, **{**SETTINGS, "noun": "patients"}).flat()
+    write_json(project / "metrics/report/comparison.json", numbers)
+    path = project / "model_card.md"
+    write_card(
+        path, project / "metrics", project / "models/adapter", task="melanoma", limits=limits
+    )
+    return ModelCard.load(path)
+
+
+@pytest.mark.parametrize(
+    "models",
+    [skin_models(), tissue_models(), text_models()],
+    ids=["two labels", "eight labels", "texts"],
+)
+def test_the_hub_reads_every_metric_with_its_interval(
+    project: Path, models: list[Predictions]
+) -> None:
+    card = card_of(project, models)
+    numbers = compare(models, **SETTINGS).flat()
+    assert card.data.base_model == "google/gemma-3-4b-it"
+    assert card.data.pipeline_tag == "image-text-to-text"
+    assert card.data.library_name == "peft"
+    results = {result.metric_type: result for result in card.data.eval_results}
+    decisive = "token_f1" if models[0].free_text else "balanced_accuracy"
+    assert len(results) > 4
+    for metric, result in results.items():
+        assert result.metric_value == numbers[f"tuned.{metric}"], metric
+        assert result.metric_args["low"] == numbers[f"tuned.{metric}_low"]
+    assert decisive in results
+    assert results[decisive].dataset_name == "melanoma (synthetic)"
+
+
+def test_people_read_where_it_comes_from_and_what_it_is_not_for(project: Path) -> None:
+    text = card_of(project, skin_models(), ("Nothing is known of skin tones.",)).text
+    flat = " ".join(text.split())
+    for sentence in (
+        "It is not for diagnosis",
+        "Not a medical device, not for diagnosis.",
+        "`google/gemma-3-4b-it` at revision `0000",
+        "32,788,480 of its parameters (0.76 %) learned in 99 steps from 60 records",
+        "2 images were rejected",
+        "A split by single records would have put 11 of 12 patients",
+        "Nothing is known of skin tones.",
+        "The data are synthetic",
+        "| rows a step | 4 |",
+        "trained with one seed",
+    ):
+        assert sentence in flat, sentence
+    assert re.search(r"\| balanced accuracy \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", text)
+
+
+def test_the_bytes_depend_on_the_numbers_alone(project: Path) -> None:
+    card_of(project, skin_models())
+    first = (project / "model_card.md").read_bytes()
+    card_of(project, skin_models())
+    assert (project / "model_card.md").read_bytes() == first
+    assert b"\n\n\n" not in first
+
+
+@pytest.mark.parametrize(
+    ("gone", "command"), [("metrics/split.json", "split"), ("models/adapter", "train")]
+)
+def test_a_missing_file_is_named(project: Path, gone: str, command: str) -> None:
+    card_of(project, skin_models())
+    path = project / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = (project / "model_card.md").read_bytes()
+    with pytest.raises(VerdictError, match=f"{gone}.*dvc repro {command}"):
+        write_card(
+            project / "model_card.md",
+            project / "metrics",
+            project / "models/adapter",
+            task="melanoma",
+            limits=(),
+        )
+    assert (project / "model_card.md").read_bytes() == before
+
+
+def test_the_words_of_a_dictionary_do_not_leak(project: Path) -> None:
+    numbers: dict[str, Any] = compare(skin_models(), **SETTINGS).flat()
+    assert "None" not in card_of(project, skin_models()).text
+    assert numbers["verdict"] in card_of(project, skin_models()).text

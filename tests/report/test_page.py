@@ -1,0 +1,295 @@
+import base64
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, jpeg, skin, write
+from tests.statistics.samples import from_counts
+from verdict.errors import VerdictError
+from verdict.report.names import DISCLAIMER, SYNTHETIC
+from verdict.report.page import write as writing
+from verdict.report.page.cases import GROUPS, choose, group_of
+
+ROOT = Path(__file__).parents[2]
+CODE = """
+import sys
+from pathlib import Path
+from tests.report.projects import write
+write(Path(sys.argv[1]))
+assert not {"torch", "transformers"} & sys.modules.keys()
+"""
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: make(folder / name) for name, make in KINDS.items()}
+
+
+@pytest.fixture
+def project(projects: dict[str, Path], tmp_path: Path) -> Path:
+    """A copy of the project with two labels, free to be damaged."""
+    return Path(shutil.copytree(projects["skin"], tmp_path / "project"))
+
+
+def page(project: Path) -> str:
+    return (project / "metrics/report/index.html").read_text("utf-8")
+
+
+def numbers(project: Path) -> dict[str, Any]:
+    return json.loads((project / "metrics/report/comparison.json").read_text("utf-8"))
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of every table row, and of each section's heading."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.sections: list[str] = []
+        self._open = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag == "section":
+            self.sections.append(dict(attributes)["id"] or "")
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+            self._open = True
+        if tag == "small" and self._open:
+            self.rows[-1][-1] += " | "
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._open = False
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.rows[-1][-1] += data.strip()
+
+    def row(self, start: str) -> list[str]:
+        """Return the cells behind the first row heading that begins so."""
+        return next(row[1:] for row in self.rows if row and row[0].startswith(start))
+
+
+def test_the_verdict_comes_first_and_the_warnings_with_it(projects: dict[str, Path]) -> None:
+    text = page(projects["skin"])
+    verdict, first_table = numbers(projects["skin"])["verdict"], text.index("<table")
+    assert re.findall("<h1>(.*?)</h1>", text) == [verdict.replace("<", "&lt;")]
+    assert text.index("<h1>") < text.index(SYNTHETIC) < text.index(DISCLAIMER) < first_table
+    warned = page(projects["pairs"])
+    assert SYNTHETIC not in warned
+    place = warned.index("tuned.parquet was changed by hand")
+    assert warned.index("<h1>") < place < warned.index("<table")
+
+
+def test_sections_come_in_order_and_only_where_there_is_something_to_say(
+    projects: dict[str, Path],
+) -> None:
+    every = [
+        "verdict", "models", "differences", "confusion", "curves", "threshold", "subgroups",
+        "merged", "training", "data", "cost", "gallery", "reproduce",
+    ]  # fmt: skip
+    absent = {
+        "skin": {"merged"},
+        "tissue": {"threshold", "subgroups"},
+        "texts": {"curves", "threshold", "merged"},
+        "pairs": {"threshold", "subgroups", "merged"},
+        "classifier": {"threshold", "subgroups", "merged"},
+    }
+    for name, project in projects.items():
+        expected = [section for section in every if section not in absent[name]]
+        assert Cells(page(project)).sections == expected, name
+        linked = re.findall('<li><a href="#([a-z]+)">', page(project))
+        assert linked == expected, name
+
+
+def test_the_table_holds_the_numbers_of_the_comparison(projects: dict[str, Path]) -> None:
+    flat, cells = numbers(projects["skin"]), Cells(page(projects["skin"]))
+    models = ("base", "tuned", "reference")
+    for title, metric in (("Balanced accuracy", "balanced_accuracy"), ("Sensitivity", "recall")):
+        shown = [
+            f"{flat[f'{m}.{metric}']:.3f} | {flat[f'{m}.{metric}_low']:.3f} to "
+            f"{flat[f'{m}.{metric}_high']:.3f}"
+            for m in models
+        ]
+        baselines = [f"{flat[f'{m}.{metric}']:.3f}" for m in ("majority", "prior")]
+        assert cells.row(title) == shown + baselines
+    assert cells.row("Invalid")[0].startswith(f"{100 * flat['base.invalid_rate']:.1f} %")
+    decisive = "tuned_minus_base.balanced_accuracy"
+    compared = next(row for row in cells.rows if "tuned − base" in row)
+    position = compared.index("tuned − base")
+    differences = next(row for row in cells.rows if row[0] == "Balanced accuracy")
+    assert differences[position].startswith(f"+{flat[decisive]:.3f} | +")
+    assert cells.row("p (Holm)")[position - 1] == "< 0.001" or flat[f"{decisive}_p_holm"] >= 0.001
+    reached = [f"{flat[f'{m}.validation_sensitivity']:.3f}" for m in models]
+    assert cells.row("Sensitivity on validation") == reached
+
+
+def test_a_part_without_a_label_is_undefined(projects: dict[str, Path]) -> None:
+    cells = Cells(page(projects["skin"]))
+    nail, flat = cells.row("nail"), numbers(projects["skin"])
+    part = next(part for part in flat["subgroups"] if part["value"] == "nail")
+    assert nail[:3] == [str(part["n"]), str(part["groups"]), "0"]
+    assert nail[-3:] == ["undefined"] * 3
+    assert "undefined" not in "".join(cells.row("male"))
+
+
+def test_replicates_are_columns_of_the_table_but_no_models_of_the_gallery(
+    projects: dict[str, Path],
+) -> None:
+    text = page(projects["classifier"])
+    heads = next(row for row in Cells(text).rows if row[0] == "metric")
+    names = [head.split(" | ")[0] for head in heads]
+    assert names == [
+        "metric", "base", "tuned", "tuned_2", "tuned_3", "mean of 3 trainings", "majority", "prior",
+    ]  # fmt: skip
+    assert "mean of 3 trainings − base" in text
+    assert re.findall('data-model="(.*?)"', text) == ["base", "tuned"]
+
+
+def test_a_classifier_has_no_words(projects: dict[str, Path]) -> None:
+    assert "wrote nothing" not in page(projects["classifier"])
+    assert "The words" not in page(projects["classifier"])
+    assert "The words" in page(projects["pairs"])
+
+
+def test_free_text_shows_reference_question_and_scores(projects: dict[str, Path]) -> None:
+    text = page(projects["texts"])
+    assert "[the text of the case]" in text
+    assert "&amp; &lt;b&gt;its&lt;/b&gt; text?" in text
+    assert "<strong>Reference:</strong> Coronal" in text
+    assert "no match, token F1 0." in text
+    assert "exact match" in text
+    assert 'class="probabilities"' not in text
+
+
+def test_words_of_records_and_models_are_never_markup(projects: dict[str, Path]) -> None:
+    text = page(projects["pairs"])
+    assert SCRIPT not in text
+    assert BREAKOUT not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;" in text
+    assert text.count("<script>") == 1
+
+
+def test_nothing_can_be_fetched_and_nothing_else_can_run(projects: dict[str, Path]) -> None:
+    for name, project in projects.items():
+        text = page(project)
+        policy = re.search('Content-Security-Policy" content="(.*?)"', text)
+        assert policy is not None
+        rules = dict(rule.split(" ", 1) for rule in policy[1].replace("&#39;", "'").split("; "))
+        assert rules["default-src"] == "'none'"
+        assert rules["img-src"] == "data:"
+        for tag, rule in (("style", "style-src"), ("script", "script-src")):
+            found = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+            hashes = [base64.b64encode(hashlib.sha256(t.encode()).digest()) for t in found]
+            assert [f"'sha256-{h.decode()}'" for h in hashes] == [rules[rule]], (name, tag)
+        # The policy would block these without a word, and the page would look broken.
+        assert not re.search(r"<[^>]* (style|on\w+)=\"", text)
+        assert not re.search(r"(src|href)=\"(?!data:|#)", text)
+
+
+def test_the_same_project_gives_the_same_bytes_without_torch(
+    projects: dict[str, Path], tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(projects["skin"], tmp_path / "elsewhere"))
+    (copy / "metrics/report/index.html").unlink()
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", CODE, str(copy)]
+    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    assert page(copy) == page(projects["skin"])
+    assert str(tmp_path) not in page(copy)
+
+
+@pytest.mark.parametrize(
+    ("gone", "expected"),
+    [
+        ("data/records/shard-00000-of-00001.parquet", "dvc repro extract"),
+        ("data/chat/test.jsonl", "dvc repro format"),
+        ("data/predictions/tuned.parquet", "dvc pull"),
+        ("metrics/report/comparison.json", "dvc repro"),
+        ("metrics/split.json", "dvc repro"),
+        ("metrics/plots/loss.csv", "dvc repro"),
+        ("models/adapter/provenance.json", "dvc pull"),
+    ],
+)
+def test_what_is_missing_is_named(project: Path, gone: str, expected: str) -> None:
+    (project / gone).unlink()
+    with pytest.raises(VerdictError, match=expected) as error:
+        write(project)
+    assert Path(gone).parent.name in str(error.value)
+
+
+def test_files_that_do_not_belong_together_are_refused(project: Path) -> None:
+    chat = project / "data/chat/test.jsonl"
+    lines = chat.read_text("utf-8").splitlines(keepends=True)
+    chat.write_text("".join(lines[1:]), "utf-8")
+    with pytest.raises(VerdictError, match=r"different records: run `dvc repro`"):
+        write(project)
+    numbers_file = project / "metrics/report/comparison.json"
+    numbers_file.write_text(json.dumps(numbers(project) | {"records": 5}), "utf-8")
+    with pytest.raises(
+        VerdictError, match=r"base.parquet has 600 records .*run `dvc repro compare`"
+    ):
+        write(project)
+
+
+def test_a_page_has_an_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "LARGEST", 10_000)
+    before = page(project)
+    with pytest.raises(VerdictError, match=r"set report\.cases lower than 40"):
+        write(project)
+    assert page(project) == before
+
+
+def test_large_images_are_made_to_fit(tmp_path: Path) -> None:
+    models = [from_counts("base", 0, 20, 40, 60), from_counts("tuned", 50, 5, 55, 10)]
+    noise = jpeg(0, 512, noise=200)
+    assert 120 * len(noise) > 15_000_000
+    root = build(tmp_path, models, task="noise", image=lambda i: noise)
+    path = write(root, size=120)
+    assert path.stat().st_size < 5_000_000
+    assert path.read_text("utf-8").count("<img ") == 120
+
+
+def test_no_cases_and_no_records_still_make_a_page(tmp_path: Path) -> None:
+    root = skin(tmp_path)
+    assert '<li class="case"' not in write(root, size=0).read_text("utf-8")
+
+
+def test_cases_are_chosen_evenly_and_by_nothing_but_their_ids() -> None:
+    members = {"a": [f"a{i}" for i in range(50)], "b": ["b0", "b1"], "c": [], "d": ["d0"] * 0}
+    chosen = choose(members, 20)
+    assert len(chosen) == 20
+    assert {"b0", "b1"} < set(chosen)
+    assert chosen[:18] == sorted(chosen[:18])
+    assert chosen[:18] != sorted(members["a"])[:18]
+    assert choose({key: ids[::-1] for key, ids in members.items()}, 20) == chosen
+    assert choose(members, 500) == [*sorted(members["a"]), "b0", "b1"]
+    assert [len(choose({"a": ["1", "2"], "b": ["3", "4"]}, n)) for n in range(6)] == [
+        0, 1, 2, 3, 4, 4,
+    ]  # fmt: skip
+
+
+def test_each_record_is_in_the_group_that_its_answers_say() -> None:
+    right = {
+        "base": np.array([0, 1, 0, 1, 0, 1], bool),
+        "tuned": np.array([1, 0, 0, 1, 0, 1], bool),
+        "reference": np.array([0, 0, 0, 1, 1, 0], bool),
+    }
+    kinds = group_of(right, "base", "tuned").tolist()
+    assert kinds == ["fixed", "broken", "all-wrong", "all-right", "", ""]
+    assert set(kinds) - {""} == {key for key, _, _ in GROUPS}
