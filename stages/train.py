@@ -1,5 +1,9 @@
-"""Fine-tune the base on the training conversations; save what learned, with its origin."""
+"""Fine-tune the base on the training conversations; save what learned, with its origin.
 
+With a name of ``replicates`` the same is done again with that seed, beside the first.
+"""
+
+import sys
 from pathlib import Path
 
 from verdict.params import Params
@@ -7,14 +11,20 @@ from verdict.processes import launch
 from verdict.reproducibility import go_offline, pin_cpu
 from verdict.stage import run
 
-BASE, ADAPTER, RECORDS = Path("models/base"), Path("models/adapter"), Path("data/records")
+MODELS, RECORDS = Path("models"), Path("data/records")
 CHAT, METRICS = Path("data/chat"), Path("metrics")
 
 
-def main(params: Params) -> None:
+def main(params: Params, replicate: str | None) -> None:
     pin_cpu(params.reproducibility)
     go_offline()
-    launch(params.train, "stages.train")
+    train, stage, base = params.train, "train", MODELS / "base"
+    adapter, metrics = MODELS / "adapter", METRICS
+    if replicate is not None:
+        train = train.model_copy(update={"seed": params.replicates[replicate]})
+        stage = f"replicate@{replicate}"
+        adapter, metrics = MODELS / "replicates" / replicate, METRICS / "replicates" / replicate
+    launch(train, "stages.train", *sys.argv[1:])
     # Imported only now: torch must find the pins in its environment.
     from verdict.models.adapter import describe_origin
     from verdict.models.checkpoints import discard, exclusive, folder_for
@@ -28,14 +38,14 @@ def main(params: Params) -> None:
     from verdict.stage_inputs import stage_inputs
 
     device = device_name(params.reproducibility)
-    inputs = stage_inputs("train")
+    inputs = stage_inputs(stage)
     labels = read_answers(CHAT).labels if params.model.task == "classify" else None
     task = Task(
         train_conversations=read_conversations(CHAT / "train.jsonl"),
         validation_conversations=read_conversations(CHAT / "validation.jsonl"),
         images=ImageStore(RECORDS),
         labels=labels,
-        train=params.train,
+        train=train,
         lora=params.lora,
         model=params.model,
         # Which device auto means decides, too.
@@ -48,29 +58,30 @@ def main(params: Params) -> None:
         digests=inputs.digests,
         labels=labels,
         parameters={
-            name: getattr(params, name).model_dump()
+            name: (train if name == "train" else getattr(params, name)).model_dump()
             for name in ("model", "quantization", "lora", "train", "reproducibility")
         },
     )
     with (
-        explained(params.train),
+        explained(train),
         exclusive(task.checkpoints),
-        RunRecord(params.tracking, METRICS, origin) as record,
+        RunRecord(params.tracking, metrics, origin, name=replicate or "train") as record,
     ):
-        make_deterministic(params.train.seed, strict=params.reproducibility.strict)
-        processor = load_processor(BASE)
+        make_deterministic(train.seed, strict=params.reproducibility.strict)
+        processor = load_processor(base)
         training = train_model(
-            load_model(BASE, params.model, device, params.quantization, labels),
+            load_model(base, params.model, device, params.quantization, labels),
             processor,
             task,
             on_preflight=record.preflight,
             on_point=record.point,
         )
         if training.is_main:
-            publish(training, ADAPTER, METRICS, processor, origin, params.model.dtype)
-            record.trained(ADAPTER, BASE)
+            publish(training, adapter, metrics, processor, origin, params.model.dtype)
+            record.trained(adapter, base)
             discard(task.checkpoints)
 
 
 if __name__ == "__main__":
-    run("train", main)
+    name = sys.argv[1] if len(sys.argv) > 1 else None
+    run(f"replicate@{name}" if name else "train", lambda params: main(params, name))

@@ -9,7 +9,12 @@ from pydantic import ValidationError
 from tests.conftest import ROOT
 from verdict.errors import VerdictError
 from verdict.params import Params
-from verdict.params_file import UnlistedParameterError, load_params, read_params
+from verdict.params_file import (
+    UnlistedParameterError,
+    listed_params,
+    load_params,
+    read_params,
+)
 
 RECIPES = [
     ROOT / "params.yaml",
@@ -228,10 +233,17 @@ def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
 
 def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
     text = (project / "dvc.yaml").read_text("utf-8")
-    assert text.count("      - lora.lora_dropout\n") == 1
-    (project / "dvc.yaml").write_text(text.replace("      - lora.lora_dropout\n", ""), "utf-8")
+    line = "      - lora.lora_dropout\n"
+    assert line in text
+    (project / "dvc.yaml").write_text(text.replace(line, "", 1), "utf-8")
     with pytest.raises(UnlistedParameterError, match=r"add `- lora\.lora_dropout`"):
         load_params("train").lora.lora_dropout  # noqa: B018
+
+
+def test_a_replicate_reads_what_training_reads_and_its_own_seed(project: Path) -> None:
+    read = listed_params("replicate@tuned_again")
+    assert read - listed_params("train") == {"replicates.tuned_again"}
+    assert listed_params("train") < read
 
 
 def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
@@ -274,10 +286,10 @@ def test_a_threshold_needs_the_validation_split_and_two_labels(params: dict[str,
 
 
 def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any]) -> None:
-    params["train"]["replicates"] = {"tuned_again": params["train"]["seed"]}
+    params["replicates"] = {"tuned_again": params["train"]["seed"]}
     with pytest.raises(ValidationError, match="repeats a seed"):
         Params.model_validate(params)
-    params["train"]["replicates"] = {"tuned_again": 7}
+    params["replicates"] = {"tuned_again": 7}
     with pytest.raises(ValidationError, match=r"add tuned_again to evaluate\.models"):
         Params.model_validate(params)
     entry = {"model": "models/base", "adapter": "models/adapter"}
@@ -285,4 +297,4 @@ def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any
     with pytest.raises(ValidationError, match="write models/replicates/tuned_again"):
         Params.model_validate(params)
     entry["adapter"] = "models/replicates/tuned_again"
-    assert Params.model_validate(params).train.replicates == {"tuned_again": 7}
+    assert Params.model_validate(params).replicates == {"tuned_again": 7}

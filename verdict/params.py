@@ -216,11 +216,23 @@ class Params(Section):
     quantization: Quantization
     lora: Lora
     train: Train
+    #: The same training again: name to seed.
+    replicates: dict[Name, Seed]
     evaluate: Evaluate
     compare: Compare
     report: Report
     tracking: Tracking
     reproducibility: Reproducibility
+
+    @model_validator(mode="after")
+    def _replicates_differ(self) -> Self:
+        seeds = [self.train.seed, *self.replicates.values()]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(
+                "replicates repeats a seed, so that a training would be counted twice; train.seed "
+                f"is {seeds[0]}, theirs are {', '.join(map(str, seeds[1:]))}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -234,17 +246,17 @@ class Params(Section):
                     + ", ".join(sorted(known))
                 )
             adapters = ["models/adapter", f"{entry.model}/config.json"]
-            if name in self.train.replicates:
+            if name in self.replicates:
                 adapters = [f"models/replicates/{name}"]
             if entry.adapter not in adapters:
                 raise ValueError(
                     f"evaluate.models.{name}.adapter is {entry.adapter}; write {adapters[0]}"
                     + (f", or {adapters[1]} where there is none" if adapters[1:] else "")
                 )
-        for name in self.train.replicates:
+        for name in self.replicates:
             if name not in self.evaluate.models:
                 raise ValueError(
-                    f"train.replicates.{name} is trained, but not evaluated: add {name} to "
+                    f"replicates.{name} is trained, but not evaluated: add {name} to "
                     f"evaluate.models, with the adapter models/replicates/{name}"
                 )
         if self.compare.baseline not in self.evaluate.models:

@@ -16,8 +16,8 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def launch(options: Train, module: str) -> None:
-    """Run ``python -m module`` under ``train.launcher`` and exit with its code.
+def launch(options: Train, module: str, *arguments: str) -> None:
+    """Run ``python -m module arguments`` under ``train.launcher`` and exit with its code.
 
     Returns at once where there is no launcher, or in a process that one has started.
 
@@ -30,6 +30,7 @@ def launch(options: Train, module: str) -> None:
         _check_count(options)
         return
     command = [sys.executable, "-m", *_launcher(options), *options.launcher_args, "-m", module]
+    command += arguments
     environment = {**os.environ, _STARTED: options.launcher}
     process = subprocess.Popen(command, env=environment)
     # The processes save a checkpoint before they end. Ctrl-C reaches them from the terminal.

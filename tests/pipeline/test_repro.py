@@ -13,7 +13,7 @@ from tests.pipeline.conftest import SMALL, Project, ran
 
 STAGES = {
     "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format", "train",
-    "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare",
+    "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare", "report",
 }  # fmt: skip
 
 
@@ -24,7 +24,8 @@ def test_everything_is_up_to_date_afterwards(repro: Project) -> None:
     lock = yaml.safe_load((repro.root / "dvc.lock").read_text())
     assert set(lock["stages"]) == STAGES
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
-    assert compared["nfiles"] == 3  # the predictions, and no .gitignore among them
+    # The predictions on the test and the validation split, and no .gitignore among them.
+    assert compared["nfiles"] == 6
     named = yaml.safe_load((repro.root / "dvc.yaml").read_text())["artifacts"]["adapter"]["path"]
     assert [out["path"] for out in lock["stages"]["train"]["outs"] if out["path"] == named]
 
@@ -36,7 +37,8 @@ def test_outputs_are_complete_and_large_ones_stay_out_of_git(repro: Project) -> 
         "metrics/reference.json", "metrics/split.json", "metrics/extract.json",
         "metrics/train.json", "metrics/plots/loss.csv", "metrics/plots/confusion_tuned.csv",
         "metrics/report/comparison.md", "metrics/report/comparison.png",
-        "metrics/report/confusion.png", "dvc.lock",
+        "metrics/report/confusion.png", "metrics/report/index.html",
+        "metrics/report/model_card.md", "metrics/plots/roc_tuned.csv", "dvc.lock",
     ):  # fmt: skip
         assert path in tracked, path
     assert not [path for path in tracked if path.endswith((".parquet", ".safetensors", ".zip"))]
@@ -49,11 +51,11 @@ def test_outputs_are_complete_and_large_ones_stay_out_of_git(repro: Project) -> 
 def test_dvc_views_read_well(repro: Project) -> None:
     metrics = json.loads(repro.dvc("metrics", "show", "--json"))
     shown = metrics[""]["data"]
-    assert "balanced_accuracy" in shown["metrics/tuned.json"]["data"]
+    assert set(shown) == {"metrics/compare.json", "metrics/train.json"}
     plots = repro.dvc("plots", "show", "--out", "plots-page")
     page = Path(plots.strip().splitlines()[-1].removeprefix("file://"))
     text = page.read_text("utf-8")
-    for title in ("Training loss", "Confusion, base", "Confusion, tuned", "comparison.png"):
+    for title in ("Training loss", "Confusion, base", "Confusion, tuned", "ROC", "comparison.png"):
         assert title in text, title
     repro.run("rm", "-r", "plots-page")
     stages = repro.dvc("stage", "list")
@@ -62,7 +64,7 @@ def test_dvc_views_read_well(repro: Project) -> None:
 
 def test_changing_the_rank_runs_exactly_what_depends_on_it(repro: Project) -> None:
     output = repro.dvc("exp", "run", "-n", "rank-32", "-S", "lora.r=32")
-    assert ran(output) == ["train", "evaluate@tuned", "compare"]
+    assert ran(output) == ["train", "evaluate@tuned", "compare", "report"]
     difference = json.loads(repro.dvc("metrics", "diff", "--json", "HEAD", "rank-32"))
     trained = difference["metrics/train.json"]["trainable_parameters"]
     assert trained["new"] > trained["old"]
@@ -89,6 +91,27 @@ def test_a_queue_of_ranks_runs(repro: Project) -> None:
     trained = {row["lora.r"]: row["trainable_parameters"] for row in rows if row["Experiment"]}
     assert {"4", "32"} <= trained.keys()
     assert int(trained["4"]) < int(trained["32"])
+
+
+def test_another_seed_is_trained_beside_the_first_and_counts(repro: Project) -> None:
+    adapter = {"model": "models/base", "adapter": "models/replicates/tuned_again"}
+    repro.edit({("replicates",): {"tuned_again": 1}})
+    repro.edit({("evaluate", "models", "tuned_again"): adapter})
+    output = repro.dvc("repro")
+    assert ran(output) == [
+        "replicate@tuned_again", "evaluate@tuned_again", "compare", "report",
+    ]  # fmt: skip
+    first, second = (
+        (repro.root / folder / "adapter_model.safetensors").read_bytes()
+        for folder in ("models/adapter", "models/replicates/tuned_again")
+    )
+    assert first != second
+    numbers = json.loads((repro.root / "metrics/report/comparison.json").read_text("utf-8"))
+    assert numbers["replicates"] == ["tuned_again"]
+    assert "up to date" in repro.dvc("status")
+    repro.run("git", "stash", "--include-untracked", "--quiet")
+    repro.run("git", "stash", "drop", "--quiet")
+    repro.dvc("checkout")
 
 
 def test_a_mistake_stops_the_run_and_loses_nothing(repro: Project) -> None:

@@ -67,8 +67,9 @@ class RunRecord:
     (:mod:`verdict.tracking`).
     """
 
-    def __init__(self, tracking: Tracking, metrics: Path, origin: dict[str, Any]):
+    def __init__(self, tracking: Tracking, metrics: Path, origin: dict[str, Any], name: str):
         self._tracking, self._metrics, self._origin = tracking, metrics, origin
+        self._name = name
         self._run: Run | None = None
         self._started = time.monotonic()
         self._last: dict[str, float] = {}
@@ -79,7 +80,7 @@ class RunRecord:
             self._run = start_run(
                 self._tracking.trackers,
                 self._tracking.experiment,
-                name="train",
+                name=self._name,
                 parameters=self._origin["parameters"],
                 tags={
                     **project_tags(),
