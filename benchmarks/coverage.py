@@ -13,6 +13,10 @@ number, even of a difference. The true difference is an integral over the patien
 Then training itself is left to chance: seeds move the tuned model's log-odds. What is asked for is
 the difference that this training makes on average, and what counts is how often it is found from
 one training, and from several whose seeds are drawn again, too.
+
+Last come pairs of entries: matches within one entity, and pairs of two. The parts of both entities
+move a pair, so that both are drawn again, as the project does, or the first alone. Drawing both is
+known to hold the truth rather too often (``verdict.statistics.bootstrap.cell_weights``).
 """
 
 from collections.abc import Sequence
@@ -35,6 +39,9 @@ PATIENTS, LESIONS = 120, 8
 #: between them, which is one of about 0.05 in balanced accuracy.
 SEED_DATA_SETS, TRAININGS, SPREAD = 250, 5, 0.3
 
+#: Of the part with pairs: data sets, entities, matches within one, and pairs of two.
+PAIR_DATA_SETS, ENTITIES, MATCHES, PAIRS = 200, 120, 160, 320
+
 LABELS, METRIC = ("benign", "melanoma"), "balanced_accuracy"
 
 #: The share of lesions that are melanoma; over patients it has a Beta distribution, whose two
@@ -51,6 +58,7 @@ COMMON, OWN = 0.8, 1.2
 def main() -> None:
     patients, records, widths = count_clusters()
     one, several = count_trainings()
+    both, first = count_pairs()
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
     conclude(
         f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
@@ -65,6 +73,10 @@ def main() -> None:
             Figure("records drawn", widths[1]),
             Figure(f"{SEED_DATA_SETS} data sets by other seeds: one training alone", one, "%"),
             Figure(f"{TRAININGS} trainings, drawn as well as patients", several, "%"),
+            Figure(
+                f"{PAIR_DATA_SETS} data sets of pairs: both entities drawn", both, "%", ">=", 93
+            ),
+            Figure("the first entity alone drawn", first, "%"),
         ],
     )
 
@@ -95,6 +107,20 @@ def count_trainings() -> tuple[float, float]:
     return float(one), float(several)
 
 
+def count_pairs() -> tuple[float, float]:
+    """Return the coverage of drawing both entities of a pair, and the first alone, in percent."""
+    rng, truth = np.random.default_rng(SEED), true_difference()
+    held = np.zeros((PAIR_DATA_SETS, 2), bool)
+    for i in range(PAIR_DATA_SETS):
+        data = draw_pairs(rng)
+        nobody = pa.nulls(len(data[0]), pa.string())
+        for unit, models in enumerate((data, [regrouped(p, "other_group", nobody) for p in data])):
+            low, high = interval(resampled(models, seed=i), seed=i)
+            held[i, unit] = low <= truth <= high
+    both, first = 100 * held.mean(axis=0)
+    return float(both), float(first)
+
+
 def draw(rng: np.random.Generator, trainings: int, spread: float) -> list[Predictions]:
     """Make up a data set: the base model's predictions, then those of each training."""
     size = 1 + rng.poisson(LESIONS - 1, PATIENTS)
@@ -111,13 +137,36 @@ def draw(rng: np.random.Generator, trainings: int, spread: float) -> list[Predic
     return models
 
 
-def predicted(patient: np.ndarray, actual: np.ndarray, likeliest: np.ndarray) -> Predictions:
+def draw_pairs(rng: np.random.Generator) -> list[Predictions]:
+    """Make up a data set of pairs: the base model's predictions, then the tuned model's.
+
+    A pair of two entities has the mean of their parts, scaled so that it varies as much as that of
+    a match: then the true difference is that of patients.
+    """
+    first = rng.integers(0, ENTITIES, MATCHES + PAIRS)
+    match = np.arange(MATCHES + PAIRS) < MATCHES
+    second = np.where(match, first, (first + rng.integers(1, ENTITIES, len(first))) % ENTITIES)
+    actual = match.astype(int)
+    common = rng.normal(0, COMMON, ENTITIES)
+    models = []
+    for log_odds in (BASE, TUNED):
+        part = common + rng.normal(0, OWN, ENTITIES)
+        of_pair = np.where(match, part[first], (part[first] + part[second]) / np.sqrt(2))
+        right = rng.random(len(first)) < expit(np.array(log_odds)[actual] + of_pair)
+        models.append(predicted(first, actual, np.where(right, actual, 1 - actual), second))
+    return models
+
+
+def predicted(
+    group: np.ndarray, actual: np.ndarray, likeliest: np.ndarray, other: np.ndarray | None = None
+) -> Predictions:
     """Return predictions from codes (n)."""
-    records = len(patient)
+    records = len(group)
     label, answer = (np.array(LABELS)[codes] for codes in (actual, likeliest))
     columns = {
         "id": [f"{i:06d}" for i in range(records)],
-        "group": [f"{p:04d}" for p in patient],
+        "group": [f"{g:04d}" for g in group],
+        "other_group": [None] * records if other is None else [f"{g:04d}" for g in other],
         "label": label,
         "answer": label,
         "predicted": answer,
@@ -133,8 +182,12 @@ def predicted(patient: np.ndarray, actual: np.ndarray, likeliest: np.ndarray) ->
 
 def alone(p: Predictions) -> Predictions:
     """Return the same predictions with every record as a group of its own."""
-    column = SCHEMA.get_field_index("group")
-    table = p.table.set_column(column, SCHEMA.field("group"), p.table["id"])
+    return regrouped(p, "group", p.table["id"])
+
+
+def regrouped(p: Predictions, column: str, groups: pa.Array | pa.ChunkedArray) -> Predictions:
+    """Return the same predictions with other groups (n) in a column."""
+    table = p.table.set_column(SCHEMA.get_field_index(column), SCHEMA.field(column), groups)
     return Predictions(p.model, p.labels, p.positive, table)
 
 
@@ -144,7 +197,7 @@ def resampled(models: Sequence[Predictions], seed: int) -> list[Measured]:
     measured = {str(i): LabelMeasurement(p, whole=p) for i, p in enumerate(models)}
     drawn = bootstrap(
         measured,
-        groups=len(np.unique(models[0].groups)),
+        cells=models[0].cell_groups,
         records=len(models[0]),
         resamples=RESAMPLES,
         seed=seed,

@@ -102,6 +102,7 @@ def make_up(
         {
             "id": f"{split}_{i:07d}",
             "group": f"{split}_patient_{group[i]:07d}",
+            "other_group": None,
             "label": LABELS[int(positive[i])],
             "answer": LABELS[int(positive[i])],
             "generated": str(says[i]),
@@ -166,7 +167,7 @@ def by_scikit_learn(predictions: Predictions, rows: np.ndarray) -> dict[str, flo
 
 def drawn_rows(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
     """Return the rows of a resample, of which each group (groups) was drawn so often."""
-    return np.repeat(np.arange(len(predictions)), weights.astype(int)[predictions.group_codes])
+    return np.repeat(np.arange(len(predictions)), weights.astype(int)[predictions.cell_codes])
 
 
 def measure_comparison(folder: Path, resamples: int) -> Cost:
@@ -183,7 +184,7 @@ def measure_loop(folder: Path, resamples: int) -> float:
     models = read_split(folder, "test")
     for model in models:
         by_scikit_learn(model, np.arange(len(model)))  # What is computed once, is by now.
-    groups = int(models[0].group_codes.max()) + 1
+    groups = len(models[0].group_names)
     started = time.process_time()
     for weights in next(group_weights(groups, resamples, seed=0, chunk=resamples)):
         for model in models:

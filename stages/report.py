@@ -12,9 +12,9 @@ METRICS, REPORT, ADAPTER = Path("metrics"), Path("metrics/report"), Path("models
 def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
-    from verdict.report.__main__ import read_comparison
     from verdict.report.card import write_card
-    from verdict.report.names import NUMBERS
+    from verdict.report.comparison_file import read_comparison
+    from verdict.report.names import CARD, NUMBERS
     from verdict.report.page import write_page
     from verdict.tasks import load_task
     from verdict.tracking.evaluation import record_evaluation
@@ -27,7 +27,7 @@ def main(params: Params) -> None:
         merge_positive=params.compare.merge_positive,
     )
     limits = load_task(params.task).LIMITS
-    write_card(REPORT / "model_card.md", METRICS, ADAPTER, task=params.task, limits=limits)
+    write_card(REPORT / CARD, METRICS, ADAPTER, task=params.task, limits=limits)
     record_evaluation(params.tracking, ADAPTER, read_comparison(REPORT / NUMBERS), REPORT)
 
 

@@ -12,12 +12,17 @@ import pytest
 import yaml
 from PIL import Image
 
+from verdict.models.torchvision_operators import declare_missing_operators
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Real data for tests, beside the checkout; absent in most places.
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 # Read when gcsfs is imported: otherwise every emulated bucket costs a minute of retries.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+
+# A test may import transformers before the project does.
+declare_missing_operators()
 
 #: What takes longest comes last; the rest before it, in its usual order.
 SLOW = (

@@ -70,9 +70,18 @@ def test_what_is_written_is_read(tmp_path: Path, predictions: Predictions) -> No
     np.testing.assert_array_equal(read.log_probabilities, LOG_PROBABILITIES)
     assert read.attributes == [{"age": "45", "sex": "female"}] * 3
     assert read.answers.tolist() == ["benign", "melanoma", "melanoma"]
-    assert read.group_codes.tolist() == [0, 0, 1]
+    assert read.cell_codes.tolist() == [0, 0, 1]
+    assert read.other_groups.tolist() == [None, None, None]
     assert not read.free_text
     assert list(tmp_path.iterdir()) == [tmp_path / "tuned.parquet"]
+
+
+def test_a_second_group_is_read_as_it_was_written(tmp_path: Path) -> None:
+    pairs = predictions_from("tuned", [0, 1], LOG_PROBABILITIES[:2], groups=[7, 8], others=[9, 8])
+    write_predictions(tmp_path / "tuned.parquet", pairs)
+    read = read_predictions(tmp_path / "tuned.parquet")
+    assert read.other_groups.tolist() == ["IP_0000009", "IP_0000008"]
+    assert read.cell_groups.tolist() == [[0, 2], [1, 1]]
 
 
 def test_bytes_do_not_depend_on_the_order_or_chunks_of_rows(tmp_path: Path) -> None:

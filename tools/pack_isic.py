@@ -138,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         f"{packed.images:,} images, {packed.positive:,} positive "
         f"({packed.positive / packed.images:.1%}), {packed.groups:,} groups, "
-        f"{packed.duplicates:,} byte-identical pairs, in {out}"
+        f"{packed.duplicates:,} byte-identical pairs. Their addresses for fetch.files: "
+        + ", ".join(f"{key}: {out / name}" for key, name in FILES.items())
+        + ". Say in compare.groups_are what --group holds: patients or lesions."
     )
 
 

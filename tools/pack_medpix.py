@@ -150,6 +150,7 @@ def _check_image(records: Path, row: dict[str, str]) -> None:
 
 def _cells(records: Path, rows: Iterable[dict[str, str]], bar: Bar) -> Iterator[dict[str, Any]]:
     for row in rows:
+        bar.advance()
         path = records.parent / row["image"]
         yield {
             IMAGE: {"bytes": path.read_bytes(), "path": path.name},
@@ -158,7 +159,6 @@ def _cells(records: Path, rows: Iterable[dict[str, str]], bar: Bar) -> Iterator[
             "question": row["question"],
             "answer": row["answer"],
         }
-        bar.advance()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except VerdictError as error:
         sys.exit(f"\npack_medpix: {error}")
     print(
-        f"{packed.train:,} questions for training, {packed.validation:,} for validation, about "
+        f"{packed.train:,} questions for training, {packed.validation:,} for validation, on "
         f"{packed.images:,} images of {packed.cases:,} cases. Their addresses for fetch.files: "
         + ", ".join(f"{key}: {options.out / name}" for key, name in FILES.items())
     )

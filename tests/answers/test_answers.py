@@ -59,7 +59,7 @@ def varied(tiny: Tiny) -> list[Conversation]:
         prompt[-1]["content"][1]["text"] += " malignant" * (index % 3)
         if index % 4 == 3:
             del prompt[-1]["content"][0]
-        rows.append(replace(row, prompt=prompt))
+        rows.append(replace(row, prompt=prompt, other_group=f"o{index}" if index % 2 else None))
     return rows
 
 
@@ -73,6 +73,9 @@ def ask(tiny: Tiny, loaded: Any, rows: list[Conversation], **options: Any) -> Pr
 def test_the_batch_size_changes_no_answer_and_no_metric(tiny: Tiny, loaded: Any) -> None:
     rows = varied(tiny)
     one, many = (ask(tiny, loaded, rows, batch_size=size) for size in (1, 32))
+    assert dict(zip(one.ids, one.other_groups, strict=True)) == {
+        row.id: row.other_group for row in rows
+    }
     assert len({row for row in one.table["generated"].to_pylist() if row}) > 1
     rest = [name for name in SCHEMA.names if name != "log_probabilities"]
     assert one.table.select(rest) == many.table.select(rest)

@@ -37,10 +37,24 @@ def test_records_of_a_patient_resemble_each_other() -> None:
     assert widths[0] > 1.3 * widths[1]
 
 
+def test_pairs_have_the_true_difference_of_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENTITIES", "MATCHES", "PAIRS"):
+        monkeypatch.setattr(coverage, name, 20_000)
+    base, tuned = coverage.draw_pairs(np.random.default_rng(0))
+    assert (base.other_groups == base.groups).tolist() == (base.actual == 1).tolist()
+    recalls = [
+        [(p.predicted == p.actual)[p.actual == code].mean() for code in (0, 1)]
+        for p in (base, tuned)
+    ]
+    found = np.mean(recalls[1]) - np.mean(recalls[0])
+    assert found == pytest.approx(coverage.true_difference(), abs=0.02)
+
+
 def test_the_script_counts_and_concludes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in (("DATA_SETS", 8), ("SEED_DATA_SETS", 2), ("RESAMPLES", 100)):
+    small = {"DATA_SETS": 8, "SEED_DATA_SETS": 2, "PAIR_DATA_SETS": 4, "RESAMPLES": 100}
+    for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit):
         coverage.main()
@@ -48,7 +62,8 @@ def test_the_script_counts_and_concludes(
     assert "patients drawn" in said
     assert "records drawn as if they were independent" in said
     assert "5 trainings, drawn as well as patients" in said
-    assert said.count(">= 93 %") == said.count("<= 97 %") == 1
+    assert "4 data sets of pairs: both entities drawn" in said
+    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (2, 1)
 
 
 def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +80,8 @@ def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatc
         return measured
 
     monkeypatch.setattr(coverage, "resampled", narrower)
-    for name, value in (("DATA_SETS", 15), ("SEED_DATA_SETS", 1), ("RESAMPLES", 100)):
+    small = {"DATA_SETS": 15, "SEED_DATA_SETS": 1, "PAIR_DATA_SETS": 1, "RESAMPLES": 100}
+    for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit) as stopped:
         coverage.main()

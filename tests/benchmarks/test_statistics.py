@@ -16,16 +16,16 @@ SMALL = {"test": (1_200, 90, 80), "validation": (400, 30, 40)}
 def test_the_records_are_as_many_and_as_clustered_as_said() -> None:
     records, groups, positives = benchmark.SIZES["test"]
     p = benchmark.make_up("tuned", 2.0, 1, "test", *benchmark.SIZES["test"])
-    assert (len(p), int(p.group_codes.max()) + 1) == (records, groups)
+    assert (len(p), len(p.group_names)) == (records, groups)
     positive = p.actual == p.positive_code
     assert positive.sum() == positives
     score = p.scores[:, p.positive_code]
     assert len(np.unique(score)) == records
     # Shuffled over patients, both the melanomas and the scores would vary less between them.
-    shuffled = np.random.default_rng(0).permutation(p.group_codes)
+    shuffled = np.random.default_rng(0).permutation(p.cell_codes)
     for values in (positive.astype(float), score):
-        held, chance = (np.bincount(g, weights=values) for g in (p.group_codes, shuffled))
-        sizes, others = np.bincount(p.group_codes), np.bincount(shuffled)
+        held, chance = (np.bincount(g, weights=values) for g in (p.cell_codes, shuffled))
+        sizes, others = np.bincount(p.cell_codes), np.bincount(shuffled)
         assert np.average((held / sizes - values.mean()) ** 2, weights=sizes) > 1.5 * np.average(
             (chance / others - values.mean()) ** 2, weights=others
         )

@@ -102,13 +102,8 @@ PUBLISHED = {
 
 
 def without_weights(name: str, *, classify: bool = False) -> Any:
-    """Return a published model at full size on the meta device, which holds no numbers.
-
-    Without timm, a Gemma 3n has something small in place of its vision tower.
-    """
-    with torch.device("meta"), pytest.MonkeyPatch.context() as patch:
-        if PUBLISHED[name.lower()]["model_type"] == "gemma3n":
-            _stand_in_for_timm(patch)
+    """Return a published model at full size on the meta device, which holds no numbers."""
+    with torch.device("meta"):
         config = _config(PUBLISHED[name.lower()])
         return _class_for(config, classify=classify)(config)
 
@@ -164,19 +159,3 @@ def _class_for(config: Any, *, classify: bool) -> Any:
     if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         return MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
     return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-
-
-def _stand_in_for_timm(patch: pytest.MonkeyPatch) -> None:
-    from transformers import AutoModel, Gemma3nVisionConfig
-    from transformers.utils import is_timm_available
-
-    if is_timm_available():
-        return
-    from_config = AutoModel.from_config
-
-    def tower_or(config: Any, **options: Any) -> Any:
-        if isinstance(config, Gemma3nVisionConfig):
-            return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 8))
-        return from_config(config, **options)
-
-    patch.setattr(AutoModel, "from_config", tower_or)

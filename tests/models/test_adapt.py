@@ -135,3 +135,16 @@ def test_nothing_left_to_learn_is_refused(tiny: Tiny) -> None:
         adapt(tiny, train=train)
     with pytest.raises(VerdictError, match=r"train\.freeze leaves nothing to learn"):
         adapt(tiny, train=train.model_copy(update={"method": "full"}))
+
+
+@pytest.mark.parametrize("train", [LANGUAGE_ONLY, TRAIN], ids=["frozen", "learning"])
+def test_a_frozen_tower_is_not_passed_backwards(tiny: Tiny, train: Train) -> None:
+    model = adapt(tiny, train=train)
+    # What trl does for gradient checkpointing: every embedding then asks for a gradient.
+    model.activation_checkpointing_enable()
+    model.enable_input_require_grads()
+    model.train()
+    tower = model.get_base_model().model.vision_tower
+    size = tower.config.image_size
+    seen = tower(torch.rand(1, 3, size, size)).last_hidden_state
+    assert seen.requires_grad is (train is TRAIN)

@@ -62,7 +62,15 @@ def test_chat_survives_writing(options: Format, tmp_path: Path) -> None:
     assert rows[0] == converse(records[2], options)
     answers = read_answers(tmp_path / "chat")
     assert (answers.labels, answers.positive) == (["benign", "melanoma"], "melanoma")
+    assert rows[0].other_group is None
     assert "bytes" not in json.dumps(rows[0].prompt)
+
+
+def test_both_groups_of_a_pair_survive_writing(options: Format, tmp_path: Path) -> None:
+    pair = replace(record(1, 1, "melanoma"), other_group="p2")
+    write_chat(tmp_path / "chat", [pair], {pair.id: "test"}, options)
+    (row,) = read_conversations(tmp_path / "chat/test.jsonl")
+    assert (row.group, row.other_group) == (pair.group, "p2")
 
 
 def test_a_label_without_an_answer_is_named(options: Format) -> None:

@@ -171,6 +171,7 @@ def test_records_of_text_alone_need_no_archive(tmp_path: Path) -> None:
     ]
     counts = extract(text_table(rows), OPTIONS, tmp_path / "records")
     assert (counts["records"], counts["left_out"]) == (2, 3)
+    assert counts["groups"] == 3  # e0, e1, e2: both of a pair
     first, second = read_records(tmp_path / "records")
     assert (first.text, first.answer, first.split) == ("Which plane?", "axial", "test")
     assert (second.label, second.other_group, second.row) == ("match", "e2", 0)

@@ -266,6 +266,30 @@ def test_pairs_are_split_by_entity_and_those_between_splits_left_out() -> None:
     assert reason.startswith("links a group of ")
 
 
+def test_both_groups_of_a_pair_are_counted() -> None:
+    records = [
+        published(0, "e0", "train", label="no_match", other_group="e1"),
+        published(1, "e0", "train", label="match"),
+        published(2, "e2", "validation", label="match"),
+        published(3, "e3", "test", label="no_match", other_group="e4"),
+    ]
+    facts = describe_split(records, [], split_records(records, [], PUBLISHED), PUBLISHED)
+    assert [facts[name]["groups"] for name in ("train", "validation", "test")] == [2, 1, 2]
+
+
+def test_of_a_pair_the_group_that_crosses_is_named() -> None:
+    records = [
+        published(0, "e0", "train", label="match"),
+        published(1, "e0", "train", label="no_match", other_group="e1"),
+        published(2, "e1", "test", label="match"),
+        published(3, "e2", "validation", label="match"),
+    ]
+    options = PUBLISHED.model_copy(update={"crossing": "leave_out"})
+    division = split_records(records, [], options)
+    assert division.left_out == {"r0001": "of train, but its group e1 is in test"}
+    assert division.crossing == ["e1"]
+
+
 def test_only_splits_that_must_be_complete_need_every_label() -> None:
     records = [record(i, i, "rare" if i < 2 else "common") for i in range(6)]
     names = ["train", "test", "train", "test", "validation", "validation"]

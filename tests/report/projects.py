@@ -94,6 +94,7 @@ def _write_records(
         {
             "id": row["id"],
             "group": row["group"],
+            "other_group": row["other_group"],
             "image": {"bytes": image(i), "path": None} if image else None,
             "text": text(i) if text else None,
             "label": row["label"],
@@ -213,9 +214,13 @@ def texts(root: Path) -> Path:
 
 
 def pairs(root: Path) -> Path:
-    """Write a project of text pairs without images, with hostile words in them."""
+    """Write a project of text pairs without images, with hostile words in them.
+
+    A record with an even number is a pair of two entities.
+    """
 
     def hostile(row: dict[str, Any]) -> None:
+        row["other_group"] = f"other {row['group']}" if int(row["id"][-1]) % 2 == 0 else None
         row["generated"] = f"{BREAKOUT} {row['generated']}"
 
     models = [

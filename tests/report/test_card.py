@@ -3,7 +3,6 @@
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -58,7 +57,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def card_of(project: Path, models: list[Predictions], limits: tuple[str, ...] = ()) -> ModelCard:
-    numbers = compare(models, **{**SETTINGS, "noun": "patients"}).flat()
+    numbers = compare(models, **{**SETTINGS, "noun": "patients", "synthetic": True}).flat()
     write_json(project / "metrics/report/comparison.json", numbers)
     path = project / "model_card.md"
     write_card(
@@ -102,10 +101,12 @@ def test_people_read_where_it_comes_from_and_what_it_is_not_for(project: Path) -
         "A split by single records would have put 11 of 12 patients",
         "Nothing is known of skin tones.",
         "The data are synthetic",
+        "Tuning raised balanced accuracy from 0.52 to 0.79",
         "| rows a step | 4 |",
         "trained with one seed",
     ):
         assert sentence in flat, sentence
+    assert "None" not in text
     assert re.search(r"\| balanced accuracy \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", text)
 
 
@@ -134,9 +135,3 @@ def test_a_missing_file_is_named(project: Path, gone: str, command: str) -> None
             limits=(),
         )
     assert (project / "model_card.md").read_bytes() == before
-
-
-def test_the_words_of_a_dictionary_do_not_leak(project: Path) -> None:
-    numbers: dict[str, Any] = compare(skin_models(), **SETTINGS).flat()
-    assert "None" not in card_of(project, skin_models()).text
-    assert numbers["verdict"] in card_of(project, skin_models()).text

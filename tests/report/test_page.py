@@ -19,6 +19,7 @@ from verdict.errors import VerdictError
 from verdict.report.names import DISCLAIMER, SYNTHETIC
 from verdict.report.page import write as writing
 from verdict.report.page.cases import GROUPS, choose, group_of
+from verdict.report.page.wording import interval, number, signed, signed_interval
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -174,6 +175,23 @@ def test_free_text_shows_reference_question_and_scores(projects: dict[str, Path]
     assert "no match, token F1 0." in text
     assert "exact match" in text
     assert 'class="probabilities"' not in text
+
+
+def test_a_pair_shows_both_of_its_groups(projects: dict[str, Path]) -> None:
+    text, flat = page(projects["pairs"]), numbers(projects["pairs"])
+    assert flat["linked"]
+    shown = re.findall(r"<p>(IP_\d+)( and other IP_\d+)?</p>", text)
+    assert {bool(second) for _, second in shown} == {True, False}
+    assert all(not second or second == f" and other {first}" for first, second in shown)
+    assert "counts as often as the one was drawn, times the other" in text
+    assert "within each of the groups and linked pairs of groups" in text
+    assert "times the other" not in page(projects["skin"])
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    assert [signed(value) for value in (-0.0004, 0.0004, -0.0006)] == ["0.000", "0.000", "−0.001"]
+    assert signed_interval(-0.2, -0.0001) == "−0.200 to 0.000"
+    assert (number("mcc", -0.0001), interval("mcc", -0.0001, 0.1)) == ("0.000", "0.000 to 0.100")
 
 
 def test_words_of_records_and_models_are_never_markup(projects: dict[str, Path]) -> None:

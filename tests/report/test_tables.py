@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ from tests.statistics.samples import (
     SETTINGS,
     TISSUE,
     drawn,
+    drawn_pairs,
     from_counts,
     predictions_from,
     skin_models,
@@ -90,6 +92,25 @@ def test_differences_have_their_numbers(skin: Comparison) -> None:
     )
     assert row["p"] == f"{flat[f'{name}_p']:.3f}"
     assert set(row) >= {"accuracy", "sensitivity", "specificity", "p (Holm)"}
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    same, other = from_counts("base", 30, 20, 30, 20), from_counts("tuned", 30, 20, 30, 20)
+    text = comparison_markdown(compare([same, other], **SETTINGS))
+    assert "0.000 (0.000 to 0.000)" in text
+    assert not re.search(r"[+-]0\.0+\b", text)
+
+
+def test_pairs_say_how_they_are_drawn_and_averaged() -> None:
+    models = [drawn_pairs(name, seed=i, signal=i) for i, name in enumerate(("base", "tuned"))]
+    comparison = compare(models, **SETTINGS, noun="entities")
+    text = comparison_markdown(comparison)
+    assert f"400 records of {comparison.groups} entities." in text
+    assert "is the mean over entities and linked pairs of entities of the share of" in text
+    assert (
+        "resamples of whole entities; a record of two entities counts as often as the one was "
+        "drawn, times the other" in text
+    )
 
 
 def test_tests_of_independent_records_stand_where_records_are_independent(

@@ -19,7 +19,8 @@ from tests.statistics.samples import (
 from verdict.errors import VerdictError
 from verdict.files import write_json
 from verdict.predictions import Predictions, make_predictions
-from verdict.report.__main__ import read_comparison, show
+from verdict.report.__main__ import show
+from verdict.report.comparison_file import read_comparison
 from verdict.statistics.comparison import compare
 
 
@@ -28,7 +29,7 @@ def shown(models: list[Predictions], tmp_path: Path, **settings: Any) -> str:
     file = io.StringIO()
     show(
         read_comparison(tmp_path / "comparison.json"),
-        Path("metrics/report/comparison.md"),
+        Path("metrics/report/index.html"),
         Console(file=file, width=80),
     )
     return file.getvalue()
@@ -51,7 +52,7 @@ def test_eighty_columns_hold_the_verdict_and_every_model(
     assert {p.model for p in models} | baselines <= set(first_words)
     assert "tuned - base" in text
     assert "0.74-0.83" in text or len(models) == 2  # the interval of tuned, three models
-    assert text.endswith("Report: metrics/report/comparison.md\n")
+    assert text.endswith("Report: metrics/report/index.html\n")
 
 
 def test_merged_labels_are_shown_after_the_others(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "verdict.report", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"Report: {folder}/comparison.md\n" in done.stdout
+    assert f"Report: {folder}/index.html\n" in done.stdout
     missing = subprocess.run([*command[:-1], "gone"], capture_output=True, text=True)
     assert missing.returncode == 1
     assert missing.stderr.startswith("gone/comparison.json is not here yet")

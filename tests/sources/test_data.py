@@ -23,7 +23,12 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
 
     def run(names: dict[str, str], **addresses: tuple[str, str | None] | str) -> dict[str, bytes]:
         task = SimpleNamespace(
-            FILES=names, Options=Section, Embedded=Section, write_archive=None, read_table=None
+            FILES=names,
+            LIMITS=(),
+            Options=Section,
+            Embedded=Section,
+            write_archive=None,
+            read_table=None,
         )
         monkeypatch.setitem(sys.modules, "verdict.tasks.pretended", task)
         monkeypatch.chdir(tmp_path)

@@ -38,6 +38,7 @@ def predictions_from(
     labels: tuple[str, ...] = SKIN,
     positive: str | None = "melanoma",
     groups: Sequence[int] | np.ndarray | None = None,
+    others: Sequence[int] | np.ndarray | None = None,
     parsed: Sequence[int] | np.ndarray | None = None,
     attributes: Callable[[int], dict[str, str]] = lambda i: {"sex": "female", "age": "45"},
 ) -> Predictions:
@@ -48,6 +49,7 @@ def predictions_from(
         {
             "id": f"ISIC_{i:07d}",
             "group": f"IP_{groups[i]:07d}",
+            "other_group": None if others is None else f"IP_{others[i]:07d}",
             "label": labels[actual[i]],
             "answer": labels[actual[i]],
             "generated": "unsure" if parsed[i] < 0 else labels[parsed[i]],
@@ -127,8 +129,49 @@ def tissue_models() -> list[Predictions]:
     ]
 
 
+def _pairs(rng: np.random.Generator, records: int, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the two groups of each record; of a third of them they are one."""
+    first = rng.integers(0, groups - groups // 4, records)
+    second = first + rng.integers(1, groups // 4, records)  # Some groups are second ones alone.
+    return first, np.where(np.arange(records) % 3 == 0, first, second)
+
+
+def drawn_pairs(
+    model: str,
+    *,
+    seed: int,
+    signal: float,
+    records: int = 400,
+    groups: int = 60,
+    labels: tuple[str, ...] = SKIN,
+) -> Predictions:
+    """Draw predictions of records that link two groups, which both move the model's error.
+
+    The records are the same for every model.
+    """
+    world, own = np.random.default_rng(0), np.random.default_rng(seed)
+    first, second = _pairs(world, records, groups)
+    actual = world.integers(0, len(labels), records)
+    noise = own.normal(0, 1, (groups, len(labels)))
+    logits = noise[first] + noise[second] + own.normal(0, 0.3, (records, len(labels)))
+    logits += signal * np.eye(len(labels))[actual]
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return predictions_from(
+        model,
+        actual,
+        log_probabilities,
+        labels=labels,
+        positive=labels[-1] if len(labels) == 2 else None,
+        groups=first,
+        others=second,
+    )
+
+
 def texts_from(
-    model: str, pairs: Sequence[tuple[str, str]], groups: Sequence[int] | None = None
+    model: str,
+    pairs: Sequence[tuple[str, str]],
+    groups: Sequence[int] | None = None,
+    others: Sequence[int] | None = None,
 ) -> Predictions:
     """Build free-text predictions from pairs of what was written and what was to be written."""
     groups = range(len(pairs)) if groups is None else groups
@@ -136,6 +179,7 @@ def texts_from(
         {
             "id": f"MPX_{i:05d}",
             "group": f"case_{groups[i]:04d}",
+            "other_group": None if others is None else f"case_{others[i]:04d}",
             "label": None,
             "answer": reference,
             "generated": text,
@@ -176,6 +220,21 @@ def written(model: str, *, seed: int, right: float, empty: float = 0.02) -> Pred
         text = reference if rng.random() < right + case[i] else weak
         pairs.append(("" if rng.random() < empty else text, reference))
     return texts_from(model, pairs, groups.tolist())
+
+
+def written_pairs(
+    model: str, *, seed: int, right: float, records: int = 420, groups: int = 60
+) -> Predictions:
+    """Draw answers to ``QUESTIONS`` about records that link two groups, some harder than others."""
+    rng = np.random.default_rng(seed)
+    first, second = _pairs(np.random.default_rng(0), records, groups)
+    ease = rng.normal(0, 0.4, groups)
+    answered = rng.random(records) < right + ease[first] + ease[second]
+    pairs = []
+    for i in range(records):
+        reference, weak = QUESTIONS[i % 7]
+        pairs.append((reference if answered[i] else weak, reference))
+    return texts_from(model, pairs, first.tolist(), second.tolist())
 
 
 def text_models() -> list[Predictions]:

@@ -24,7 +24,7 @@ from verdict.statistics.measurement import measure
 def resampled(p: Predictions, resamples: int = 400, seed: int = 0) -> dict[str, np.ndarray]:
     return bootstrap(
         {"m": measure(p)},
-        groups=len(np.unique(p.groups)),
+        cells=p.cell_groups,
         records=len(p),
         resamples=resamples,
         seed=seed,
@@ -40,7 +40,7 @@ def repeated(p: Predictions, weight: np.ndarray) -> Predictions:
         p.positive,
         [
             {**row, "id": f"{row['id']}-{copy}", "group": f"{row['group']}-{copy}"}
-            for row, code in zip(rows, p.group_codes, strict=True)
+            for row, code in zip(rows, p.cell_codes, strict=True)
             for copy in range(weight[code])
         ],
     )
@@ -67,10 +67,10 @@ def test_each_resample_is_the_metric_of_its_repeated_rows(p: Predictions) -> Non
             labels=p.labels,
             positive=p.positive,
             parsed=p.parsed,
-            groups=p.group_codes,
+            groups=p.cell_codes,
         )
     fast = resampled(p, 40)
-    groups = p.group_codes.max() + 1
+    groups = p.cell_codes.max() + 1
     weights = np.concatenate(list(group_weights(groups, 40, 0, 7))).astype(int)
     compared = 0
     for i, weight in enumerate(weights):
@@ -177,7 +177,7 @@ def test_p_values_of_no_difference_are_spread_evenly() -> None:
             log_probabilities = np.where(np.eye(2)[predicted] > 0, -0.1, -2.4)
             p = predictions_from(name, actual, log_probabilities)
             statistics[name] = measure(p)
-        drawn_both = bootstrap(statistics, groups=120, records=120, resamples=400, seed=1)
+        drawn_both = bootstrap(statistics, cells=p.cell_groups, records=120, resamples=400, seed=1)
         name = "balanced_accuracy"
         p_values.append(p_value(drawn_both["a"][name] - drawn_both["b"][name]))
     share = np.mean(np.array(p_values) < 0.1)

@@ -88,7 +88,7 @@ def test_binary_metrics_are_scikit_learns(seed: int, n: int) -> None:
 def test_counted_metrics_equal_scikit_learns(seed: int, n: int, labels: int) -> None:
     """The bootstrap's own formulas, with every group drawn once, against scikit-learn's."""
     p = random_predictions(seed, n, labels)
-    counted = measure(p)(np.ones((1, p.group_codes.max() + 1)))
+    counted = measure(p)(np.ones((1, p.cell_codes.max() + 1)))
     assert set(counted) == set(kind_of(p).metrics)
     metrics = classification_metrics(p)
     for name in kind_of(p).metrics:

@@ -91,7 +91,7 @@ def test_metrics_are_those_of_scikit_learn() -> None:
     called = p.scores[:, 1] >= chosen.log_odds
     assert called.sum() > (p.predicted == 1).sum()
     for i, drawn in enumerate([np.ones(145), *weights]):
-        rows = np.repeat(np.arange(600), drawn[p.group_codes].astype(int))
+        rows = np.repeat(np.arange(600), drawn[p.cell_codes].astype(int))
         actual, predicted = p.actual[rows] == 1, called[rows]
         precision, recall, f1, _ = precision_recall_fscore_support(actual, predicted)
         expected = {

@@ -5,7 +5,7 @@ import pytest
 
 from tests.statistics.samples import predictions_from, texts_from
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_p
+from verdict.statistics.formats import format_difference, format_p
 from verdict.statistics.verdict import Evidence, decide, find_obstacle
 
 EVIDENCE = Evidence(
@@ -25,6 +25,8 @@ EVIDENCE = Evidence(
     majority_value=0.6,
     candidate_value=0.7,
     over_majority=Estimate(0.1, 0.05, 0.15),
+    majority_decisive=0.5,
+    after_low=0.52,
 )
 
 
@@ -55,6 +57,15 @@ def test_lowered() -> None:
         "Tuning lowered balanced accuracy from 0.51 to 0.44 "
         "(-0.07, 95 % CI -0.14 to -0.01, p < 0.001, 331 patients)."
     )
+
+
+def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
+    sentence = decide(changed(-0.001, -0.02, 0.02, 0.9), None).sentence
+    assert "(0.00, 95 % CI -0.02 to 0.02, p = 0.90, 331 patients)" in sentence
+    tiny = decide(changed(-0.00001, -0.00002, 0.3, 0.9), None).sentence
+    assert "(0.0000, 95 % CI 0.0000 to 0.3000," in tiny
+    shown = [format_difference(value, 3) for value in (-0.0004, 0.0004, 0.0, -0.0, -0.0006, 0.1)]
+    assert shown == ["0.000", "0.000", "0.000", "0.000", "-0.001", "+0.100"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +111,22 @@ def test_a_majority_that_is_ahead_is_named_and_only_then() -> None:
     )
     unclear = replace(behind, over_majority=Estimate(-0.4, -0.5, 0.0))
     assert "always" not in decide(unclear, None).sentence
+
+
+def test_a_rise_to_no_more_than_one_answer_to_all_is_called_so() -> None:
+    """A model that only learned the commonest answer beats a baseline that was worse than that."""
+    risen = replace(changed(0.1, 0.02, 0.19, 0.018, before=0.4), after_low=0.5)
+    verdict = decide(risen, None)
+    assert verdict.outcome == "raised"
+    assert verdict.sentence.endswith(
+        "; that is not shown to be above always answering 'benign' (0.50)."
+    )
+    assert verdict.headline == (
+        "Tuning raised balanced accuracy by 0.10, but not above one answer to all"
+    )
+    assert "always" not in decide(replace(risen, after_low=0.501), None).sentence
+    fallen = replace(changed(-0.1, -0.2, -0.01, 0.02), after_low=0.3)
+    assert "always" not in decide(fallen, None).sentence
 
 
 def test_free_text_is_judged_by_its_words() -> None:

@@ -173,6 +173,7 @@ def test_labels_may_be_any_words_in_any_case(tmp_path: Path) -> None:
         ("p.csv", "left,right,label\na,b\n", r"p\.csv line 2 has 2 cells, not 3"),
         ("p.csv", 'left,right,label\na,"b,1\n', r"p\.csv line 2 cannot be read"),
         ("p.csv", lines(",", header=False), r"p\.csv has no column 'left'; it has anna a.*header"),
+        ("p.tsv", "name VAL " + "x " * 400 + "\tb\t1\n", r"it has name VAL [x ]{20,30}…, b, 1\."),
         ("p.csv", "left,right\na,b\n", r"p\.csv has no column 'label'; it has left, right"),
         ("p.csv", "", r"p\.csv has no column 'left'; it has none"),
         ("p.csv", b"left,right,label\n\xff,b,1\n", r"p\.csv is not UTF-8"),

@@ -103,6 +103,8 @@ def test_rows_of_both_splits_are_read(read: Callable[..., RawTable]) -> None:
         "open_questions": 1,
         "blank_answers_left_out": 0,
         "blank_answers": [],
+        "unwritten_answers_kept": 0,
+        "unwritten_answers": [],
     }
 
 
@@ -159,6 +161,17 @@ def test_blank_answers_stop_or_are_left_out_and_counted(
     assert metrics["records"] == 5
     assert metrics["blank_answers_left_out"] == 1
     assert metrics["blank_answers"] == ["train-00001-of-00002-000001"]
+
+
+def test_answers_that_are_the_words_of_the_form_are_counted(
+    archive: Archive, read: Callable[..., RawTable]
+) -> None:
+    form = "Replace this - DESCRIPTION OF THE IMAGE OR FINDINGS."
+    archive.files["train/train-00001-of-00002"][1]["answer"] = form
+    table = read()
+    assert table.rows[3].answer == form
+    assert table.findings["unwritten_answers_kept"] == 1
+    assert table.findings["unwritten_answers"] == ["train-00001-of-00002-000001"]
 
 
 def test_only_blank_answers_are_too_few(archive: Archive, read: Callable[..., RawTable]) -> None:

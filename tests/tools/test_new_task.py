@@ -278,8 +278,8 @@ def test_all_options_or_none(project: Path, capsys: pytest.CaptureFixture[str]) 
     [
         ({"Oak": 1, "Ash": 1, "Fir": 1}, ["ash", "fir", "oak"], ["Ash", "Fir", "Oak"]),
         ({"0": 5, "1": 9}, ["label_0", "label_1"], ["0", "1"]),
-        ({"benign": 5, "not benign": 9}, ["benign", "not_benign"],
-         ["0: benign", "1: not benign"]),  # one contains the other
+        # One contains the other: the parser takes the longer one where it stands.
+        ({"benign": 5, "not benign": 9}, ["benign", "not_benign"], ["benign", "not benign"]),
         ({"+": 1, "-": 1}, ["label", "label_2"], ["0: +", "1: -"]),  # no words at all
         ({"A+": 1, "A-": 1, "B": 1}, ["a", "a_2", "b"], ["0: A+", "1: A-", "2: B"]),
         ({"Ödem": 1, "no": 2}, ["no", "odem"], ["no", "Ödem"]),

@@ -262,6 +262,8 @@ def test_command_line(tmp_path: Path, images: Path, capsys: pytest.CaptureFixtur
     main([*arguments, "patient"])
     printed = capsys.readouterr().out
     assert "3 images, 1 positive (33.3%), 2 groups, 0 byte-identical pairs" in printed
+    for key, name in FILES.items():
+        assert f"{key}: {tmp_path / 'out' / name}" in printed
     command = [sys.executable, "-m", "tools.pack_isic", *arguments, "absent"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1

@@ -122,6 +122,13 @@ def test_a_bad_record_is_named(
     assert not (tmp_path / "out").exists()
 
 
+def test_progress_ends_with_every_question(
+    run: Callable[..., Packed], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(RECORDS)
+    assert "pack: 4/4 questions" in capsys.readouterr().err
+
+
 def test_both_splits_are_needed(run: Callable[..., Packed]) -> None:
     with pytest.raises(VerdictError, match="has no records of train"):
         run(RECORDS[1:3])
@@ -148,7 +155,7 @@ def test_the_real_images_and_questions(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.pack_medpix"]
     command += ["--records", str(MEDPIX / "derived_vqa.jsonl"), "--out", str(tmp_path / "raw")]
     shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "299 questions for training, 145 for validation, about 89 images of 35 cases" in shown
+    assert "299 questions for training, 145 for validation, on 89 images of 35 cases" in shown
     assert f"train: {tmp_path / 'raw' / 'train'}" in shown
 
     table = read_table(tmp_path / "raw", Options(blank_answers="fail"))

@@ -93,7 +93,19 @@ def derive(
             "# seen nothing but shapes. (list of text; default none)\n"
             "modules_to_save:\n  - multi_modal_projector",
         ),
+        (
+            "evaluate.validation",
+            "# Ask about the validation split too; compare.sensitivity needs it. (true or false;\n"
+            "# default false)\nvalidation: false",
+        ),
         ("compare.groups_are", _yaml(groups_are="groups")),
+        (
+            "compare.sensitivity",
+            "# Sensitivity to reach on the validation split: the threshold that does so is\n"
+            "# applied to the test split, beside the likeliest answer; needs two labels and\n"
+            "# evaluate.validation. (number above 0 to 1, or null; default null)\n"
+            "sensitivity: null",
+        ),
         ("tracking.experiment", _yaml(experiment=name)),
     ):
         text = with_entry(text, key, entry)

@@ -87,7 +87,6 @@ def predict(
                     parts.write(number, ids[number], content)
                 answered.extend(got)
                 bar.advance(len(got))
-            print(f"{name}: {len(conversations):,} records, {bar.rate:,.1f} a second", flush=True)
     order = [row for planned in plan for row in planned.conversations]
     return make_predictions(
         name,
@@ -149,6 +148,7 @@ def _row(
     return {
         "id": conversation.id,
         "group": conversation.group,
+        "other_group": conversation.other_group,
         "label": conversation.label if answers.labels else None,
         "answer": answer_of(conversation),
         "generated": text,

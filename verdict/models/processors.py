@@ -43,9 +43,9 @@ class TextProcessor(ProcessorMixin):
 def open_processor(folder: Path) -> ProcessorMixin:
     """Load the processor of a model's or an adapter's folder, with Pillow as image backend.
 
-    transformers prefers torchvision where that is installed, whose resize gives other pixels: the
-    backend is named so that a result does not depend on what happens to be installed. For the same
-    reason nothing is loaded for videos, which torchvision alone can read.
+    transformers prefers torchvision, which is installed for Gemma 3n's tower and whose resize gives
+    other pixels: the backend is named, so that all models see the same. For the same reason nothing
+    is loaded for videos, which torchvision alone can read.
     """
     configs = [folder / PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME]
     if not any(path.is_file() for path in configs):

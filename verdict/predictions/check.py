@@ -7,8 +7,9 @@ import pyarrow.compute as pc
 from verdict.errors import VerdictError
 from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, Predictions
 
-#: Columns that may hold null: an answer that could not be parsed has no label but a reason.
-NULLABLE = {"parsed", "invalid_reason"}
+#: Columns that may hold null: most records have one group alone, and an answer that could not be
+#: parsed has no label but a reason.
+NULLABLE = {"other_group", "parsed", "invalid_reason"}
 
 #: Columns that hold nothing but null where the task is free text.
 OF_LABELS = {"label", "predicted", "parsed"}

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import logsumexp, softmax
 
-#: One row a record. ``answer`` is the text that was to be written. ``log_probabilities`` are those
-#: of the candidate answers or, from a classifier, of the labels; of an answer all that is written
-#: counts, the end of turn included. A classifier writes nothing: its
+#: One row a record. ``other_group`` is the second group of a record that links two (a pair of
+#: entries), else null. ``answer`` is the text that was to be written. ``log_probabilities`` are
+#: those of the candidate answers or, from a classifier, of the labels; of an answer all that is
+#: written counts, the end of turn included. A classifier writes nothing: its
 #: ``generated`` is empty, and its ``parsed`` the likeliest label, so that the metrics of generated
 #: answers equal those of the likeliest label.
 #: A free-text task has no labels: ``label``, ``predicted`` and ``parsed`` are null, and
@@ -19,6 +20,7 @@ SCHEMA = pa.schema(
     [
         pa.field("id", pa.string()),
         pa.field("group", pa.string()),
+        pa.field("other_group", pa.string()),
         pa.field("label", pa.string()),
         pa.field("answer", pa.string()),
         pa.field("predicted", pa.string()),
@@ -45,6 +47,9 @@ class Predictions:
     """What one model answered, sorted by id; arrays below have one entry a record (n).
 
     Labels are given as codes: their positions in ``labels``.
+
+    A cell holds the records of one group, or those that link the same two groups, whichever of the
+    two comes first. It is the smallest unit that a bootstrap over groups counts as a whole.
     """
 
     model: str
@@ -88,9 +93,38 @@ class Predictions:
         return self._strings("group")
 
     @cached_property
-    def group_codes(self) -> np.ndarray:
-        """Codes (n) of the groups: their positions among all groups in rising order."""
-        return np.unique(self.groups, return_inverse=True)[1]
+    def other_groups(self) -> np.ndarray:
+        """Strings (n): the second group of each record that links two; None of the others."""
+        return self._strings("other_group")
+
+    @property
+    def group_names(self) -> np.ndarray:
+        """Strings (groups): every group, on either side, in rising order."""
+        return self._cells[0]
+
+    @property
+    def cell_groups(self) -> np.ndarray:
+        """Positions (cells, 2) in ``group_names`` of the groups of each cell, in rising order.
+
+        Both are the same where a cell has one group. Without links the cells are the groups.
+        """
+        return self._cells[1]
+
+    @property
+    def cell_codes(self) -> np.ndarray:
+        """Codes (n) of the records' cells: their positions in ``cell_groups``."""
+        return self._cells[2]
+
+    @property
+    def linked(self) -> bool:
+        """Whether any record links two groups."""
+        return bool((self.cell_groups[:, 0] != self.cell_groups[:, 1]).any())
+
+    @property
+    def independent(self) -> bool:
+        """Whether no two records share a group, on either side."""
+        first, second = self.cell_groups[self.cell_codes].T
+        return len(self) + int((first != second).sum()) == len(self.group_names)
 
     @cached_property
     def prompts(self) -> np.ndarray:
@@ -156,6 +190,15 @@ class Predictions:
     def part(self, chosen: np.ndarray) -> "Predictions":
         """Return the records that a bool array (n) chooses."""
         return replace(self, table=self.table.filter(chosen))
+
+    @cached_property
+    def _cells(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        second_groups = pc.coalesce(self.table["other_group"], self.table["group"])
+        both = np.concatenate([self.groups, second_groups.to_numpy(zero_copy_only=False)])
+        names, codes = np.unique(both, return_inverse=True)
+        first, second = np.sort(codes.reshape(2, len(self)), axis=0)
+        cells, cell_codes = np.unique(first * len(names) + second, return_inverse=True)
+        return names, np.stack(np.divmod(cells, max(1, len(names))), axis=1), cell_codes
 
     def _strings(self, column: str) -> np.ndarray:
         return self.table[column].to_numpy(zero_copy_only=False).astype(object)

@@ -27,6 +27,7 @@ class Conversation:
     Attributes:
         prompt: system message and the user's turn, the image before the text.
         completion: the model's turn, what training learns and evaluation scores.
+        other_group: a second group, of a record that links two (a pair of entries).
     """
 
     id: str
@@ -35,6 +36,7 @@ class Conversation:
     attributes: dict[str, str]
     prompt: list[Message]
     completion: list[Message]
+    other_group: str | None = None
 
     @property
     def prompt_sha256(self) -> str:
@@ -86,6 +88,7 @@ def converse(record: Record, options: Format) -> Conversation:
         attributes=record.attributes,
         prompt=[*system, user],
         completion=[answer],
+        other_group=record.other_group,
     )
 
 

@@ -77,7 +77,7 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
     kept = [row for row in rows if row.id not in gone]
     return {
         "records": len(kept),
-        "groups": len({row.group for row in kept}),
+        "groups": len({group for row in kept for group in row.groups}),
         "shards": n_shards,
         "rejected": len(rejected),
         "rejections": rejected,

@@ -83,7 +83,7 @@ def describe_split(
         counts = Counter(record.label for record in members if record.label is not None)
         result[split] = {
             "records": len(members),
-            "groups": len({record.group for record in members}),
+            "groups": len({group for record in members for group in record.groups}),
             **{f"label_{label}": counts[label] for label in sorted(counts)},
             **{
                 f"share_{label}": round(counts[label] / len(members), 6) for label in sorted(counts)
@@ -128,7 +128,7 @@ def image_level_leak(
         for name, members in zip(SPLITS, (train, validation, test), strict=True)
         for id_ in members
     }
-    groups_of = {record.id: {record.group, record.other_group} - {None} for record in records}
+    groups_of = {record.id: set(record.groups) for record in records}
     train_groups = set().union(*(groups_of[id_] for id_ in train))
     test_groups = set().union(*(groups_of[id_] for id_ in test))
     return {

@@ -36,6 +36,13 @@ class RawRow:
     split: Literal["train", "validation", "test"] | None = None
     other_group: str | None = None
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its group, and the second one where it links two."""
+        if self.other_group is None or self.other_group == self.group:
+            return (self.group,)
+        return (self.group, self.other_group)
+
 
 @dataclass(frozen=True)
 class RawTable:

@@ -69,6 +69,13 @@ class Record:
     other_group: str | None = None
     has_image: bool = True
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its group, and the second one where it links two."""
+        if self.other_group is None or self.other_group == self.group:
+            return (self.group,)
+        return (self.group, self.other_group)
+
 
 def write_shard(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write rows (as dicts by column) to one Parquet file, holding one row group in memory."""

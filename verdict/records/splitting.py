@@ -85,14 +85,22 @@ def _as_published(
     for record, own in zip(records, units, strict=True):
         for unit in own:
             last[unit] = max(last.get(unit, 0), SPLITS.index(published[record.id]))
-    assignment, left_out, crossing = {}, {}, set()
+    assignment: Assignment = {}
+    left_out: dict[str, str] = {}
+    crossing: set[str] = set()
     for record, own in zip(records, units, strict=True):
         split = published[record.id]
-        furthest = SPLITS[max(last[unit] for unit in own)]
-        if furthest != split:
-            crossing.add(record.group)
+        # A record of two groups has a unit for each, or one for both.
+        elsewhere = {
+            group: SPLITS[last[unit]]
+            for group, unit in zip(record.groups, own, strict=False)
+            if SPLITS[last[unit]] != split
+        }
+        if elsewhere:
+            crossing |= elsewhere.keys()
             if options.crossing == "leave_out":
-                left_out[record.id] = f"of {split}, but its group {record.group} is in {furthest}"
+                group, furthest = max(elsewhere.items(), key=lambda item: SPLITS.index(item[1]))
+                left_out[record.id] = f"of {split}, but its group {group} is in {furthest}"
                 continue
         assignment[record.id] = split
     if crossing and options.crossing == "fail":

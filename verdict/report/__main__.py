@@ -1,7 +1,6 @@
 """Show the verdict in the terminal: ``python -m verdict.report metrics/report``."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from verdict.errors import VerdictError
+from verdict.report.comparison_file import read_comparison
 from verdict.report.names import (
     DISCLAIMER,
     NUMBERS,
-    REPORT,
+    PAGE,
     SYNTHETIC,
     UNDEFINED,
     metric_title,
@@ -28,6 +28,7 @@ from verdict.statistics.formats import (
     MINUS,
     REPLICATED,
     THRESHOLD,
+    format_difference,
     format_percent,
     format_probability,
 )
@@ -64,26 +65,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the report's folder: metrics/report")
     folder = parser.parse_args().folder
     try:
-        show(read_comparison(folder / NUMBERS), folder / REPORT, Console())
+        show(read_comparison(folder / NUMBERS), folder / PAGE, Console())
     except VerdictError as error:
         sys.exit(str(error))
-
-
-def read_comparison(path: Path) -> dict[str, Any]:
-    """Read the numbers of a comparison.
-
-    Raises:
-        VerdictError: the file is missing or not what the compare stage writes.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise VerdictError(f"{path} is not here yet: `dvc repro` writes it") from None
-    except ValueError as error:
-        raise VerdictError(f"{path} is not JSON ({error}): `dvc repro compare` mends it") from None
-    if not isinstance(values, dict) or not {"verdict", "kind", "models"} <= values.keys():
-        raise VerdictError(f"{path} holds no verdict: `dvc repro compare` writes one")
-    return values
 
 
 def show(values: Mapping[str, Any], report: Path, console: Console) -> None:
@@ -159,8 +143,8 @@ def _differences_table(values: Mapping[str, Any]) -> Table:
         low, high = values[f"{name}_low"], values[f"{name}_high"]
         table.add_row(
             pair.replace(REPLICATED, _mean(values)).replace(MINUS, " - "),
-            _number(values[name], "+.3f"),
-            UNDEFINED if low is None else f"{low:+.3f} to {high:+.3f}",
+            _signed(values[name]),
+            UNDEFINED if low is None else f"{_signed(low)} to {_signed(high)}",
             p_cell(values[key]),
             p_cell(values[f"{key}_holm"]),
         )
@@ -185,12 +169,12 @@ def _cell(values: Mapping[str, Any], key: str, percent: bool) -> str:
     value, low, high = (values.get(key + end) for end in ("", "_low", "_high"))
     if percent:
         return "" if value is None else f"{100 * value:.1f} %"
-    number = _number(value, ".3f")
-    return number if low is None else f"{number}\n[dim]{low:.2f}-{high:.2f}[/dim]"
+    number = UNDEFINED if value is None else f"{value:z.3f}"
+    return number if low is None else f"{number}\n[dim]{low:z.2f}-{high:z.2f}[/dim]"
 
 
-def _number(value: float | None, form: str) -> str:
-    return UNDEFINED if value is None else format(value, form)
+def _signed(value: float | None) -> str:
+    return UNDEFINED if value is None else format_difference(value, 3)
 
 
 if __name__ == "__main__":

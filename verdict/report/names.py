@@ -6,6 +6,7 @@ from verdict.statistics.kinds import METRIC_TITLES, TEXT
 #: The files of a report, in its folder.
 REPORT, NUMBERS = "comparison.md", "comparison.json"
 COMPARISON, CONFUSION = "comparison.png", "confusion.png"
+PAGE, CARD = "index.html", "model_card.md"
 
 SYNTHETIC = (
     "The data are synthetic: made up by a program in the layout of the published data set. "
@@ -53,6 +54,17 @@ FIGURE_METRICS = {
 def metric_title(metric: str, noun: str) -> str:
     """Return what people call a metric; ``noun`` is what the groups are called, in the plural."""
     return METRIC_TITLES[metric].format(groups=noun)
+
+
+def units_title(noun: str, *, linked: bool) -> str:
+    """Return what accuracy over groups is a mean over; ``linked``: some records link two groups."""
+    return f"{noun} and linked pairs of {noun}" if linked else noun
+
+
+def whole_groups(noun: str, *, linked: bool) -> str:
+    """Return what the bootstrap draws, and what becomes of records that link two of them."""
+    pairs = f"; a record of two {noun} counts as often as the one was drawn, times the other"
+    return f"whole {noun}{pairs if linked else ''}"
 
 
 def p_cell(p: float | None) -> str:

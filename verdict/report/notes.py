@@ -1,6 +1,6 @@
 """The sentences below the tables: what the numbers are, and what they are not."""
 
-from verdict.report.names import UNDEFINED
+from verdict.report.names import UNDEFINED, units_title, whole_groups
 from verdict.statistics.calibration import CALIBRATION_BINS
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.formats import REPLICATED, format_percent
@@ -12,11 +12,12 @@ from verdict.statistics.verdict import MIN_GROUPS
 
 def models_note(comparison: Comparison) -> str:
     """Return the note on the table of models."""
+    drawn = whole_groups(comparison.noun, linked=comparison.linked)
     rated = _texts_note() if comparison.kind.name == "text" else _labels_note(comparison)
     return (
         f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}. {rated} "
         f"{UNDEFINED} is undefined. Intervals of all metrics are in `comparison.json`: percentiles "
-        f"of {comparison.resamples:,} bootstrap resamples of whole {comparison.noun}"
+        f"of {comparison.resamples:,} bootstrap resamples of {drawn}"
         f"{_left_out(comparison)}.{_seeds(comparison)}"
     )
 
@@ -67,10 +68,11 @@ def _labels_note(comparison: Comparison) -> str:
     binary = comparison.kind.name == "binary"
     positive = f"Sensitivity, precision and F1 are of {comparison.positive}. " if binary else ""
     ranked = METRIC_TITLES["auroc" if binary else "macro_auroc"]
+    units = units_title(comparison.noun, linked=comparison.linked)
     return (
         f"{positive}All but *invalid* rate the likeliest answer; *invalid* is the share of "
         "generated answers that name no label. "
-        f"*Accuracy over {comparison.noun}* is the mean over {comparison.noun} of the share of "
+        f"*Accuracy over {comparison.noun}* is the mean over {units} of the share of "
         "their records that are right. Majority always gives the commonest answer, prior guesses "
         "by the answers' shares in these records; neither ranks records, so "
         f"{ranked} is 0.5. The probabilities are rated, too, in `comparison.json`: by the *Brier "

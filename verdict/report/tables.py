@@ -15,6 +15,7 @@ from verdict.statistics.comparison import Comparison
 from verdict.statistics.estimates import Estimate
 from verdict.statistics.formats import (
     REPLICATED,
+    format_difference,
     format_percent,
     format_probability,
     mean_of,
@@ -184,8 +185,8 @@ def _cell(metric: str, estimate: Estimate, interval: bool = False) -> str:
     if metric == "invalid_rate":
         return f"{100 * estimate.value:.1f} %"
     if interval and estimate.low is not None and estimate.high is not None:
-        return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-    return f"{estimate.value:.3f}"
+        return f"{estimate.value:z.3f} ({estimate.low:z.3f} to {estimate.high:z.3f})"
+    return f"{estimate.value:z.3f}"
 
 
 def _part_cell(estimate: Estimate) -> str:
@@ -195,7 +196,10 @@ def _part_cell(estimate: Estimate) -> str:
 def _difference_cell(estimate: Estimate) -> str:
     if estimate.value is None or estimate.low is None or estimate.high is None:
         return UNDEFINED
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
+    value, low, high = (
+        format_difference(number, 3) for number in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def _table(

@@ -9,12 +9,13 @@ import numpy as np
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
 from verdict.statistics.calibration import calibration_metrics
-from verdict.statistics.classification import group_mean
+from verdict.statistics.classification import cell_mean
 from verdict.statistics.counts import (
     accuracy_metrics,
     average_f1,
     binary_metrics,
     matthews_correlation,
+    ratio,
 )
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import GENERATION, TEXT, kind_of
@@ -30,7 +31,7 @@ class Baselines:
     answer: str
     #: For each of ``formats.BASELINES`` that there is, its metrics.
     values: dict[str, dict[str, float | None]]
-    #: Metrics of ``majority`` for weights (resamples, groups): at least ``against_majority``.
+    #: Metrics of ``majority`` for weights (resamples, cells): at least ``against_majority``.
     resample: Callable[[np.ndarray], Resampled]
 
 
@@ -80,16 +81,16 @@ def label_counts(predictions: Predictions) -> np.ndarray:
 
 
 class _MajorityLabel:
-    """Accuracy of always answering the commonest label, as a function of group weights."""
+    """Accuracy of always answering the commonest label, for weights (resamples, cells)."""
 
     def __init__(self, predictions: Predictions):
-        groups = predictions.group_codes
-        self._size = np.bincount(groups)
+        cells = predictions.cell_codes
+        self._size = np.bincount(cells)
         majority = predictions.actual == majority_code(predictions)
-        self._majority = np.bincount(groups, weights=majority)
+        self._majority = np.bincount(cells, weights=majority)
 
     def __call__(self, weights: np.ndarray) -> Resampled:
-        return {"accuracy": weights @ self._majority / (weights @ self._size)}
+        return {"accuracy": ratio(weights @ self._majority, weights @ self._size)}
 
 
 def _answers_by(shares: np.ndarray, predictions: Predictions) -> dict[str, float | None]:
@@ -110,7 +111,7 @@ def _answers_by(shares: np.ndarray, predictions: Predictions) -> dict[str, float
         prefix = "" if binary else "macro_"
         numbers |= {f"{prefix}auroc": 0.5, f"{prefix}average_precision": average_precision}
     if len(actual):
-        numbers["group_accuracy"] = group_mean(predictions.group_codes, shares[actual])
+        numbers["group_accuracy"] = cell_mean(predictions.cell_codes, shares[actual])
         probabilities = np.tile(shares, (len(actual), 1))
         positive = predictions.positive_code if binary else None
         numbers |= calibration_metrics(actual, probabilities, positive)
@@ -125,6 +126,6 @@ def _text_baselines(predictions: Predictions) -> Baselines:
     commonest = Counter(forms).most_common(1)
     answer = references[forms.index(commonest[0][0])] if commonest else ""
     scores = score_texts([answer] * len(references), references)
-    majority = TextMeasurement(predictions.group_codes, scores)
+    majority = TextMeasurement(predictions.cell_codes, scores)
     values = majority.values()
     return Baselines(answer, {"majority": {name: values[name] for name in TEXT.metrics}}, majority)

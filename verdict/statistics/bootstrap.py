@@ -2,6 +2,10 @@
 
 Records of one patient resemble each other. Drawing records one by one would count each as new
 evidence and give intervals that are too narrow (Field & Welsh 2007, J. R. Stat. Soc. B 69:369).
+
+A record may link two groups: a pair of entries, each of an entity that is in other pairs, too. Then
+drawing the groups of one side alone would be too narrow in the same way, so all groups are drawn,
+and a pair counts as often as one of its groups was drawn, times the other (``cell_weights``).
 """
 
 from collections import defaultdict
@@ -35,10 +39,31 @@ def group_weights(groups: int, resamples: int, seed: int, chunk: int) -> Iterato
         yield counted.reshape(rows, groups).astype(np.float64)
 
 
+def cell_weights(weights: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return weights (resamples, cells) for the weights (resamples, groups) of drawn groups.
+
+    The records of one group count as often as it was drawn. Those that link two groups count as
+    often as the one times the other: the pigeonhole bootstrap (Owen 2007, Ann. Appl. Stat. 1:386),
+    with both sides drawn from the same groups, as for pairs of them (Davezies, D'Haultfœuille &
+    Guyonvarch 2021, Ann. Stat. 49:845). It covers the truth at least as often as it says: where
+    most groups are in few pairs, more often, as what is a pair's own is then counted up to three
+    times.
+
+    Args:
+        weights: as ``group_weights`` yields them.
+        cells: positions (cells, 2) of the groups of each cell, as ``Predictions.cell_groups``.
+    """
+    first, second = cells.T
+    linked = first != second
+    if not linked.any():
+        return weights  # The cells are the groups.
+    return weights[:, first] * np.where(linked, weights[:, second], 1)
+
+
 def bootstrap(
     statistics: Mapping[str, Callable[[np.ndarray], Resampled]],
     *,
-    groups: int,
+    cells: np.ndarray,
     records: int,
     resamples: int,
     seed: int,
@@ -46,9 +71,10 @@ def bootstrap(
     """Evaluate the statistics of several models on the same resamples.
 
     Args:
-        statistics: for each model, a function of weights (resamples, groups).
-        groups: how many groups there are.
-        records: how many records there are; with ``groups``, it bounds the memory of a chunk.
+        statistics: for each model, a function of weights (resamples, cells).
+        cells: positions (cells, 2) of the groups of each cell, as ``Predictions.cell_groups``;
+            every group is in one.
+        records: how many records there are; with the groups, it bounds the memory of a chunk.
         resamples: how often to draw.
         seed: of the random draws.
 
@@ -56,26 +82,28 @@ def bootstrap(
         For each model and metric an array (resamples). Since all models share the weights, arrays
         of two models subtract to paired differences. Without groups, every array is empty.
     """
-    if groups == 0:
+    if len(cells) == 0:
         return {name: defaultdict(lambda: np.zeros(0)) for name in statistics}
+    groups = int(cells.max()) + 1
     chunk = max(1, CHUNK_NUMBERS // max(groups, records))
     parts: dict[str, list[Resampled]] = {name: [] for name in statistics}
     for weights in group_weights(groups, resamples, seed, chunk):
+        drawn = cell_weights(weights, cells)
         for name, statistic in statistics.items():
-            parts[name].append(statistic(weights))
+            parts[name].append(statistic(drawn))
     return {
         name: {metric: np.concatenate([part[metric] for part in chunks]) for metric in chunks[0]}
         for name, chunks in parts.items()
     }
 
 
-def sum_by_group(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the sums (groups, …) of the values (n, …) of each group, as ``summable`` numbers.
+def sum_by_cell(cells: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums (cells, …) of the values (n, …) of each cell, as ``summable`` numbers.
 
-    ``groups`` are codes (n), from 0 on without gaps.
+    ``cells`` are codes (n), from 0 on without gaps.
     """
-    sums = np.zeros((int(groups.max()) + 1 if len(groups) else 0, *values.shape[1:]))
-    np.add.at(sums, groups, values)
+    sums = np.zeros((int(cells.max()) + 1 if len(cells) else 0, *values.shape[1:]))
+    np.add.at(sums, cells, values)
     return summable(sums)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.metrics import brier_score_loss
 
-from verdict.statistics.bootstrap import sum_by_group, summable
+from verdict.statistics.bootstrap import sum_by_cell, summable
+from verdict.statistics.counts import ratio
 
 #: Bins of equal width, from 0 to 1, that probabilities are sorted into.
 CALIBRATION_BINS = 10
@@ -58,32 +59,32 @@ class Calibration:
     """``calibration_metrics`` under record weights, for many resamples at once.
 
     Args:
-        groups: group codes (n), from 0 on without gaps.
+        cells: codes (n) of the records' cells, from 0 on without gaps.
         actual, probabilities, positive: as for ``calibration_metrics``.
     """
 
     def __init__(
         self,
-        groups: np.ndarray,
+        cells: np.ndarray,
         actual: np.ndarray,
         probabilities: np.ndarray,
         positive: int | None,
     ):
-        """Sum by group, and by group and bin, what the weights will multiply."""
+        """Sum by cell, and by cell and bin, what the weights will multiply."""
         labels = probabilities.shape[1]
         errors = ((np.eye(labels)[actual] - probabilities) ** 2).sum(axis=1)
-        self._errors = sum_by_group(groups, errors / 2 if labels == 2 else errors)
-        self._size = np.bincount(groups)
+        self._errors = sum_by_cell(cells, errors / 2 if labels == 2 else errors)
+        self._size = np.bincount(cells)
         stated, came_true = stated_probabilities(actual, probabilities, positive)
         shape = (len(self._size), CALIBRATION_BINS)
-        cell = groups * CALIBRATION_BINS + bins_of(stated)
-        excess = np.bincount(cell, weights=came_true - stated, minlength=shape[0] * shape[1])
+        place = cells * CALIBRATION_BINS + bins_of(stated)
+        excess = np.bincount(place, weights=came_true - stated, minlength=shape[0] * shape[1])
         self._excess = summable(excess.reshape(shape))
 
     def metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Return arrays (resamples) for weights (resamples, groups)."""
+        """Return arrays (resamples) for weights (resamples, cells); NaN where nothing was drawn."""
         drawn = weights @ self._size
         return {
-            "brier": weights @ self._errors / drawn,
-            "expected_calibration_error": np.abs(weights @ self._excess).sum(axis=1) / drawn,
+            "brier": ratio(weights @ self._errors, drawn),
+            "expected_calibration_error": ratio(np.abs(weights @ self._excess).sum(axis=1), drawn),
         }

@@ -24,10 +24,11 @@ def classification_metrics(predictions: Predictions) -> dict[str, float | int | 
     All but the ``generated_`` ones rate the likeliest label and the probabilities; these rate the
     generated answer, where one that cannot be parsed is wrong. Precision, recall, specificity,
     ``f1`` and the ranking metrics are of the positive label of two; with more labels there are
-    averages over labels instead. ``group_accuracy`` is the mean over groups of the share of a
-    group's records that are right. Brier score and calibration error: ``calibration_metrics``.
-    What is undefined (0/0, one label only, no records) is None; Matthews' correlation of constant
-    answers is 0.
+    averages over labels instead. ``group_accuracy`` is the mean over cells (groups, and pairs of
+    groups that records link) of the share of a cell's records that are right: of two linked
+    entities neither is right or wrong by itself. Brier score and calibration error:
+    ``calibration_metrics``. What is undefined (0/0, one label only, no records) is None; Matthews'
+    correlation of constant answers is 0.
     """
     sizes: dict[str, float | int | None] = {"n": len(predictions)}
     if predictions.binary:
@@ -45,16 +46,16 @@ def classification_metrics(predictions: Predictions) -> dict[str, float | int | 
     return sizes | {name: rounded(values[name]) for name in names}
 
 
-def group_mean(groups: np.ndarray, values: np.ndarray) -> float:
-    """Return the mean over groups of the mean of their values.
+def cell_mean(cells: np.ndarray, values: np.ndarray) -> float:
+    """Return the mean over cells of the mean of their values.
 
     Of right answers over patients, it is the "patient recognition rate" (Spanhol et al. 2016).
 
     Args:
-        groups: codes (n), from 0 on without gaps; one at least.
+        cells: codes (n), from 0 on without gaps; one at least.
         values: numbers (n).
     """
-    return float((np.bincount(groups, weights=values) / np.bincount(groups)).mean())
+    return float((np.bincount(cells, weights=values) / np.bincount(cells)).mean())
 
 
 def among_top_2(predictions: Predictions) -> np.ndarray:
@@ -74,7 +75,7 @@ def _shared_metrics(predictions: Predictions) -> dict[str, float]:
     several = len(present) > 1
     return {
         "accuracy": accuracy_score(actual, predicted),
-        "group_accuracy": group_mean(predictions.group_codes, actual == predicted),
+        "group_accuracy": cell_mean(predictions.cell_codes, actual == predicted),
         "balanced_accuracy": _balanced_accuracy(actual, predicted),
         "macro_f1": f1_score(actual, predicted, labels=present, average="macro", zero_division=0)
         if several

@@ -35,6 +35,9 @@ class Comparison:
     records: int
     groups: int
     noun: str
+    #: Whether any record links two groups; and whether no two records share one.
+    linked: bool
+    independent: bool
     #: Whether the data are made up.
     synthetic: bool
     resamples: int
@@ -69,11 +72,6 @@ class Comparison:
         """How many trainings of the candidate there are."""
         return 1 + len(self.replicates)
 
-    @property
-    def independent(self) -> bool:
-        """Whether every record is a group of its own."""
-        return self.groups == self.records
-
     def flat(self) -> Entries:
         """Return everything but the subgroups as one flat mapping: ``tuned.accuracy``, …
 
@@ -96,6 +94,7 @@ class Comparison:
             "records": self.records,
             "groups": self.groups,
             "groups_are": self.noun,
+            "linked": self.linked,
             "synthetic": self.synthetic,
             "resamples": self.resamples,
             "confidence": self.confidence,

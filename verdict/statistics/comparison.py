@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from verdict.predictions import Predictions
 from verdict.statistics.baselines import baselines_of
 from verdict.statistics.bootstrap import bootstrap
@@ -15,7 +13,7 @@ from verdict.statistics.differences import (
     paired_difference,
     paired_differences,
 )
-from verdict.statistics.estimates import estimates
+from verdict.statistics.estimates import estimate, estimates
 from verdict.statistics.formats import AT_THRESHOLD, REPLICATED
 from verdict.statistics.measurement import measure
 from verdict.statistics.merging import merge_labels
@@ -87,7 +85,7 @@ def compare(
         check_validation(by_name, on_validation)
         at_threshold = apply_thresholds(by_name, on_validation, sensitivity)
     first = predictions[0]
-    groups = len(np.unique(first.groups))
+    groups = len(first.group_names)
     models = {name: measure(p) for name, p in by_name.items()}
     kind = models[candidate].kind
     baselines = baselines_of(first)
@@ -97,7 +95,7 @@ def compare(
             "majority": baselines.resample,
             **{f"{name}.{AT_THRESHOLD}": model for name, model in at_threshold.items()},
         },
-        groups=groups,
+        cells=first.cell_groups,
         records=len(first),
         resamples=resamples,
         seed=seed,
@@ -138,6 +136,10 @@ def compare(
         majority_value=majority.values[rivalry],
         candidate_value=judged.values[rivalry],
         over_majority=over_majority,
+        majority_decisive=majority.values[kind.decisive],
+        after_low=estimate(
+            judged.values[kind.decisive], judged.resampled[kind.decisive], confidence
+        ).low,
     )
     comparison = Comparison(
         verdict=decide(evidence, find_obstacle(first, noun)),
@@ -152,6 +154,8 @@ def compare(
         records=len(first),
         groups=groups,
         noun=noun,
+        linked=first.linked,
+        independent=first.independent,
         synthetic=synthetic,
         resamples=resamples,
         confidence=confidence,

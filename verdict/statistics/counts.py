@@ -3,25 +3,25 @@
 import numpy as np
 
 
-def grouped_confusion(
-    groups: np.ndarray, actual: np.ndarray, predicted: np.ndarray, labels: int
+def confusion_by_cell(
+    cells: np.ndarray, actual: np.ndarray, predicted: np.ndarray, labels: int
 ) -> np.ndarray:
-    """Count (actual, predicted) pairs in each group.
+    """Count (actual, predicted) pairs in each cell.
 
     Args:
-        groups: codes (n), from 0 on without gaps.
+        cells: codes (n), from 0 on without gaps.
         actual: label codes (n).
         predicted: label codes (n); -1 for an invalid answer.
         labels: how many labels there are.
 
     Returns:
-        Counts (groups, labels, labels + 1); the last column counts invalid answers.
+        Counts (cells, labels, labels + 1); the last column counts invalid answers.
     """
-    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    n_cells = int(cells.max()) + 1 if len(cells) else 0
     column = np.where(predicted < 0, labels, predicted)
-    cell = (groups * labels + actual) * (labels + 1) + column
-    size = n_groups * labels * (labels + 1)
-    return np.bincount(cell, minlength=size).reshape(n_groups, labels, labels + 1)
+    place = (cells * labels + actual) * (labels + 1) + column
+    size = n_cells * labels * (labels + 1)
+    return np.bincount(place, minlength=size).reshape(n_cells, labels, labels + 1)
 
 
 def accuracy_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
@@ -38,9 +38,9 @@ def accuracy_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.nd
     """
     correct = np.diagonal(counts, axis1=-2, axis2=-1)
     actual = counts.sum(axis=-1)
-    recall = _ratio(correct, actual)[..., present]
+    recall = ratio(correct, actual)[..., present]
     return {
-        "accuracy": _ratio(correct.sum(axis=-1), actual.sum(axis=-1)),
+        "accuracy": ratio(correct.sum(axis=-1), actual.sum(axis=-1)),
         "balanced_accuracy": mean_over_labels(recall)
         if present.sum() > 1
         else np.full(counts.shape[:-2], np.nan),
@@ -58,10 +58,10 @@ def binary_metrics(counts: np.ndarray, positive: int) -> dict[str, np.ndarray]:
     false_negative = counts[..., positive, negative]
     true_negative = counts[..., negative, negative]
     return {
-        "precision": _ratio(true_positive, true_positive + false_positive),
-        "recall": _ratio(true_positive, true_positive + false_negative),
-        "specificity": _ratio(true_negative, true_negative + false_positive),
-        "f1": _ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
+        "precision": ratio(true_positive, true_positive + false_positive),
+        "recall": ratio(true_positive, true_positive + false_negative),
+        "specificity": ratio(true_negative, true_negative + false_positive),
+        "f1": ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
     }
 
 
@@ -73,13 +73,13 @@ def average_f1(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]
     """
     correct = np.diagonal(counts, axis1=-2, axis2=-1)
     actual, predicted = counts.sum(axis=-1), counts.sum(axis=-2)[..., :-1]
-    f1 = np.nan_to_num(_ratio(2 * correct, actual + predicted))
+    f1 = np.nan_to_num(ratio(2 * correct, actual + predicted))
     several = present.sum() > 1
     every_label = (actual[..., present] > 0).all(axis=-1) & several
     macro = mean_over_labels(f1[..., present]) if several else np.nan
     return {
         "macro_f1": np.where(every_label, macro, np.nan),
-        "weighted_f1": _ratio(_added(f1 * actual), actual.sum(axis=-1)),
+        "weighted_f1": ratio(_added(f1 * actual), actual.sum(axis=-1)),
     }
 
 
@@ -114,6 +114,7 @@ def _added(values: np.ndarray) -> np.ndarray:
     return np.cumsum(values, axis=-1)[..., -1]
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Return the quotient (…) of arrays (…); NaN where the denominator is 0."""
     out = np.full(np.shape(denominator), np.nan)
     return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)

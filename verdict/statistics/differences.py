@@ -113,11 +113,11 @@ def paired_differences(
 def _secondary(
     first: Predictions, second: Predictions, right: tuple[np.ndarray, np.ndarray]
 ) -> dict[str, float | None]:
-    """Return the p of tests that hold only where every record is a group of its own.
+    """Return the p of tests that hold only where no two records share a group.
 
     ``right`` says of either model which of its answers are right, bool (n).
     """
-    independent = len(np.unique(first.groups)) == len(first)
+    independent = first.independent
     found = {"mcnemar_p": rounded(mcnemar_p(*right)) if independent else None}
     if first.binary:
         code = first.positive_code

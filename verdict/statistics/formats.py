@@ -40,6 +40,12 @@ def mean_of(trainings: int) -> str:
     return f"mean of {trainings} training seeds"
 
 
+def format_difference(difference: float, decimals: int) -> str:
+    """Return ``+0.07`` or ``-0.07``; what rounds to zero has no sign: ``0.00``."""
+    text = f"{difference:+.{decimals}f}"
+    return text if float(text) else text[1:]
+
+
 def format_p(p: float) -> str:
     """Return a p value as people write it: ``0.41``, ``0.012``, ``< 0.001``."""
     if p < 0.001:

@@ -13,9 +13,10 @@ from verdict.statistics.counts import (
     accuracy_metrics,
     average_f1,
     binary_metrics,
-    grouped_confusion,
+    confusion_by_cell,
     matthews_correlation,
     mean_over_labels,
+    ratio,
 )
 from verdict.statistics.kinds import Kind, kind_of
 from verdict.statistics.ranking import Ranking
@@ -32,25 +33,25 @@ class LabelMeasurement:
 
     def __init__(self, predictions: Predictions, whole: Predictions | None = None):
         """Count once what the weights will multiply."""
-        labels, groups = len(predictions.labels), predictions.group_codes
+        labels, cells = len(predictions.labels), predictions.cell_codes
         actual, predicted, parsed = predictions.actual, predictions.predicted, predictions.parsed
         self._predictions = predictions
         self._present = np.isin(np.arange(labels), (whole or predictions).actual)
-        self._scored = grouped_confusion(groups, actual, predicted, labels)
-        self._generated = grouped_confusion(groups, actual, parsed, labels)
-        self._size = np.bincount(groups)
-        self._share_right = summable(np.bincount(groups, weights=self.right) / self._size)
-        self._invalid = np.bincount(groups, weights=parsed < 0)
-        self._agreeing = np.bincount(groups, weights=parsed == predicted)
+        self._scored = confusion_by_cell(cells, actual, predicted, labels)
+        self._generated = confusion_by_cell(cells, actual, parsed, labels)
+        self._size = np.bincount(cells)
+        self._share_right = summable(np.bincount(cells, weights=self.right) / self._size)
+        self._invalid = np.bincount(cells, weights=parsed < 0)
+        self._agreeing = np.bincount(cells, weights=parsed == predicted)
         positive = predictions.positive_code if predictions.binary else None
         codes = np.unique(actual) if positive is None else [positive]
         self._rankings = [
-            Ranking(groups, actual == code, predictions.scores[:, code])
+            Ranking(cells, actual == code, predictions.scores[:, code])
             for code in codes
             if whole is None
         ]
-        self._calibration = Calibration(groups, actual, predictions.probabilities, positive)
-        self._among_top_2 = np.bincount(groups, weights=among_top_2(predictions))
+        self._calibration = Calibration(cells, actual, predictions.probabilities, positive)
+        self._among_top_2 = np.bincount(cells, weights=among_top_2(predictions))
 
     @property
     def kind(self) -> Kind:
@@ -67,20 +68,20 @@ class LabelMeasurement:
     def __call__(self, weights: np.ndarray) -> Resampled:
         scored, drawn = _weighted(weights, self._scored), weights @ self._size
         values = accuracy_metrics(scored, self._present)
-        values["group_accuracy"] = weights @ self._share_right / weights.sum(axis=1)
+        values["group_accuracy"] = ratio(weights @ self._share_right, weights.sum(axis=1))
         values["mcc"] = matthews_correlation(scored)
         if self._predictions.binary:
             values |= binary_metrics(scored, self._predictions.positive_code)
         else:
-            values["top_2_accuracy"] = weights @ self._among_top_2 / drawn
+            values["top_2_accuracy"] = ratio(weights @ self._among_top_2, drawn)
         values |= average_f1(scored, self._present)
         values |= self._calibration.metrics(weights)
         if self._rankings:
             values |= self._ranked(weights)
         generated = accuracy_metrics(_weighted(weights, self._generated), self._present)
         values |= {f"generated_{name}": value for name, value in generated.items()}
-        values["invalid_rate"] = weights @ self._invalid / drawn
-        values["agreement"] = weights @ self._agreeing / drawn
+        values["invalid_rate"] = ratio(weights @ self._invalid, drawn)
+        values["agreement"] = ratio(weights @ self._agreeing, drawn)
         return values
 
     def part(self, chosen: np.ndarray) -> "LabelMeasurement":
@@ -106,6 +107,6 @@ class LabelMeasurement:
 
 
 def _weighted(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return counts (resamples, …) of the drawn groups. Whole numbers, so exact in any order."""
+    """Return counts (resamples, …) of the drawn cells. Whole numbers, so exact in any order."""
     flat = counts.reshape(len(counts), -1).astype(np.float64)
     return (weights @ flat).reshape(len(weights), *counts.shape[1:])

@@ -27,7 +27,7 @@ class Measurement(Protocol):
         """Return how many records there are, and the metrics of ``kind``; rounded, flat."""
 
     def __call__(self, weights: np.ndarray) -> Resampled:
-        """Return metrics for weights (resamples, groups); groups as in ``group_codes``."""
+        """Return metrics for weights (resamples, cells); cells as in ``cell_codes``."""
 
     def part(self, chosen: np.ndarray) -> "Measurement":
         """Return the measurement of some records, a bool array (n); only of ``kind.parts``.

@@ -7,34 +7,34 @@ from verdict.statistics.bootstrap import summable
 
 
 class Ranking:
-    """Records ordered once by their score, to be re-weighted group by group.
+    """Records ordered once by their score, to be re-weighted cell by cell.
 
     Both metrics need only the thresholds at which there is a positive record, and how many negative
-    records lie between each two of them. So records are counted once by group and threshold, and a
+    records lie between each two of them. So records are counted once by cell and threshold, and a
     resample is a product of that sparse table and its weights.
 
     Args:
-        groups: group codes (n), from 0 on without gaps.
+        cells: codes (n) of the records' cells, from 0 on without gaps.
         positive: bool (n): whether the record is of the positive label.
         scores: (n), the larger the more positive; equal ones are ties.
     """
 
-    def __init__(self, groups: np.ndarray, positive: np.ndarray, scores: np.ndarray):
-        size = int(groups.max()) + 1 if len(groups) else 0
+    def __init__(self, cells: np.ndarray, positive: np.ndarray, scores: np.ndarray):
+        size = int(cells.max()) + 1 if len(cells) else 0
         thresholds, at = np.unique(scores[positive], return_inverse=True)
-        others, negative_groups = scores[~positive], groups[~positive]
+        others, negative_cells = scores[~positive], cells[~positive]
         above = np.searchsorted(thresholds, others, side="right")
         tied = above > np.searchsorted(thresholds, others, side="left")
-        self._positives = _counted(at, groups[positive], (len(thresholds), size))
+        self._positives = _counted(at, cells[positive], (len(thresholds), size))
         # Row i: above threshold i - 1 or equal to it, and below threshold i.
-        self._negatives = _counted(above, negative_groups, (len(thresholds) + 1, size))
-        self._tied = _counted(above[tied] - 1, negative_groups[tied], (len(thresholds), size))
+        self._negatives = _counted(above, negative_cells, (len(thresholds) + 1, size))
+        self._tied = _counted(above[tied] - 1, negative_cells[tied], (len(thresholds), size))
 
     def metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return AUROC and average precision, as scikit-learn defines them.
 
         Args:
-            weights: (resamples, groups), how often each group was drawn.
+            weights: (resamples, cells), how often each cell was drawn.
 
         Returns:
             Arrays (resamples); NaN where a resample holds one label only.
@@ -60,6 +60,6 @@ class Ranking:
         }
 
 
-def _counted(rows: np.ndarray, groups: np.ndarray, shape: tuple[int, int]) -> csr_array:
+def _counted(rows: np.ndarray, cells: np.ndarray, shape: tuple[int, int]) -> csr_array:
     """Count pairs of codes (n). Whole numbers, so that products with them are exact."""
-    return csr_array((np.ones(len(rows)), (rows, groups)), shape=shape)
+    return csr_array((np.ones(len(rows)), (rows, cells)), shape=shape)

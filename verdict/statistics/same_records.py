@@ -40,6 +40,7 @@ def check_same_records(predictions: Sequence[Predictions]) -> None:
             ("true label", first.actual, other.actual),
             ("reference answer", first.answers, other.answers),
             ("group", first.groups, other.groups),
+            ("second group", first.other_groups, other.other_groups),
             ("prompt", first.prompts, other.prompts),
         ):
             differing = first.ids[ours != theirs]
@@ -96,7 +97,7 @@ def check_validation(
             )
     for what, ours, theirs in (
         ("record", test.ids, other.ids),
-        ("group", test.groups, other.groups),
+        ("group", test.group_names, other.group_names),
     ):
         shared = sorted(set(ours) & set(theirs))
         if shared:

@@ -12,7 +12,7 @@ from verdict.statistics.bootstrap import Resampled, bootstrap
 from verdict.statistics.estimates import Estimate, estimate
 from verdict.statistics.formats import rounded
 from verdict.statistics.measurement import Measurement
-from verdict.statistics.verdict import MIN_GROUPS
+from verdict.statistics.verdict import MIN_GROUPS, units_of
 
 #: The value of records that lack the attribute.
 NOT_STATED = "(not stated)"
@@ -74,20 +74,20 @@ def find_subgroups(
     for attribute in attributes:
         for value, chosen in _parts(predictions, attribute):
             part = predictions.part(chosen)
-            groups = len(np.unique(part.groups))
             measured = {name: model.part(chosen) for name, model in models.items()}
             resampled = bootstrap(
-                measured if groups >= MIN_GROUPS else {},
-                groups=groups,
+                measured if units_of(part) >= MIN_GROUPS else {},
+                cells=part.cell_groups,
                 records=len(part),
                 resamples=resamples,
                 seed=seed,
             )
             estimates = {
-                name: _estimates(model, groups, resampled.get(name), confidence)
+                name: _estimates(model, len(part.cell_groups), resampled.get(name), confidence)
                 for name, model in measured.items()
             }
             positives = int((part.actual == part.positive_code).sum()) if part.binary else None
+            groups = len(part.group_names)
             found.append(Subgroup(attribute, value, len(part), groups, positives, estimates))
     return found
 
@@ -115,10 +115,10 @@ def _natural(value: str) -> list[tuple[int, str]]:
 
 
 def _estimates(
-    model: Measurement, groups: int, resampled: Resampled | None, confidence: float
+    model: Measurement, cells: int, resampled: Resampled | None, confidence: float
 ) -> dict[str, Estimate]:
     """Return the metrics of a part; without resamples they have no interval."""
-    whole = model(np.ones((1, groups)))
+    whole = model(np.ones((1, cells)))
     return {
         name: estimate(
             rounded(whole[name][0]),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from verdict.predictions import Predictions
-from verdict.statistics.bootstrap import Resampled, sum_by_group
+from verdict.statistics.bootstrap import Resampled, sum_by_cell
 from verdict.statistics.confusion import Confusion, count_answers
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import TEXT, Kind
@@ -18,12 +18,12 @@ OTHER = "other"
 class TextMeasurement:
     """A ``Measurement`` of written texts."""
 
-    def __init__(self, groups: np.ndarray, scores: TextScores):
-        """Sum by group (codes (n)) what the weights will multiply."""
-        self._groups, self._scores = np.unique(groups, return_inverse=True)[1], scores
+    def __init__(self, cells: np.ndarray, scores: TextScores):
+        """Sum by cell (codes (n)) what the weights will multiply."""
+        self._cells, self._scores = np.unique(cells, return_inverse=True)[1], scores
         closed = scores.closed >= 0
         columns = {
-            "records": np.ones(len(groups)),
+            "records": np.ones(len(cells)),
             "exact_match": scores.exact,
             "token_f1": scores.token_f1,
             "rouge_l": scores.rouge_l,
@@ -31,8 +31,8 @@ class TextMeasurement:
             "closed": closed,
             "closed_right": closed & (scores.closed == scores.said),
         }
-        self._sums = {name: sum_by_group(self._groups, v) for name, v in columns.items()}
-        self._bleu = sum_by_group(self._groups, scores.bleu)
+        self._sums = {name: sum_by_cell(self._cells, v) for name, v in columns.items()}
+        self._bleu = sum_by_cell(self._cells, scores.bleu)
 
     @property
     def kind(self) -> Kind:
@@ -45,7 +45,7 @@ class TextMeasurement:
 
     def values(self) -> dict[str, float | int | None]:
         """Return how many records and closed questions there are, and the metrics."""
-        sizes = {"n": len(self._groups), "closed": int((self._scores.closed >= 0).sum())}
+        sizes = {"n": len(self._cells), "closed": int((self._scores.closed >= 0).sum())}
         whole = self(np.ones((1, len(self._bleu))))
         return sizes | {name: rounded(whole[name][0]) for name in TEXT.metrics}
 
@@ -62,7 +62,7 @@ class TextMeasurement:
         return values
 
     def part(self, chosen: np.ndarray) -> "TextMeasurement":
-        return TextMeasurement(self._groups[chosen], self._scores.part(chosen))
+        return TextMeasurement(self._cells[chosen], self._scores.part(chosen))
 
     def confusion(self) -> Confusion:
         """Return counts of the closed questions: yes or no in rows, what was said in columns."""
@@ -82,4 +82,4 @@ class TextMeasurement:
 def measure_texts(predictions: Predictions) -> TextMeasurement:
     """Return the measurement of free-text predictions."""
     scores = score_texts(predictions.generated.tolist(), predictions.answers.tolist())
-    return TextMeasurement(predictions.group_codes, scores)
+    return TextMeasurement(predictions.cell_codes, scores)

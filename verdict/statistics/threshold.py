@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
-from verdict.statistics.counts import accuracy_metrics, binary_metrics, grouped_confusion
+from verdict.statistics.counts import accuracy_metrics, binary_metrics, confusion_by_cell
 from verdict.statistics.estimates import Estimate, estimates
 from verdict.statistics.formats import AT_THRESHOLD, THRESHOLD, rounded
 
@@ -32,7 +32,7 @@ class Chosen:
 
 
 class AtThreshold:
-    """The metrics of one model's test predictions at its threshold, for any weights of groups.
+    """The metrics of one model's test predictions at its threshold, for any weights of cells.
 
     The threshold is held fixed: resamples of the test records say nothing about how it would have
     come out on other validation records, so that part of the uncertainty is not in the intervals.
@@ -45,8 +45,8 @@ class AtThreshold:
         self._present = np.isin(np.arange(2), predictions.actual)
         called = predictions.scores[:, self._positive] >= chosen.log_odds
         predicted = np.where(called, self._positive, 1 - self._positive)
-        groups, actual = predictions.group_codes, predictions.actual
-        self._counts = grouped_confusion(groups, actual, predicted, 2).astype(np.float64)
+        cells, actual = predictions.cell_codes, predictions.actual
+        self._counts = confusion_by_cell(cells, actual, predicted, 2).astype(np.float64)
 
     def values(self) -> dict[str, float | None]:
         """Return ``METRICS`` on the records themselves; None where undefined."""
@@ -54,7 +54,7 @@ class AtThreshold:
         return {name: rounded(whole[name][0]) for name in METRICS}
 
     def __call__(self, weights: np.ndarray) -> Resampled:
-        """Return ``METRICS`` for weights (resamples, groups); groups as in ``group_codes``."""
+        """Return ``METRICS`` for weights (resamples, cells); cells as in ``cell_codes``."""
         counts = np.tensordot(weights, self._counts, axes=1)
         values = accuracy_metrics(counts, self._present) | binary_metrics(counts, self._positive)
         return {name: values[name] for name in METRICS}

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from verdict.predictions import Predictions
 from verdict.statistics.estimates import Estimate
-from verdict.statistics.formats import format_p, format_percent, mean_of, shortened
+from verdict.statistics.formats import (
+    format_difference,
+    format_p,
+    format_percent,
+    mean_of,
+    shortened,
+)
 from verdict.statistics.kinds import METRIC_TITLES
 
 #: The name of the model that training starts from: against it, a difference is due to tuning.
@@ -81,6 +85,10 @@ class Evidence:
     majority_value: float | None
     candidate_value: float | None
     over_majority: Estimate
+    #: The decisive metric of always giving that answer, and the lower end of the candidate's
+    #: interval in it.
+    majority_decisive: float | None
+    after_low: float | None
 
 
 def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
@@ -110,30 +118,37 @@ def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
         "candidate": evidence.candidate,
         "baseline": evidence.baseline,
         "metric": METRIC_TITLES[evidence.metric],
-        "before": f"{before:.{decimals}f}",
-        "after": f"{after:.{decimals}f}",
+        "before": f"{before:z.{decimals}f}",
+        "after": f"{after:z.{decimals}f}",
         "size": f"{abs(change):.{decimals}f}",
-        "evidence": f"{change:+.{decimals}f}, {format_percent(evidence.confidence)} CI "
-        f"{low:.{decimals}f} to {high:.{decimals}f}, p {_equals(p)}, "
-        f"{evidence.groups} {evidence.noun}"
+        "evidence": f"{format_difference(change, decimals)}, "
+        f"{format_percent(evidence.confidence)} CI {low:z.{decimals}f} to {high:z.{decimals}f}, "
+        f"p {_equals(p)}, {evidence.groups} {evidence.noun}"
         + (f", {mean_of(evidence.trainings)}" if evidence.trainings > 1 else ""),
     }
     outcome = _outcome(low, high, p, evidence.confidence)
     form = (outcome, evidence.baseline == BASE)
-    sentence = _SENTENCES[form].format(**words) + _majority_clause(evidence) + "."
-    return Verdict(outcome, _HEADLINES[form].format(**words), sentence)
+    sentence, headline = _SENTENCES[form].format(**words), _HEADLINES[form].format(**words)
+    clause = _majority_clause(evidence)
+    if not clause and outcome == "raised" and not _above_majority(evidence):
+        always = f"always answering '{shortened(evidence.majority)}'"
+        clause = f"; that is not shown to be above {always} ({evidence.majority_decisive:.2f})"
+        headline += ", but not above one answer to all"
+    return Verdict(outcome, headline, f"{sentence}{clause}.")
 
 
 def find_obstacle(predictions: Predictions, noun: str) -> str | None:
     """Return why these records allow no verdict, or None; ``noun`` is what groups are called."""
-    groups, labels = predictions.group_codes, predictions.labels
+    labels = predictions.labels
     if len(predictions) == 0:
         return "there are no records"
     records = {label: predictions.actual == code for code, label in enumerate(labels)}
-    held = {label: len(np.unique(groups[has])) for label, has in records.items() if has.any()}
+    held = {label: units_of(predictions.part(has)) for label, has in records.items() if has.any()}
     if len(held) == 1:
-        return f"all {len(groups)} records have the label {next(iter(held))}"
-    count = len(np.unique(groups))
+        return f"all {len(predictions)} records have the label {next(iter(held))}"
+    if predictions.linked:
+        noun = f"{noun} or pairs of them"
+    count = units_of(predictions)
     if count < MIN_GROUPS:
         return f"there are too few {noun}, {count} where {MIN_GROUPS} are needed"
     rarest = min(held, key=lambda label: held[label], default=None)
@@ -143,6 +158,11 @@ def find_obstacle(predictions: Predictions, noun: str) -> str | None:
             "are needed"
         )
     return None
+
+
+def units_of(predictions: Predictions) -> int:
+    """Return the number of groups, or of cells where these are fewer: pairs of groups."""
+    return min(len(predictions.group_names), len(predictions.cell_groups))
 
 
 def _outcome(low: float, high: float, p: float, confidence: float) -> Outcome:
@@ -180,6 +200,19 @@ def _majority_clause(evidence: Evidence) -> str:
     title = METRIC_TITLES[evidence.majority_metric]
     decimals = next((d for d in (2, 3) if round(other, d) != round(own, d)), 4)
     return f"{always} reach a higher {title} ({other:.{decimals}f} against {own:.{decimals}f})"
+
+
+def _above_majority(evidence: Evidence) -> bool:
+    """Say whether the candidate is shown to do better than one answer to all, where that is known.
+
+    Else a model that learned no more than the commonest answer would be praised for it, where the
+    baseline was worse than that.
+    """
+    if evidence.majority_metric == evidence.metric:
+        low = evidence.over_majority.low
+        return low is None or low > 0
+    low, level = evidence.after_low, evidence.majority_decisive
+    return low is None or level is None or low > level
 
 
 def _equals(p: float) -> str:

@@ -21,9 +21,7 @@ from transformers import (
     GemmaTokenizer,
 )
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-from transformers.utils import is_timm_available
 
-from verdict.errors import VerdictError
 from verdict.models.embedded.tokenizer import CHAT_TEMPLATE, build_tokenizer
 
 #: Pixels a side, and soft tokens an image: the tower's output has 4 by 4 places.
@@ -78,17 +76,7 @@ def build_gemma3n_processor() -> Gemma3nProcessor:
 
 
 def build_untrained_gemma3n(tokenizer: GemmaTokenizer) -> Gemma3nForConditionalGeneration:
-    """Return the model with random weights, from torch's current seed.
-
-    Raises:
-        VerdictError: timm or torchvision is not installed.
-    """
-    if not is_timm_available():
-        raise VerdictError(
-            "the embedded gemma3n needs timm and torchvision for its vision tower; install them "
-            "with `.venv/bin/python -m pip install -r requirements-gpu.txt`, or choose another "
-            "models.NAME.embedded.architecture"
-        )
+    """Return the model with random weights, from torch's current seed."""
     model = Gemma3nForConditionalGeneration(
         Gemma3nConfig(
             text_config=_text_config(tokenizer),

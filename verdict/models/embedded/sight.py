@@ -54,7 +54,7 @@ class Gemma3Sight:
 
 
 class Gemma3nSight:
-    """MobileNetV5; every place of its output becomes one token."""
+    """The tower that timm builds; every place of its output becomes one token."""
 
     def __init__(self, model: Any):
         core = model.model

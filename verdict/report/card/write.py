@@ -5,6 +5,7 @@ The format is the hub's (https://huggingface.co/docs/hub/model-cards): a YAML he
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.report.names import DISCLAIMER, SYNTHETIC, TABLE_METRICS, UNDEFINED, metric_title
-from verdict.statistics.formats import MINUS, format_p, format_percent
+from verdict.report.names import (
+    DISCLAIMER,
+    SYNTHETIC,
+    TABLE_METRICS,
+    UNDEFINED,
+    metric_title,
+    whole_groups,
+)
+from verdict.statistics.formats import MINUS, format_difference, format_p, format_percent
 from verdict.statistics.kinds import KINDS, METRIC_TITLES
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
@@ -70,12 +78,15 @@ def write_card(
         test_groups=f"{numbers['groups']:,}",
         confidence=format_percent(numbers["confidence"]),
         resamples=f"{numbers['resamples']:,}",
+        drawn=whole_groups(numbers["groups_are"], linked=numbers["linked"]),
         results=_results(numbers),
         difference=_difference(numbers),
         limits=[*_limits(numbers), *limits],
     )
     with replacing(path) as partial:
-        partial.write_text(str(card).strip() + "\n", encoding="utf-8", newline="\n")
+        # What a template leaves out leaves its blank lines.
+        text = re.sub(r"\n{3,}", "\n\n", str(card)).strip()
+        partial.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _read(path: Path, command: str) -> dict[str, Any]:
@@ -214,8 +225,8 @@ def _cell(numbers: Mapping[str, Any], key: str) -> str:
     if value is None:
         return UNDEFINED
     if low is None or high is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
+        return f"{value:z.3f}"
+    return f"{value:z.3f} ({low:z.3f} to {high:z.3f})"
 
 
 def _difference(numbers: Mapping[str, Any]) -> str:
@@ -225,9 +236,10 @@ def _difference(numbers: Mapping[str, Any]) -> str:
     value, low, high, p = (numbers.get(f"{key}{end}") for end in ("", "_low", "_high", "_p"))
     if value is None or low is None or high is None or p is None:
         return ""
+    shown, lowest, highest = (format_difference(number, 3) for number in (value, low, high))
     return (
         f"{numbers['candidate']} minus {numbers['baseline']}, on the same records: "
-        f"{METRIC_TITLES[kind.decisive]} {value:+.3f} ({low:+.3f} to {high:+.3f}), "
+        f"{METRIC_TITLES[kind.decisive]} {shown} ({lowest} to {highest}), "
         f"p {'' if p < 0.001 else '= '}{format_p(p)}."
     )
 

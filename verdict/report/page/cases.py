@@ -70,6 +70,7 @@ class Case:
     """One record of the gallery."""
 
     id: str
+    #: Its group, or both where it links two.
     group: str
     #: One of the keys of ``GROUPS``.
     kind: str
@@ -189,7 +190,7 @@ def _case(
     label = None if table.free_text else table.labels[table.actual[row]]
     return Case(
         id=id_,
-        group=table.groups[row],
+        group=_groups(table, row),
         kind=kind,
         label=label,
         reference=clipped(table.answers[row]) if table.free_text else None,
@@ -203,6 +204,10 @@ def _case(
         answers=answers,
         filters=json.dumps([_found_by(answer) for answer in answers], ensure_ascii=False),
     )
+
+
+def _groups(table: Predictions, row: int) -> str:
+    return " and ".join(table.group_names[np.unique(table.cell_groups[table.cell_codes[row]])])
 
 
 def _answers(

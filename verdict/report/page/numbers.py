@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verdict.report.names import FIGURE_METRICS
+from verdict.report.names import FIGURE_METRICS, units_title
 from verdict.report.page.wording import (
     LOWER_IS_BETTER,
     interval,
@@ -112,12 +112,13 @@ def metric_groups(
 
 def _rows(flat: Flat, metrics: Sequence[str], columns: Sequence[str]) -> Iterator[Row]:
     decisive = KINDS[flat["kind"]].decisive
+    units = units_title(flat["groups_are"], linked=flat["linked"])
     for metric in metrics:
         if any(f"{name}.{metric}" in flat for name in columns):
             lower = ", lower is better" if metric in LOWER_IS_BETTER else ""
             yield Row(
                 title_of(metric, flat["groups_are"]) + lower,
-                meaning_of(metric, flat["groups_are"], flat.get("positive")),
+                meaning_of(metric, units, flat.get("positive")),
                 metric == decisive,
                 [cell(flat, f"{name}.{metric}", metric) for name in columns],
             )

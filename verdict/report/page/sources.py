@@ -12,7 +12,7 @@ from verdict.files import sha256_of
 from verdict.predictions import Predictions, read_predictions
 from verdict.records.conversations import Conversation, read_conversations
 from verdict.records.shards import ImageStore, Record, read_records
-from verdict.report.__main__ import read_comparison
+from verdict.report.comparison_file import read_comparison
 from verdict.report.names import NUMBERS
 from verdict.statistics.kinds import KINDS, Kind
 
@@ -22,7 +22,16 @@ TEST = Path("data/chat/test.jsonl")
 PROVENANCE = Path("models/adapter/provenance.json")
 
 #: What the comparison has to say for a page to be made of it.
-_NEEDED = ("candidate", "baseline", "models", "replicates", "labels", "warnings", "subgroups")
+_NEEDED = (
+    "candidate",
+    "baseline",
+    "models",
+    "replicates",
+    "labels",
+    "linked",
+    "warnings",
+    "subgroups",
+)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """What metrics are called on the page, what each of them means, and how numbers are written."""
 
 from verdict.report.names import UNDEFINED, metric_title
-from verdict.statistics.formats import format_p
+from verdict.statistics.formats import format_difference, format_p
 
-#: One line on each metric; ``{positive}`` is the positive label, ``{groups}`` the groups' noun.
+#: One line on each metric; ``{positive}`` is the positive label, ``{units}`` the groups' noun, and
+#: the pairs of them where there are some.
 _MEANINGS = {
     "balanced_accuracy": "mean share of each label that is found; guessing gives 1 / labels",
     "accuracy": "share of records answered rightly",
-    "group_accuracy": "the same within each of the {groups}, then averaged over them",
+    "group_accuracy": "the same within each of the {units}, then averaged over them",
     "recall": "share of {positive} that is found",
     "specificity": "share of the others that is called so",
     "precision": "share of what is called {positive} that is",
@@ -45,9 +46,12 @@ def title_of(metric: str, noun: str) -> str:
     return plain[0].upper() + plain[1:]
 
 
-def meaning_of(metric: str, noun: str, positive: str | None) -> str:
-    """Return one line on what a metric tells; nothing where its name does."""
-    return _MEANINGS.get(metric, "").format(groups=noun, positive=shown(positive or "positive"))
+def meaning_of(metric: str, units: str, positive: str | None) -> str:
+    """Return one line on what a metric tells; nothing where its name does.
+
+    ``units`` are what a group's accuracy is averaged over, in the plural.
+    """
+    return _MEANINGS.get(metric, "").format(units=units, positive=shown(positive or "positive"))
 
 
 def shown(label: str) -> str:
@@ -59,7 +63,7 @@ def number(metric: str, value: float | None) -> str:
     """Return a metric's value: 0.933, or 1.2 % for a rate."""
     if value is None:
         return UNDEFINED
-    return f"{100 * value:.1f} %" if metric in _PERCENTAGES else f"{value:.3f}"
+    return f"{100 * value:.1f} %" if metric in _PERCENTAGES else f"{value:z.3f}"
 
 
 def interval(metric: str, low: float | None, high: float | None) -> str:
@@ -68,15 +72,14 @@ def interval(metric: str, low: float | None, high: float | None) -> str:
         return ""
     if metric in _PERCENTAGES:
         return f"{100 * low:.1f} to {100 * high:.1f} %"
-    return f"{low:.3f} to {high:.3f}"
+    return f"{low:z.3f} to {high:z.3f}"
 
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign, and a true minus."""
     if value is None:
         return UNDEFINED
-    text = f"{abs(value):.3f}"
-    return text if float(text) == 0 else f"{'−' if value < 0 else '+'}{text}"
+    return format_difference(value, 3).replace("-", "−")
 
 
 def signed_interval(low: float | None, high: float | None) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.report.figures import BASELINE_COLOUR, CANDIDATE_COLOUR, OTHER_COLOURS
-from verdict.report.names import DISCLAIMER, SYNTHETIC
+from verdict.report.names import DISCLAIMER, PAGE, SYNTHETIC, whole_groups
 from verdict.report.page import (
     cases,
     confusion,
@@ -29,8 +29,6 @@ from verdict.statistics.baselines import baselines_of
 from verdict.statistics.formats import REPLICATED, format_percent
 from verdict.statistics.kinds import KINDS
 from verdict.statistics.merging import merge_labels
-
-PAGE = "index.html"
 
 #: The largest page, in bytes.
 LARGEST = 5_000_000
@@ -111,6 +109,7 @@ def _context(sources: Sources, task: str, size: int, slots: dict[str, int]) -> d
         "flat": flat,
         "kind": sources.kind,
         "noun": sources.noun,
+        "drawn": whole_groups(sources.noun, linked=flat["linked"]),
         "candidate": sources.candidate,
         "baseline": sources.baseline,
         "slots": slots,

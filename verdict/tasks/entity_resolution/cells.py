@@ -2,6 +2,7 @@
 
 import csv
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,9 +104,12 @@ def _require(path: Path, columns: Sequence[str], names: Sequence[str]) -> None:
 
 
 def _lacks(place: str, name: str, names: Sequence[str]) -> str:
+    # Without a header the first pair stands for the names, and may be long.
+    has = ", ".join(textwrap.shorten(str(other), 40, placeholder=" …") for other in names)
     return (
-        f"{place} has no column {name!r}; it has {', '.join(map(str, names)) or 'none'}. Correct "
-        "dataset in params.yaml (header: false for a table whose first line is a pair already)"
+        f"{place} has no column {name!r}; it has {has or 'none'}. Correct dataset in params.yaml: "
+        "layout is columns where each record has a column of its own, and header is false where "
+        "the first line is a pair already"
     )
 
 

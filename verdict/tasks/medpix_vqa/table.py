@@ -17,6 +17,9 @@ from verdict.tasks.medpix_vqa.options import Options
 _LONGEST_ATTRIBUTE = 80
 #: Rows left out that metrics/extract.json names.
 _LISTED = 20
+#: How MedPix's own form begins where nobody wrote an answer: "Replace this - DESCRIPTION OF THE
+#: IMAGE OR FINDINGS."
+_FORM = "replace this"
 #: Rows read at a time; their images are not.
 _BATCH = 4096
 
@@ -25,7 +28,8 @@ def read_table(folder: Path, options: Options) -> RawTable:
     """Read the questions and answers of both splits; the group is the case.
 
     A question is ``closed`` if its answer is yes or no alone, otherwise ``open``. Spaces around
-    texts are no part of them.
+    texts are no part of them. Answers that are the words of MedPix's form are read as they are, and
+    counted in the findings: a model learns to say them.
 
     Raises:
         VerdictError: a file or column is missing, a file is damaged, or a row lacks its case,
@@ -54,6 +58,7 @@ def read_table(folder: Path, options: Options) -> RawTable:
                     )
     if not rows:
         raise VerdictError(f"{folder} has no rows with an answer; check fetch.files")
+    unwritten = [row.id for row in rows if (row.answer or "").casefold().startswith(_FORM)]
     closed = sum(row.attributes["question_type"] == "closed" for row in rows)
     return RawTable(
         rows,
@@ -64,6 +69,8 @@ def read_table(folder: Path, options: Options) -> RawTable:
             "open_questions": len(rows) - closed,
             "blank_answers_left_out": len(blank),
             "blank_answers": blank[:_LISTED],
+            "unwritten_answers_kept": len(unwritten),
+            "unwritten_answers": unwritten[:_LISTED],
         },
     )
 
