@@ -15,7 +15,7 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-dev browser test lint format bench lock
+.PHONY: help repro recipes install install-dev browser verify test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -45,6 +45,10 @@ $(VENV)/.installed: requirements.txt
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+minutes ?= 10
+verify: install  ## check what holds, in a temporary clone; minutes=N, train=yes
+	@python -m tools.verify --minutes $(minutes) $(if $(train),--train)
 
 # Debian's and Ubuntu's package; elsewhere install Chromium or Chrome by hand.
 browser:  ## install Chromium for the tests of the report, which are skipped without it

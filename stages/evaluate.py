@@ -7,7 +7,6 @@ chosen there. Killed, it goes on where it stopped.
 import sys
 from pathlib import Path
 
-from verdict.files import write_csv, write_json
 from verdict.params import Params
 from verdict.reproducibility import go_offline, pin_cpu
 from verdict.stage import run
@@ -27,8 +26,7 @@ def main(name: str, params: Params) -> None:
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
-    from verdict.statistics.curves import roc_curves
-    from verdict.statistics.measurement import measure
+    from verdict.statistics.files import write_measurement
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
@@ -67,19 +65,7 @@ def main(name: str, params: Params) -> None:
         )
         write_predictions(PREDICTIONS / f"{name}.parquet", test)
         write_predictions(PREDICTIONS / "validation" / f"{name}.parquet", validation)
-        measured = measure(test)
-        write_json(METRICS / f"{name}.json", measured.values())
-        plots = METRICS / "plots"
-        write_csv(
-            plots / f"confusion_{name}.csv", ("actual", "predicted"), measured.confusion_rows()
-        )
-        # More than two labels have a curve each, which one plot a model cannot show.
-        curve = roc_curves(test)[test.positive] if test.positive is not None else None
-        write_csv(
-            plots / f"roc_{name}.csv",
-            ("false_positive_rate", "true_positive_rate"),
-            zip(curve.x.tolist(), curve.y.tolist(), strict=True) if curve else (),
-        )
+        write_measurement(METRICS, name, test)
         discard(folder)
 
 

@@ -117,28 +117,31 @@ class Comparison:
         return entries | _prefixed(self.merged.flat() if self.merged else {})
 
     def headline(self) -> Entries:
-        """Return the few numbers that ``dvc metrics diff`` should show.
+        """Return the few numbers that ``dvc metrics diff`` should show, under short names.
 
-        Each model's value in the decisive metric, and the difference that the verdict rests on with
-        its interval and p; of the candidate also how well it ranks, and its sensitivity and
-        specificity at its threshold. On merged labels the share of right answers, too, which stands
-        in no other metrics file.
+        Each model's name has its value in the decisive metric; ``gain`` is the difference that the
+        verdict rests on, with its interval and ``p``; ``mean`` and ``sd`` are over the candidate's
+        training seeds. Of the candidate also ``auroc``, and sensitivity and specificity at its
+        threshold. What was found on merged labels is ``merged.…``, with the share of right answers,
+        too.
         """
         decisive, own = self.kind.decisive, self.candidate
+        single = [name for name in self.models if name not in self.replicates]
         difference = f"{self.judged}{MINUS}{self.baseline}.{decisive}"
-        keys = [f"{name}.{decisive}" for name in self.models if name not in self.replicates]
-        keys += [f"{REPLICATED}.{decisive}", f"{REPLICATED}.{decisive}_sd"]
-        keys += [difference, *(f"{difference}_{end}" for end in ("low", "high", "p"))]
-        keys += [f"{own}.auroc", f"{own}.macro_auroc"]
-        keys += [f"{own}.{AT_THRESHOLD}.{name}" for name in ("recall", "specificity")]
+        names = {f"{name}.{decisive}": name for name in single}
+        names |= {f"{REPLICATED}.{decisive}": "mean", f"{REPLICATED}.{decisive}_sd": "sd"}
+        names |= {difference: "gain", f"{difference}_low": "gain_low"}
+        names |= {f"{difference}_high": "gain_high", f"{difference}_p": "p"}
+        names |= {f"{own}.auroc": "auroc", f"{own}.macro_auroc": "auroc"}
+        for metric, name in (("recall", "sensitivity"), ("specificity", "specificity")):
+            names[f"{own}.{AT_THRESHOLD}.{metric}"] = f"{name}_at"
         flat = replace(self, merged=None).flat()
-        shown = {key: flat[key] for key in keys if key in flat}
+        shown = {name: flat[key] for key, name in names.items() if key in flat}
         if self.merged is None:
             return shown
+        right = self.kind.right
         rights: Entries = {
-            f"{model}.{self.kind.right}": metrics[self.kind.right].value
-            for model, metrics in self.merged.models.items()
-            if model not in self.replicates
+            f"{right}.{model}": self.merged.models[model][right].value for model in single
         }
         return shown | _prefixed(rights | self.merged.headline())
 

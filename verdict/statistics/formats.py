@@ -19,6 +19,11 @@ MERGED = "merged"
 #: candidate's training seeds.
 THRESHOLD, REPLICATED = "threshold", "replicated"
 
+#: What ``metrics/compare.json`` calls its other numbers; the models stand under their own names.
+HEADLINES = (
+    "mean", "sd", "gain", "gain_low", "gain_high", "p", "auroc", "sensitivity_at", "specificity_at",
+)  # fmt: skip
+
 #: Stands between a model's name and a metric at its threshold.
 AT_THRESHOLD = "at_threshold"
 

@@ -4,10 +4,17 @@ from collections.abc import Sequence
 
 from verdict.errors import VerdictError
 from verdict.predictions import Predictions
-from verdict.statistics.formats import BASELINES, MERGED, MINUS, REPLICATED, THRESHOLD
+from verdict.statistics.formats import (
+    BASELINES,
+    HEADLINES,
+    MERGED,
+    MINUS,
+    REPLICATED,
+    THRESHOLD,
+)
 
 #: What stands in the keys of a metrics file where a model's name would.
-_RESERVED = (*BASELINES, MERGED, REPLICATED, THRESHOLD)
+_RESERVED = (*BASELINES, MERGED, REPLICATED, THRESHOLD, *HEADLINES)
 
 
 def predictions_by_name(
