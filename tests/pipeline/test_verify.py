@@ -1,0 +1,175 @@
+"""The judge's command on a whole project: it holds as it is, and no planted change goes unseen."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file, save_file
+
+from tests.pipeline.conftest import Project
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """A copy to damage; it shares no file with the original."""
+    shutil.copytree(project.root, folder, symlinks=False)
+    return Project(folder)
+
+
+def verify(project: Project, folder: Path, *options: str) -> tuple[int, str, dict[str, Any]]:
+    """Return the exit code, what was said, and the findings."""
+    out = folder / "verification.json"
+    project.environment["COLUMNS"] = "80"
+    done = project.run("python", "-m", "tools.verify", "--out", str(out), *options, check=False)
+    return done.returncode, done.stdout, json.loads(out.read_text("utf-8")) if out.exists() else {}
+
+
+def wrong(found: dict[str, Any]) -> dict[str, str]:
+    """Return what is different: the name of a claim or the path of an output, and the details."""
+    said = {
+        name: claim["detail"]
+        for name, claim in found["claims"].items()
+        if claim["status"] == "DIFFERENT"
+    }
+    for output in found["outputs"]:
+        for kind in ("as_recorded", "made_again"):
+            if output[kind]["status"] == "DIFFERENT":
+                said[f"{output['path']} {kind}"] = output[kind]["detail"]
+    return said
+
+
+def content(root: Path) -> dict[str, str]:
+    """Return the hash of every file that is not DVC's or Python's own memory."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in root.rglob("*")
+        if path.is_file()
+        and not path.relative_to(root).as_posix().startswith(".dvc/tmp/")
+        and "__pycache__" not in path.parts
+    }
+
+
+def flip(path: Path, position: int) -> None:
+    """Change one byte."""
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+
+def change_prediction(path: Path) -> None:
+    """Rewrite predictions with another log-probability of one record, the likeliest label kept."""
+    table = pq.read_table(path)
+    rows = table["log_probabilities"].to_pylist()
+    best = rows[3].index(max(rows[3]))
+    rows[3][best] += 0.01
+    index = table.schema.get_field_index("log_probabilities")
+    field = table.schema.field(index)
+    changed = table.set_column(index, field, [rows])
+    path.unlink()
+    pq.write_table(changed, path)
+
+
+def change_metric(path: Path) -> None:
+    values = json.loads(path.read_text("utf-8"))
+    values["accuracy"] += 0.01
+    path.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+
+
+def change_weight(path: Path) -> None:
+    """Change one weight of the projector by so much that answers move."""
+    weights = load_file(path)
+    name = next(name for name in weights if "projection_weight" in name)
+    changed = {key: value.copy() for key, value in weights.items()}
+    changed[name][0, 0] += 30
+    path.unlink()
+    save_file(changed, path, metadata={"format": "pt"})
+
+
+def test_the_project_holds_and_nothing_of_it_is_touched(repro: Project, tmp_path: Path) -> None:
+    before = content(repro.root)
+    code, said, found = verify(repro, tmp_path, "--minutes", "20")
+    assert code == 0, said
+    assert content(repro.root) == before
+    assert wrong(found) == {}
+    assert all(output["as_recorded"]["status"] == "identical" for output in found["outputs"])
+    # All but what --train makes, and to the byte.
+    left = {one["stage"] for one in found["outputs"] if one["made_again"]["status"] != "identical"}
+    assert left == {"fetch_model@base", "fetch_model@reference", "train"}
+    assert found["sentence"].startswith("Holds: ")
+    assert found["sentence"] in " ".join(said.split())
+    assert max(len(line) for line in said.splitlines() if "─" in line) <= 80
+    assert found["sentence"] in (tmp_path / "verification.html").read_text("utf-8")
+
+
+def test_each_change_to_what_was_pulled_is_named(repro: Project, tmp_path: Path) -> None:
+    project = copied(repro, tmp_path / "project")
+    project.edit({("report", "cases"): 5})
+    project.commit("Never run with this")
+    flip(project.root / "data/splits/test.csv", 10)
+    change_prediction(project.root / "data/predictions/tuned.parquet")
+    change_metric(project.root / "metrics/tuned.json")
+    flip(project.root / "models/adapter/adapter_model.safetensors", -2)
+    project.edit({("train", "learning_rate"): 0.003})
+    code, said, found = verify(project, tmp_path, "--minutes", "0")
+    assert code == 1, said
+    # Exactly these: what DVC's cache and the commit have is as it was.
+    details = wrong(found)
+    assert details.pop("work tree") == (
+        "params.yaml is edited: train.learning_rate is 0.003, committed is 0.002"
+    )
+    starts = {
+        "data/splits as_recorded": "in the work tree test.csv: MD5 ",
+        "data/predictions/tuned.parquet as_recorded": "in the work tree MD5 ",
+        "metrics/tuned.json as_recorded": "in the work tree MD5 ",
+        "models/adapter as_recorded": "in the work tree adapter_model.safetensors: MD5 ",
+    }
+    assert details.pop("params.yaml") == "report.cases is 5, dvc.lock has 60 (report)"
+    assert details.keys() == starts.keys()
+    for name, start in starts.items():
+        assert details[name].startswith(start)
+        assert name.split()[0] in said
+    (page,) = (one for one in found["outputs"] if one["path"] == "metrics/report/index.html")
+    assert page["made_again"]["detail"].startswith("its parameters are not those of dvc.lock")
+
+
+def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
+    repro: Project, tmp_path: Path
+) -> None:
+    project = copied(repro, tmp_path / "project")
+    train, test = (project.root / f"data/splits/{name}.csv" for name in ("train", "test"))
+    ids = test.read_text().splitlines()
+    moved = ids.pop(1)
+    others = train.read_text().splitlines()
+    for path, lines in ((test, ids), (train, [others[0], *sorted([*others[1:], moved])])):
+        path.unlink()
+        path.write_text("\n".join(lines) + "\n")
+    change_prediction(project.root / "data/predictions/base.parquet")
+    change_metric(project.root / "metrics/reference.json")
+    change_weight(project.root / "models/adapter/adapter_model.safetensors")
+    project.edit({("compare", "seed"): 1})
+    project.dvc("commit", "--force")
+    project.commit("Nobody will notice")
+    assert "up to date" in project.dvc("status")
+    code, said, found = verify(project, tmp_path, "--minutes", "20")
+    assert code == 1, said
+    details = wrong(found)
+    assert "crosses splits" in details["leakage"]
+    assert "test.csv" in details["data/splits made_again"]
+    assert "log-probabilities differ by 0.01" in details["data/predictions/base.parquet made_again"]
+    assert details["metrics/reference.json made_again"].startswith("accuracy is ")
+    assert "asked again about" in details["data/predictions/tuned.parquet made_again"]
+    assert "metrics/report/comparison.json made_again" in details
+    assert not [name for name in details if name.endswith("as_recorded")]
+
+
+def test_nothing_pulled_says_what_to_do(repro: Project, tmp_path: Path) -> None:
+    fresh = Project(tmp_path / "fresh")
+    repro.run("git", "clone", "--quiet", str(repro.root), str(fresh.root))
+    code, said, found = verify(fresh, tmp_path, "--minutes", "0")
+    assert code == 2
+    assert found == {}
+    assert "`dvc pull` fetches them" in said
+    assert "Traceback" not in said

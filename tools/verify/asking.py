@@ -1,0 +1,129 @@
+"""Ask a model again about a sample of the records, and compare with what was published.
+
+Whole batches are drawn, as the evaluation formed them, so that the same processor gives the same
+bits: one at least, then as many as the time allows.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages.evaluate import CHAT, PREDICTIONS, RECORDS
+from tools.verify.judging import FOUND, compare_rows
+from verdict.answers.evaluate import predict
+from verdict.answers.prompts import plan_batches
+from verdict.files import write_json
+from verdict.models.inference import load_for_inference
+from verdict.params import Params
+from verdict.predictions import (
+    Predictions,
+    make_predictions,
+    read_predictions,
+    write_predictions,
+)
+from verdict.records.conversations import Conversation, read_answers, read_conversations
+from verdict.records.shards import ImageStore
+from verdict.reproducibility import device_name, make_deterministic
+
+SEED = 0
+#: How far log-probabilities of an answer may lie apart, by the arithmetic of the model.
+TOLERANCES = {"float32": 0.001, "bfloat16": 0.25}
+
+
+@dataclass
+class Part:
+    """The conversations of one split, what was published of them, and what came now."""
+
+    file: Path
+    conversations: list[Conversation]
+    published: dict[str, dict[str, Any]]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """A loaded model: how it answers, how it forms batches, and what it computes in."""
+
+    answer: Callable[[Sequence[Conversation]], Predictions]
+    batches: Callable[[Sequence[Conversation]], list[list[Conversation]]]
+    dtype: str
+
+
+def ask_again(name: str, seconds: float, out: Path, params: Params) -> None:
+    """Ask a model again, and write to ``out`` what was found.
+
+    Where all records were asked about, their predictions are written there, too.
+    """
+    asker, parts = _load(name, params), _read(name, params)
+    wrong = [
+        f"{part.file} has other records than the conversations"
+        for part in parts
+        if {one.id for one in part.conversations} != part.published.keys()
+    ]
+    planned = [(part, batch) for part in parts for batch in asker.batches(part.conversations)]
+    largest, started = 0.0, time.monotonic()
+    drawn = random.Random(SEED).sample(planned, len(planned))
+    for done, (part, batch) in enumerate(drawn, 1):
+        for row in asker.answer(batch).table.to_pylist():
+            apart, problems = compare_rows(part.published.get(row["id"], {}), row)
+            largest = max(largest, apart)
+            wrong += [f"{row['id']}: {problem}" for problem in problems]
+            part.rows.append(row)
+        spent = time.monotonic() - started
+        if spent + spent / done > seconds:
+            break
+    of = sum(len(part.conversations) for part in parts)
+    asked = sum(len(part.rows) for part in parts)
+    if asked == of:
+        nothing = asker.answer([])
+        about = nothing.labels, nothing.positive
+        for part in parts:
+            made = make_predictions(name, *about, part.rows, nothing.length_normalization)
+            write_predictions(out / part.file, made)
+    found = {"records": asked, "of": of, "difference": largest, "wrong": wrong}
+    write_json(out / FOUND, found | {"tolerance": TOLERANCES[asker.dtype]})
+
+
+def _read(name: str, params: Params) -> list[Part]:
+    files = {"test": Path(f"{name}.parquet"), "validation": Path(f"validation/{name}.parquet")}
+    return [
+        Part(
+            file,
+            read_conversations(CHAT / f"{split}.jsonl")
+            if split == "test" or params.evaluate.validation
+            else [],
+            {row["id"]: row for row in read_predictions(PREDICTIONS / file).table.to_pylist()},
+        )
+        for split, file in files.items()
+    ]
+
+
+def _load(name: str, params: Params) -> Asker:
+    device = device_name(params.reproducibility)
+    make_deterministic(0, strict=params.reproducibility.strict)
+    options = params.evaluate
+    chosen = options.models[name]
+    loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
+    images, answers = ImageStore(RECORDS), read_answers(CHAT)
+
+    def answer(conversations: Sequence[Conversation]) -> Predictions:
+        return predict(
+            name,
+            loaded,
+            conversations,
+            images,
+            answers,
+            batch_size=options.batch_size,
+            max_new_tokens=options.max_new_tokens,
+            device=device,
+            length_normalization=options.length_normalization,
+        )
+
+    def batches(conversations: Sequence[Conversation]) -> list[list[Conversation]]:
+        plan = plan_batches(loaded.processor, conversations, options.batch_size)
+        return [planned.conversations for planned in plan]
+
+    return Asker(answer, batches, str(loaded.model.dtype).removeprefix("torch."))

@@ -1,0 +1,78 @@
+"""DVC's hashes of files and folders, computed from the bytes themselves.
+
+DVC remembers hashes by size and time of change; here every byte is read, since a file may have been
+changed in a way that leaves both as they were.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc_data.hashfile.hash import file_md5
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.tree import Tree
+
+#: What .dvcignore leaves out of folders of code.
+_IGNORED = ("__pycache__", ".pyc")
+_NAMED = 3  # files
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The MD5 that dvc.lock writes for a path; of a folder also those of its files, by name."""
+
+    md5: str
+    files: dict[str, str] | None = None
+
+
+class Digester:
+    """Computes digests; bytes that several links share are read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], str] = {}
+
+    def __call__(self, path: Path) -> Digest | None:
+        """Return the digest of a file or folder; None where there is neither."""
+        if path.is_dir():
+            files = {
+                file.relative_to(path).as_posix(): self._file(file)
+                for file in sorted(path.rglob("*"))
+                if file.is_file() and not any(part.endswith(_IGNORED) for part in file.parts)
+            }
+            return Digest(digest_of_listing(files), files)
+        return Digest(self._file(path)) if path.is_file() else None
+
+    def _file(self, path: Path) -> str:
+        status = path.stat()
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in self._known:
+            self._known[key] = file_md5(str(path))
+        return self._known[key]
+
+
+def digest_of_listing(files: dict[str, str]) -> str:
+    """Return DVC's MD5 of a folder from those of its files, by their names relative to it."""
+    tree = Tree()
+    for name, md5 in files.items():
+        tree.add(tuple(name.split("/")), None, HashInfo("md5", md5))
+    tree.digest()
+    assert tree.hash_info is not None
+    assert tree.hash_info.value is not None
+    return tree.hash_info.value
+
+
+def changes(files: dict[str, str], recorded: dict[str, str] | None) -> str:
+    """Name the files of a folder that are not as recorded; nothing without a record of them."""
+    if recorded is None:
+        return ""
+    changed = [name for name in files if recorded.get(name, files[name]) != files[name]]
+    parts = (
+        ("", changed),
+        ("missing ", [name for name in recorded if name not in files]),
+        ("added ", [name for name in files if name not in recorded]),
+    )
+    return "; ".join(
+        word + ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if rest else "")
+        for word, names in parts
+        if names
+        for rest in [names[_NAMED:]]
+    )

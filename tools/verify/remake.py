@@ -1,0 +1,184 @@
+"""Make outputs again in the clone, cheapest first, and compare them with the published ones."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from tools.verify.comparing import compare
+from tools.verify.copying import run
+from tools.verify.digests import Digester
+from tools.verify.judging import FOUND, judge_answers, judge_sample, only_weights_differ
+from tools.verify.pipeline import Stage
+from tools.verify.results import IDENTICAL, Finding, different, unchecked
+from tools.verify.tasks import Cost, Task, merged
+
+
+class Workshop:
+    """Runs tasks in a clone; each from the published inputs, so that no difference spreads.
+
+    An output that comes out as dvc.lock records it stays in place, also where the published one
+    was absent or damaged: what depends on it can then be made again as well.
+    """
+
+    def __init__(self, clone: Path, digest: Digester, minutes: float, say: Callable[[str], None]):
+        self._clone, self._digest, self._say = clone, digest, say
+        self._aside = clone.parent / "published"
+        self._left = 60 * minutes
+        self.findings: dict[str, Finding] = {}
+        #: Seconds that each task took.
+        self.seconds: dict[str, float] = {}
+
+    def work(self, tasks: list[Task], not_as_recorded: dict[str, str]) -> None:
+        """Do what can be done; ``findings`` then has an entry for every output of every task.
+
+        Args:
+            not_as_recorded: names of stages that cannot be judged, each with the reason.
+        """
+        waiting = []
+        for task in tasks:
+            refused = task.refused or not_as_recorded.get(task.stage.name, "")
+            if refused:
+                self._note(task, unchecked(refused))
+            else:
+                waiting.append(task)
+        while ready := next((task for task in waiting if not self._lacking(task)), None):
+            alike = [ready]
+            if ready.together:
+                others = (task for task in waiting if task.together == ready.together)
+                alike = [task for task in others if not self._lacking(task)]
+            waiting = [task for task in waiting if task not in alike]
+            self._do(merged(alike), sum(task.model is not None for task in waiting))
+        for task in waiting:
+            self._note(task, unchecked(self._lacking(task)))
+
+    def _lacking(self, task: Task) -> str:
+        """Say which input is not the recorded one; nothing if all are."""
+        for path, md5 in task.inputs.items():
+            found = self._digest(self._clone / path)
+            if found is None:
+                return f"needs {path}: `dvc pull`"
+            if found.md5 != md5:
+                return f"needs {path}, which is not as recorded"
+        return ""
+
+    def _do(self, task: Task, others: int) -> None:
+        """Do one task in its share of the time that is left; ``others`` ask models as well."""
+        timed = task.cost not in (Cost.STATISTICS, Cost.TRAINING)
+        limit = None
+        if timed and self._left <= 0:
+            self._note(task, unchecked("no time left: --minutes"))
+            return
+        if timed:
+            limit = self._left / (others + 1) if task.model else self._left / 2
+        self._say(f"{task.name} …")
+        started = time.monotonic()
+        sampled = task.model is not None and all(
+            (self._clone / path).exists() for path in task.outputs
+        )
+        if sampled:
+            assert limit is not None
+            self._ask(task, limit)
+        else:
+            self._make(task, limit)
+        self.seconds[task.name] = time.monotonic() - started
+        if timed:
+            self._left -= self.seconds[task.name]
+
+    def _make(self, task: Task, limit: float | None) -> None:
+        self._set_aside((*task.outputs, *task.writes))
+        try:
+            done = run(self._clone, task.command, limit)
+        except subprocess.TimeoutExpired:
+            self._note(task, unchecked(f"not done within {limit:.0f} seconds: --minutes"))
+        else:
+            if done.returncode != 0:
+                self._note(task, different(f"`{task.command}` failed: {_last_line(done)}"))
+            else:
+                for path in task.outputs:
+                    self.findings[path] = self._judge(task, path, self._clone / path)
+                if task.judged_by is not None:
+                    self._judge_adapter(task, task.judged_by)
+        made = [path for path in task.outputs if self.findings[path] == IDENTICAL]
+        self._put_back((*task.outputs, *task.writes), made)
+
+    def _judge_adapter(self, task: Task, evaluation: Stage) -> None:
+        """Let the answers of an adapter decide that was trained anew and has other weights."""
+        (adapter,) = task.outputs.keys() & evaluation.deps.keys()
+        if not only_weights_differ(self._aside / adapter, self._clone / adapter):
+            return
+        self._say(f"{evaluation.name} with the adapter trained anew …")
+        model = evaluation.name.partition("@")[2]
+        self._set_aside(evaluation.outs)
+        done = run(self._clone, evaluation.cmd)
+        if done.returncode == 0:
+            weights = self.findings[adapter].detail
+            metrics, numbers = (
+                json.loads((self._clone / path).read_text(encoding="utf-8"))
+                for path in (f"metrics/{model}.json", "metrics/report/comparison.json")
+            )
+            self.findings[adapter] = judge_answers(model, metrics, numbers, weights)
+        self._put_back(evaluation.outs, ())
+
+    def _ask(self, task: Task, limit: float) -> None:
+        """Ask a model again about as many records as there is time for."""
+        out = self._clone.parent / "asked"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        assert task.model is not None
+        command = [sys.executable, "-m", "tools.verify.sample", task.model, str(limit), str(out)]
+        done = run(self._clone, command)
+        if done.returncode != 0:
+            self._note(task, different(f"asking again failed: {_last_line(done)}"))
+            return
+        self._note(task, judge_sample(json.loads((out / FOUND).read_text("utf-8"))))
+        shown = task.outputs if all(self.findings[p] == IDENTICAL for p in task.outputs) else ()
+        for path in shown:
+            remade = out / Path(path).relative_to("data/predictions")
+            self.findings[path] = self._judge(task, path, remade)
+
+    def _judge(self, task: Task, path: str, remade: Path) -> Finding:
+        """Compare what was made with dvc.lock, or number by number with what was published."""
+        found = self._digest(remade)
+        if found is None:
+            return different("was not made")
+        if found.md5 == task.outputs[path]:
+            return IDENTICAL
+        published = self._aside / path
+        if not published.exists():
+            published = self._clone / path
+        if published == remade or not published.exists():
+            return different(f"made again its MD5 is {found.md5[:8]}…")
+        return compare(published, remade, task.tolerance)
+
+    def _set_aside(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if (self._clone / path).exists():
+                (self._aside / path).parent.mkdir(parents=True, exist_ok=True)
+                (self._clone / path).rename(self._aside / path)
+
+    def _put_back(self, paths: Iterable[str], stay: Collection[str]) -> None:
+        """Put back what was published; of ``stay`` what was made remains instead."""
+        for path in paths:
+            kept, made = self._aside / path, self._clone / path
+            _remove(kept if path in stay else made)
+            if kept.exists():
+                kept.rename(made)
+
+    def _note(self, task: Task, finding: Finding) -> None:
+        self.findings |= dict.fromkeys(task.outputs, finding)
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return lines[-1].strip() if lines else f"exit code {done.returncode}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

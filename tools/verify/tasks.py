@@ -1,0 +1,129 @@
+"""What can be made again, from what, and at what cost."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from tools.verify.comparing import STATISTICS, Tolerance
+from tools.verify.pipeline import Stage
+from verdict.params import EMBEDDED, Params
+
+PREDICTIONS, METRICS = "data/predictions", "metrics"
+
+_RECOMPUTE = "python -m tools.verify.recompute"
+
+#: What rounding does to a training, which amplifies it; for its losses and norms.
+TRAINING = Tolerance(0.05, "training amplifies rounding of another processor")
+
+
+class Cost(IntEnum):
+    """What is done first; what is equally cheap in the order of the pipeline."""
+
+    STATISTICS = 0
+    TABLES = 1
+    IMAGES = 2
+    MODEL = 3
+    TRAINING = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to make again.
+
+    Attributes:
+        inputs, outputs: paths, with the MD5 that dvc.lock has for each.
+        command: what makes the outputs; for the shell, as DVC runs it.
+        model: the one whose answers are asked for again; then a sample of them may do.
+        refused: why it is not done, if it is not.
+        writes: what else the command writes; it is put back afterwards.
+        judged_by: the evaluation of an adapter, if that is what comes out: where a training on
+            another processor gives other weights, their answers decide.
+        together: a command that can do several tasks at once, each by the last word of its own.
+    """
+
+    name: str
+    stage: Stage
+    cost: Cost
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    command: str
+    model: str | None = None
+    tolerance: Tolerance = STATISTICS
+    refused: str = ""
+    writes: frozenset[str] = frozenset()
+    judged_by: Stage | None = None
+    together: str = ""
+
+
+def merged(tasks: Sequence[Task]) -> Task:
+    """Return tasks of one ``together`` as one."""
+    first, *others = tasks
+    words = [task.command.split()[-1] for task in others]
+    return replace(
+        first,
+        name=", ".join([first.name, *words]),
+        inputs={path: md5 for task in tasks for path, md5 in task.inputs.items()},
+        outputs={path: md5 for task in tasks for path, md5 in task.outputs.items()},
+        command=" ".join([first.command, *words]),
+    )
+
+
+def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> list[Task]:
+    """Return what can be made again, cheapest first.
+
+    Args:
+        train: whether models and adapters are to be made again, too.
+        gpu: whether this machine has one that can be used.
+    """
+    stages = list(stages)
+    tasks = [task for stage in stages for task in _tasks(stage, stages, params, train)]
+    if params.reproducibility.device == "cuda" and not gpu:
+        tasks = [
+            replace(task, refused="needs a GPU: reproducibility.device is cuda")
+            if task.model or task.judged_by
+            else task
+            for task in tasks
+        ]
+    return sorted(tasks, key=lambda task: task.cost)
+
+
+def _tasks(stage: Stage, stages: list[Stage], params: Params, train: bool) -> list[Task]:
+    name, _, key = stage.name.partition("@")
+    data = {path: md5 for path, md5 in stage.deps.items() if path not in stage.code}
+
+    def task(cost: Cost, **others: object) -> Task:
+        values = {"inputs": data, "outputs": stage.outs, "command": stage.cmd} | others
+        return Task(stage.name, stage, cost, **values)  # type: ignore[arg-type]
+
+    if name == "evaluate":
+        predictions = {p: md5 for p, md5 in stage.outs.items() if p.startswith(PREDICTIONS)}
+        figures = {p: md5 for p, md5 in stage.outs.items() if p not in predictions}
+        return [
+            Task(
+                f"metrics of {key}",
+                stage,
+                Cost.STATISTICS,
+                predictions,
+                figures,
+                f"{_RECOMPUTE} {key}",
+                together=_RECOMPUTE,
+            ),
+            task(Cost.MODEL, outputs=predictions, model=key, writes=frozenset(figures)),
+        ]
+    if name == "fetch":
+        embedded = params.fetch.source == EMBEDDED
+        why = "downloads the published archive: `dvc repro --force --single-item fetch`"
+        return [task(Cost.IMAGES, refused="" if embedded else why)]
+    if name == "fetch_model":
+        source = params.models[key].name
+        why = "" if train else "builds the model: --train"
+        if source != EMBEDDED:
+            why = f"downloads {source}: `dvc repro --force --single-item {stage.name}`"
+        return [task(Cost.TRAINING, refused=why)]
+    if name in ("train", "replicate"):
+        why = "" if train else "training: --train"
+        judges = (one for one in stages if one.name.startswith("evaluate@"))
+        judge = next((one for one in judges if one.deps.keys() & stage.outs.keys()), None)
+        return [task(Cost.TRAINING, refused=why, tolerance=TRAINING, judged_by=judge)]
+    costs = {"extract": Cost.IMAGES, "split": Cost.TABLES, "format": Cost.TABLES}
+    return [task(costs.get(name, Cost.STATISTICS))]
