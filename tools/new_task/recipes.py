@@ -100,6 +100,11 @@ def derive(
         ),
         ("compare.groups_are", _yaml(groups_are="groups")),
         (
+            "compare.subgroups",
+            "# Attributes of the records to look at apart: columns of the table; small groups get\n"
+            "# no interval. (list of names; default none)\nsubgroups: []",
+        ),
+        (
             "compare.sensitivity",
             "# Sensitivity to reach on the validation split: the threshold that does so is\n"
             "# applied to the test split, beside the likeliest answer; needs two labels and\n"
