@@ -15,7 +15,7 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-dev browser verify test lint format bench lock
+.PHONY: help repro recipes install install-dev browser verify remote check-remote emulator pull test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -45,6 +45,21 @@ $(VENV)/.installed: requirements.txt
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+# gcsfs would ask over a second protocol what kind of bucket it is: a minute against the emulator.
+export GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT ?= false
+
+remote: install  ## keep data in a bucket: make remote bucket=NAME prefix=PATH anonymous=yes
+	@python -m tools.remote --bucket '$(bucket)' --prefix '$(prefix)' $(if $(anonymous),--anonymous-read)
+
+check-remote: install  ## can this machine read the bucket?
+	@python -m tools.remote --check
+
+emulator: install-dev  ## try the remote here, without a cloud account; Ctrl-C ends it
+	@python -m tools.emulator
+
+pull: install  ## fetch what a judge needs; what=all fetches everything
+	@python -m tools.pull $(or $(what),proof)
 
 minutes ?= 10
 verify: install  ## check what holds, in a temporary clone; minutes=N, train=yes

@@ -1,0 +1,39 @@
+"""Pull from the DVC remote what a judge needs, or everything.
+
+    python -m tools.pull proof   splits, adapters, predictions and metrics: to recompute the numbers
+    python -m tools.pull all     raw data, records and models, too: to run any stage again
+
+What `proof` leaves out may be large (the melanoma recipe's raw archive has 23 GB). The remote is
+checked first, so that a wrong one is named.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from dvc.cli import main as dvc
+
+from tools.remote import check
+from verdict.errors import VerdictError
+
+#: Stages whose outputs are the proof, and the one output of extract that is small.
+PROOF = ("metrics/extract.json", "split", "train", "replicate", "evaluate")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.pull",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=("proof", "all"))
+    options = parser.parse_args(arguments)
+    try:
+        print(check(), flush=True)
+    except VerdictError as error:
+        sys.exit(f"pull: {error}")
+    sys.exit(dvc(["pull", *(PROOF if options.what == "proof" else ())]))
+
+
+if __name__ == "__main__":
+    main()

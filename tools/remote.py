@@ -1,0 +1,142 @@
+"""Let DVC keep data and models in a Google Cloud Storage bucket, or check that it can.
+
+    python -m tools.remote --bucket NAME                   write it into .dvc/config
+    python -m tools.remote --bucket NAME --anonymous-read  everybody reads, without an account
+    python -m tools.remote --check                         can this machine read the remote?
+    python -m tools.remote --check gcs-push                … and write this one?
+
+A bucket is checked before anything is written: does it exist, are there credentials, do they
+suffice? Every object that DVC pulls from it is compared with its checksum (`verify`). With
+--anonymous-read there are two remotes: `gcs`, the default, which needs no account, and `gcs-push`
+for those who may write (dvc push -r gcs-push).
+
+.dvc/config is for git and holds no credentials. They come from `gcloud auth application-default
+login`, or from the key file that GOOGLE_APPLICATION_CREDENTIALS names.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from tools.remote_access import Remote, project_config
+from verdict.errors import VerdictError
+
+READ = "gcs"
+PUSH = "gcs-push"
+
+# https://cloud.google.com/storage/docs/buckets#naming
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+def remotes(bucket: str, prefix: str = "", *, anonymous_read: bool = False) -> dict[str, dict]:
+    """Return the sections for ``.dvc/config`` by the remote's name.
+
+    Raises:
+        VerdictError: no name of a bucket, or a prefix that would be ambiguous in an address.
+    """
+    if not _BUCKET.fullmatch(bucket):
+        raise VerdictError(
+            f"{bucket!r} is no bucket's name: 3 or more of a-z, 0-9, '-', '_' and '.', without "
+            "gs:// and without a path. For gs://NAME/SOME/PATH give --bucket NAME "
+            "--prefix SOME/PATH."
+        )
+    if prefix and not _PREFIX.fullmatch(prefix):
+        raise VerdictError(
+            f"{prefix!r} is no prefix: names of A-Z, a-z, 0-9, '-', '_' and '.', with one '/' "
+            "between them, such as verdict/melanoma."
+        )
+    section = {"url": "/".join(filter(None, ["gs:/", bucket, prefix])), "verify": "true"}
+    if not anonymous_read:
+        return {READ: section}
+    return {READ: {**section, "allow_anonymous_login": "true"}, PUSH: section}
+
+
+def configure(bucket: str, prefix: str = "", *, anonymous_read: bool = False) -> str:
+    """Check the bucket, write it into ``.dvc/config``, and return what to do next.
+
+    Raises:
+        VerdictError: it cannot be read or written; nothing was changed.
+    """
+    sections = remotes(bucket, prefix, anonymous_read=anonymous_read)
+    config = project_config()
+    # A credentialpath in .dvc/config.local counts, as it will for DVC.
+    local = config.load_one("local")
+    if PUSH in local["remote"] and PUSH not in sections:
+        raise VerdictError(
+            f".dvc/config.local has settings for {PUSH}, which would be left alone. First: "
+            f"dvc remote remove --local {PUSH}"
+        )
+    tried = {
+        name: {**section, **local["remote"].get(name, {})} for name, section in sections.items()
+    }
+    for name in sections:
+        remote = Remote({"remote": tried}, name)
+        remote.check_reading()
+        if not remote.anonymous:
+            remote.check_writing()
+    with config.edit("repo") as shared:
+        shared["remote"].pop(PUSH, None)
+        shared["remote"].update(sections)
+        shared["core"]["remote"] = READ
+    push = "dvc push -r gcs-push" if anonymous_read else "dvc push"
+    lines = [
+        f"DVC's remote is {sections[READ]['url']}. Commit that, and send what there is:",
+        "  git add .dvc/config && git commit -m 'Keep data and models in a bucket'",
+        f"  {push}",
+    ]
+    if (other := local["core"].get("remote", READ)) != READ:
+        lines.append(f"Here .dvc/config.local still chooses the remote {other!r}.")
+    return "\n".join(lines)
+
+
+def check(name: str | None = None) -> str:
+    """Check a remote (the default one if none is named), and return what can be done with it.
+
+    Raises:
+        VerdictError: it cannot be read; or it is for pushing, and cannot be written.
+    """
+    config = project_config()
+    name = name or config["core"].get("remote")
+    if name is None:
+        raise VerdictError("This project has no remote yet: make remote bucket=NAME.")
+    url = config["remote"].get(name, {}).get("url", "gs://")
+    if not url.startswith("gs://"):
+        return f"{name}: {url} is not in Google Cloud Storage, and was not checked."
+    remote = Remote(config, name)
+    remote.check_reading()
+    if remote.anonymous:
+        return f"{name}: {remote.url} can be read, by everybody."
+    try:
+        remote.check_writing()
+    except VerdictError as error:
+        if name == PUSH:
+            raise
+        return f"{name}: {remote.url} can be read: dvc pull works, dvc push does not. {error}"
+    return f"{name}: {remote.url} can be read and written."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.remote",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bucket", metavar="NAME", help="the bucket, without gs://")
+    what.add_argument("--check", metavar="REMOTE", nargs="?", const="", help="check a remote")
+    parser.add_argument("--prefix", default="", metavar="PATH", help="below it in the bucket")
+    parser.add_argument("--anonymous-read", action="store_true", help="read without an account")
+    options = parser.parse_args(arguments)
+    try:
+        if options.bucket is not None:
+            print(configure(options.bucket, options.prefix, anonymous_read=options.anonymous_read))
+        else:
+            print(check(options.check or None))
+    except VerdictError as error:
+        sys.exit(f"remote: {error}")
+
+
+if __name__ == "__main__":
+    main()
