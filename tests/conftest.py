@@ -27,8 +27,9 @@ declare_missing_operators()
 #: What takes longest comes last; the rest before it, in its usual order.
 SLOW = (
     "tests/answers/test_answers.py",
-    # Minutes in one process: it starts before the rest of its folder, beside the models' tests.
+    # Minutes each: they start before the rest of their folder, beside the models' tests.
     "tests/pipeline/test_recipes_labels.py",
+    "tests/pipeline/test_recipes_words.py",
     "tests/models/",
     "tests/benchmarks/",
     "tests/tracking/",
