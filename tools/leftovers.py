@@ -29,7 +29,7 @@ class Leftover:
 
 
 def leftovers(evaluated: Collection[str], recipe: str) -> list[Leftover]:
-    """Return the files of models other than ``evaluated``: predictions, metrics and confusion.
+    """Return the files of models other than ``evaluated``: predictions, metrics and plots.
 
     Raises:
         VerdictError: one of them is neither what dvc.lock records nor what git has, so that
@@ -60,8 +60,10 @@ def _files_of_others(evaluated: Collection[str], locked: dict[Path, str]) -> set
         for name in others - set(evaluated)
         for path in (
             _PREDICTIONS / f"{name}.parquet",
+            _PREDICTIONS / "validation" / f"{name}.parquet",
             Path(f"metrics/{name}.json"),
             _PLOTS / f"confusion_{name}.csv",
+            _PLOTS / f"roc_{name}.csv",
         )
         if path.exists()
     }

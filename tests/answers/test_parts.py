@@ -173,7 +173,7 @@ def test_killed_and_resumed_is_the_same_to_the_byte(project: Path) -> None:
     out, error = process.communicate()
     assert process.returncode == 0, error
     assert "resuming" not in out
-    assert "tuned: 12 records, " in out
+    assert "evaluate tuned: 12/12 records, " in error
     whole = outputs(project)
     assert set(whole) == {
         "data/predictions/tuned.parquet",

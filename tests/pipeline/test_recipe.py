@@ -35,15 +35,16 @@ def test_there_and_back_computes_nothing_twice(project: Project) -> None:
     said = use(project, "two")
     assert "models.reference.model: models/base → (none)" in said
     assert "data/predictions/reference.parquet" in said
-    assert ran(project.dvc("repro")) == ["compare"]
+    assert "data/predictions/validation/reference.parquet" in said
+    assert ran(project.dvc("repro")) == ["compare", "report"]
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
-    assert compared["nfiles"] == 2, "compare has seen this recipe's predictions alone"
+    assert compared["nfiles"] == 4, "compare has seen this recipe's predictions alone"
     assert not (project.root / "metrics/reference.json").exists()
 
     assert "data/predictions" not in use(project, "one"), "nothing to remove this way round"
-    # DVC has no run cache for a stage whose outputs are all in git; `compare` takes seconds.
-    assert ran(project.dvc("repro")) == ["compare"]
+    # DVC has no run cache for a stage whose outputs are all in git; these two take seconds.
+    assert ran(project.dvc("repro")) == ["compare", "report"]
     assert (project.root / "dvc.lock").read_text() == first
     assert project.run("git", "status", "--porcelain").stdout == ""  # all is as committed
     assert "up to date" in project.dvc("status")
