@@ -46,8 +46,9 @@ class Emulator:
 
     def objects(self) -> set[str]:
         """Return the names of the objects that were acknowledged."""
-        rows = map(json.loads, self._journal.read_text("utf-8").splitlines())
-        return {name for _, name, _ in rows if name}
+        # What follows the last end of a line is still being written.
+        whole = self._journal.read_text("utf-8").rpartition("\n")[0].splitlines()
+        return {name for _, name, _ in map(json.loads, whole) if name}
 
     def object(self, digest: str) -> Path:
         """Return the file that holds the object with this MD5."""

@@ -192,8 +192,8 @@ def test_a_sample_is_judged_by_what_was_compared() -> None:
 
 def test_rows_are_compared_exactly_but_for_log_probabilities() -> None:
     row = dict.fromkeys(
-        ("group", "label", "answer", "generated", "parsed", "invalid_reason", "predicted",
-         "attributes", "prompt_sha256"), "same",
+        ("group", "other_group", "label", "answer", "generated", "parsed", "invalid_reason",
+         "predicted", "attributes", "prompt_sha256"), "same",
     )  # fmt: skip
     row |= {"log_probabilities": [-1.0, -2.0]}
     assert compare_rows(row, row | {"log_probabilities": [-1.0, -2.25]}) == (0.25, [])
