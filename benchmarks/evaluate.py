@@ -32,8 +32,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     params = read_params()
-    # The recipe computes with one thread, so that every machine adds up alike; speed needs all.
-    pin_cpu(params.reproducibility.model_copy(update={"threads": None}))
+    pin_cpu(params.reproducibility)
     go_offline()
     ways = prepare_ways(params)
     rows = ways.conversations[: arguments.records]
