@@ -15,7 +15,7 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-dev browser verify remote check-remote emulator pull test lint format bench lock
+.PHONY: help repro recipes install install-tools install-dev browser verify remote check-remote emulator pull test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -32,6 +32,8 @@ recipes: install  ## list the recipes, and say which one is in use
 
 install: $(VENV)/.installed  ## create .venv with the pinned requirements
 
+install-tools: $(VENV)/.installed-tools  ## the same, with what the demo and signing need
+
 install-dev: $(VENV)/.installed-dev  ## the same, with what tests and linters need
 
 $(VENV)/.installed: requirements.txt
@@ -42,7 +44,12 @@ $(VENV)/.installed: requirements.txt
 	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+# With --no-deps, since gradio declares an older pillow: see requirements-tools.in.
+$(VENV)/.installed-tools: $(VENV)/.installed requirements-tools.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-tools.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-tools requirements-dev.txt
 	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -96,7 +103,7 @@ PIP_COMPILE = pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --
 # Pins stay as they are unless requirements*.in asks for another; empty a .txt to renew them all.
 # torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
 lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
-	@for name in requirements requirements-dev requirements-gpu; do \
+	@for name in requirements requirements-ray requirements-dev requirements-gpu; do \
 	  cp $$name.txt $$name.partial 2>/dev/null || true; \
 	  $(PIP_COMPILE) --output-file=$$name.partial $$name.in || exit 1; \
 	  { echo "# Made by \`make lock\` from $$name.in; edit that."; \
@@ -104,3 +111,8 @@ lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
 	    | sed -E 's/^(torch==[0-9.]+)\+.*/\1/'; } > $$name.locked; \
 	  mv $$name.locked $$name.txt; rm $$name.partial; \
 	done
+	@uv pip compile --quiet --no-annotate --no-header --no-emit-index-url --override requirements.txt \
+	  --constraint requirements.txt requirements-tools.in --output-file requirements-tools.partial
+	@{ echo "# Made by \`make lock\` from requirements-tools.in; edit that."; \
+	  grep -E '^[a-z0-9]' requirements-tools.partial | grep -vxFf requirements.txt; } > requirements-tools.txt
+	@rm requirements-tools.partial
