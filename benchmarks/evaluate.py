@@ -113,7 +113,7 @@ class Ways:
         from verdict.answers.score import Scorer
 
         # As in a long run, where comparing the first batch with a full pass counts for little.
-        scorer = Scorer(self.loaded.model, cached=True)
+        scorer = Scorer(self.loaded.model, way="shared")
         found: dict[str, str | None] = {}
         for batch in self._batches(rows):
             prompt = batch.conversations[0].prompt

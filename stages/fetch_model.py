@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from verdict.params import EMBEDDED, Params
+from verdict.params import Params
+from verdict.params_data import EMBEDDED
 from verdict.reproducibility import pin_cpu
 from verdict.sources.hub import fetch_model
 from verdict.stage import run

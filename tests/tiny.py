@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
-from verdict.params import EmbeddedModel, Format
+from verdict.params_data import EmbeddedModel, Format
 from verdict.params_training import Lora, ModelOptions, Quantization, Train
 from verdict.records.conversations import (
     Answers,

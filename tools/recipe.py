@@ -24,7 +24,8 @@ import yaml
 from tools.leftovers import Leftover, leftovers
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.params import EMBEDDED, Params
+from verdict.params import Params
+from verdict.params_data import EMBEDDED
 from verdict.params_file import PARAMS_FILE, check_section, read_params
 from verdict.tasks import load_task
 

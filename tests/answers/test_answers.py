@@ -187,18 +187,18 @@ def test_a_model_that_would_sample_answers_greedily(
 
 
 class Misplacing:
-    """A model that reads an answer after a cache as if it stood elsewhere, or not at all."""
+    """A model that reads on after a cache as if it stood elsewhere (``shift``), or not at all."""
 
-    def __init__(self, model: Any, shift: int | None):
-        self._model, self._shift = model, shift
-        self.dtype, self.passes = model.dtype, 0
+    def __init__(self, model: Any, shift: int | None, *, only_prompts: bool = False):
+        self._model, self._shift, self._only_prompts = model, shift, only_prompts
+        self.dtype, self.config, self.passes = model.dtype, model.config, 0
 
     def __call__(self, **inputs: Any) -> Any:
         self.passes += 1
         cache = inputs.get("past_key_values")
-        if cache is not None and self._shift is None:
-            raise RuntimeError("The size of tensor a (9) must match the size of tensor b (40)")
-        if cache is not None and self._shift:
+        if cache is not None and (not self._only_prompts or "pixel_values" in inputs):
+            if self._shift is None:
+                raise RuntimeError("The size of tensor a (9) must match the size of tensor b (40)")
             rows, width = inputs["input_ids"].shape
             start = cache.get_seq_length() + self._shift
             inputs["position_ids"] = torch.arange(start, start + width).expand(rows, -1)
@@ -206,29 +206,48 @@ class Misplacing:
 
 
 @pytest.mark.parametrize(
-    ("shift", "passes"),
+    ("misplacing", "way", "passes"),
     [
-        (0, [3, 2]),  # the prompts, the answers, and once the longest answer in full
-        (5, [5, 2]),
-        (None, [4, 2]),
+        # What prompts begin with, their rest, the answers; and once the longest answer in full.
+        ({"shift": 0}, "shared", [4, 3]),
+        ({"shift": 5, "only_prompts": True}, "cached", [6, 2]),
+        ({"shift": None, "only_prompts": True}, "cached", [5, 2]),
+        ({"shift": 5}, "full", [8, 2]),
+        ({"shift": None}, "full", [6, 2]),
     ],
-    ids=["right", "wrong", "impossible"],
+    ids=["right", "prompts wrong", "prompts impossible", "wrong", "impossible"],
 )
 def test_scores_are_right_where_the_cache_misleads(
-    tiny: Tiny, loaded: Any, shift: int | None, passes: list[int]
+    tiny: Tiny, loaded: Any, misplacing: dict[str, Any], way: str, passes: list[int]
 ) -> None:
     from verdict.answers.prompts import candidate_ids
     from verdict.answers.score import Scorer
 
     inputs = batch(tiny, loaded.processor, 3).inputs
     candidates = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)
-    expected = Scorer(loaded.model)(inputs, candidates)
-    model = Misplacing(loaded.model, shift)
+    expected = Scorer(loaded.model, "full")(inputs, candidates)
+    model = Misplacing(loaded.model, **misplacing)
     scorer = Scorer(model)
     for count in passes:
         model.passes = 0
         np.testing.assert_allclose(scorer(inputs, candidates), expected, atol=1e-3)
-        assert model.passes == count
+        assert (scorer.way, model.passes) == (way, count)
+
+
+def test_prompts_share_what_stands_ahead_of_the_image_and_of_any_difference(
+    tiny: Tiny, loaded: Any
+) -> None:
+    from verdict.answers.score import _shared_tokens
+
+    model, inputs = loaded.model, batch(tiny, loaded.processor, 3).inputs
+    image = inputs["token_type_ids"][0].argmax().item()
+    assert _shared_tokens(model, inputs) == image > 2
+    other = inputs["input_ids"].clone()
+    other[2, 2] += 1
+    assert _shared_tokens(model, {"input_ids": other}) == 2
+    assert _shared_tokens(model, {"input_ids": other[:1]}) == 0
+    same = torch.full((2, 5), 7)
+    assert _shared_tokens(model, {"input_ids": same}) == 4
 
 
 def test_want_of_memory_is_no_reason_to_compute_more(tiny: Tiny, loaded: Any) -> None:

@@ -114,17 +114,17 @@ def test_a_resumed_run_scores_as_the_first_batch_decided(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from verdict.answers.score import Scorer
+    from verdict.answers import score
 
     whole = ask(tiny, loaded, tmp_path)
     assert ask(tiny, loaded, tmp_path) == whole
     assert "x: resuming: 3 of 3 batches were done" in capsys.readouterr().out
     (tmp_path / "part-000001.json").unlink()
 
-    def never(*_: Any) -> bool:
+    def never(*_: Any) -> None:
         raise AssertionError("the first batch has decided")
 
-    monkeypatch.setattr(Scorer, "_confirmed", never)
+    monkeypatch.setattr(score, "_in_full", never)
     assert ask(tiny, loaded, tmp_path) == whole
     assert "x: resuming: 1 of 3 batches were done" in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.records.test_splitting import record
 from verdict.errors import VerdictError
-from verdict.params import Format
+from verdict.params_data import Format
 from verdict.records.conversations import (
     Answers,
     converse,

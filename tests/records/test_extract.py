@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.conftest import IsicArchive, jpeg
 from verdict.errors import VerdictError
-from verdict.params import Extract
+from verdict.params_data import Extract
 from verdict.records.archive import ParquetImages
 from verdict.records.duplicates import read_duplicates
 from verdict.records.extract import extract

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from tests.conftest import SHARED_DATA
 from verdict.errors import VerdictError
-from verdict.params import Split
+from verdict.params_data import Split
 from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import Record
 from verdict.records.split_files import read_split, write_split

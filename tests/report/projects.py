@@ -18,7 +18,7 @@ from tests.statistics.samples import (
     tissue_models,
 )
 from verdict.files import write_csv, write_json
-from verdict.params import Format
+from verdict.params_data import Format
 from verdict.predictions import Predictions, make_predictions, write_predictions
 from verdict.records.conversations import write_chat
 from verdict.records.shards import read_records, write_shard

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sources.servers import FileServer, serving
 from verdict.errors import VerdictError
-from verdict.params import Fetch
+from verdict.params_data import Fetch
 from verdict.params_section import Section
 from verdict.sources.data import fetch_data
 

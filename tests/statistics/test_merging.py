@@ -12,7 +12,7 @@ from tests.statistics.samples import (
     tissue_models,
 )
 from verdict.errors import VerdictError
-from verdict.params import Compare
+from verdict.params_evaluation import Compare
 from verdict.statistics.comparison import compare
 from verdict.statistics.measurement import measure
 from verdict.statistics.merging import merge_labels

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import SHARED_DATA
 from verdict.errors import VerdictError
-from verdict.params import Extract, Split
+from verdict.params_data import Extract, Split
 from verdict.records.extract import extract
 from verdict.records.leakage import check_split
 from verdict.records.raw import RawTable

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import SHARED_DATA
 from verdict.errors import VerdictError
-from verdict.params import Split
+from verdict.params_data import Split
 from verdict.records.leakage import check_split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record

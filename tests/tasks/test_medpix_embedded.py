@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import ROOT
 from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
-from verdict.params import Split
+from verdict.params_data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record
 from verdict.records.splitting import split_records

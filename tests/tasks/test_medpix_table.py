@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conftest import jpeg
 from verdict.errors import VerdictError
-from verdict.params import Extract
+from verdict.params_data import Extract
 from verdict.records.extract import extract
 from verdict.records.raw import RawTable
 from verdict.records.shards import ImageStore, read_records

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.conftest import ROOT, SHARED_DATA, jpeg
 from tools.pack_medpix import Packed, main, pack
 from verdict.errors import VerdictError
-from verdict.params import Extract, Split
+from verdict.params_data import Extract, Split
 from verdict.records.extract import extract
 from verdict.records.leakage import check_split
 from verdict.records.shards import read_records

@@ -6,7 +6,8 @@ from enum import IntEnum
 
 from tools.verify.comparing import STATISTICS, Tolerance
 from tools.verify.pipeline import Stage
-from verdict.params import EMBEDDED, Params
+from verdict.params import Params
+from verdict.params_data import EMBEDDED
 
 PREDICTIONS, METRICS = "data/predictions", "metrics"
 

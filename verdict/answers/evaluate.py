@@ -74,7 +74,7 @@ def predict(
     kept = parts.read(ids) if parts else []
     answered = [Answered(*one) for part in kept for one in part["answered"]]
     if kept:
-        ask.scorer.cached = kept[-1]["cached"]
+        ask.scorer.way = kept[-1]["way"]
         print(f"{name}: resuming: {len(kept)} of {len(plan)} batches were done", flush=True)
     if len(kept) < len(plan):
         with progress(f"evaluate {name}", unit="records") as bar:
@@ -83,7 +83,7 @@ def predict(
             for number, batch in enumerate(coming, len(kept)):
                 got = ask(batch)
                 if parts:
-                    content = {"answered": got, "cached": ask.scorer.cached}
+                    content = {"answered": got, "way": ask.scorer.way}
                     parts.write(number, ids[number], content)
                 answered.extend(got)
                 bar.advance(len(got))

@@ -7,25 +7,28 @@ import torch
 #: Largest difference, a token, between two ways to compute the same score, by the model's
 #: precision; a wrong position makes a larger one.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
-#: What models raise that cannot read an answer after a cache; want of memory is none of these.
+#: What models raise that cannot read on after a cache; want of memory is none of these.
 _CANNOT = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
+#: The ways to compute the same scores, the quickest first.
+_WAYS = ("shared", "cached", "full")
 
 
 class Scorer:
     """Scores candidate answers with one model.
 
-    The prompt is computed once for all candidates, where the model can read an answer after a
-    cache of keys and values: the first batch is compared with a full forward pass. Models such as
-    Qwen2.5-VL cannot, since they keep positions of the prompt outside of that cache; for them each
-    candidate takes a full pass.
+    What all prompts of a batch begin with, up to their first image, is computed once for the
+    batch; the rest of the prompt once for all candidates. Not every model can read on after a
+    cache of keys and values: Qwen2.5-VL keeps positions of the prompt outside of it, so that each
+    candidate takes a full pass. So the first batch is compared with one.
 
     Attributes:
-        cached: whether the model can; None before the first batch. Set, nothing is compared.
+        way: ``shared`` (as above), ``cached`` (each prompt whole, once for all candidates) or
+            ``full``; None before the first batch. Set, nothing is compared.
     """
 
-    def __init__(self, model: Any, cached: bool | None = None):
+    def __init__(self, model: Any, way: str | None = None):
         self._model = model
-        self.cached = cached
+        self.way = way
 
     def __call__(
         self, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
@@ -40,39 +43,70 @@ class Scorer:
             For each row one sum of token log-probabilities a candidate (natural logarithm), the
             end of the turn included.
         """
-        if self.cached is not False:
+        if self.way is not None:
+            return self._scores(self.way, inputs, candidates).tolist()
+        expected: torch.Tensor | None = None
+        longest = max(range(len(candidates)), key=lambda index: len(candidates[index]))
+        for way in _WAYS:
             try:
-                scores = _after_cache(self._model, inputs, candidates)
+                scores = self._scores(way, inputs, candidates)
             except torch.OutOfMemoryError:
                 raise
             except _CANNOT:
-                self.cached = False
-            else:
-                if self.cached is None:
-                    self.cached = self._confirmed(inputs, candidates, scores)
-                if self.cached:
-                    return scores.tolist()
-        return _in_full(self._model, inputs, candidates).tolist()
+                if way == "full":
+                    raise
+                continue
+            if way == "full":
+                break
+            if expected is None:
+                expected = _in_full(self._model, inputs, [candidates[longest]])[:, 0]
+            difference = (scores[:, longest] - expected).abs().max() / len(candidates[longest])
+            if float(difference) <= _TOLERANCE[self._model.dtype]:
+                break
+        self.way = way
+        return scores.tolist()
 
-    def _confirmed(
-        self,
-        inputs: dict[str, torch.Tensor],
-        candidates: list[list[int]],
-        scores: torch.Tensor,
-    ) -> bool:
-        """Compare the longest candidate's scores with a full pass; the cost of one batch."""
-        longest = max(range(len(candidates)), key=lambda index: len(candidates[index]))
-        expected = _in_full(self._model, inputs, [candidates[longest]])[:, 0]
-        difference = (scores[:, longest] - expected).abs().max() / len(candidates[longest])
-        return float(difference) <= _TOLERANCE[self._model.dtype]
+    def _scores(
+        self, way: str, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
+    ) -> torch.Tensor:
+        if way == "full":
+            return _in_full(self._model, inputs, candidates)
+        shared = _shared_tokens(self._model, inputs) if way == "shared" else 0
+        return _after_cache(self._model, inputs, candidates, shared)
+
+
+def _shared_tokens(model: Any, inputs: dict[str, torch.Tensor]) -> int:
+    """Return how many tokens all prompts of a batch begin with, ahead of any image or sound."""
+    ids = inputs["input_ids"]
+    if len(ids) == 1:
+        return 0
+    differs = (ids != ids[:1]).any(0)
+    for name in ("image_token_id", "audio_token_id", "video_token_id"):
+        if (token := getattr(model.config, name, None)) is not None:
+            differs |= ids[0] == token
+    # The last token is never shared: its logits, of every row, predict the answer's first.
+    differs[-1] = True
+    return int(differs.int().argmax())
+
+
+def _prompt(model: Any, inputs: dict[str, torch.Tensor], shared: int) -> Any:
+    """Return the model's output at the end of the prompts, with its cache of all before it."""
+    if not shared:
+        return model(**inputs, use_cache=True, logits_to_keep=1)
+    ids = inputs["input_ids"]
+    past = model(input_ids=ids[:1, :shared], use_cache=True, logits_to_keep=1).past_key_values
+    past.batch_repeat_interleave(len(ids))
+    # The mask and token_type_ids stay whole: they say what each position attends to.
+    rest = {**inputs, "input_ids": ids[:, shared:]}
+    return model(**rest, past_key_values=past, use_cache=True, logits_to_keep=1)
 
 
 @torch.inference_mode()
 def _after_cache(
-    model: Any, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
+    model: Any, inputs: dict[str, torch.Tensor], candidates: list[list[int]], shared: int
 ) -> torch.Tensor:
     """Return scores of shape (rows, candidates) from one pass over prompts, one over answers."""
-    prompt = model(**inputs, use_cache=True, logits_to_keep=1)
+    prompt = _prompt(model, inputs, shared)
     rows, count = inputs["input_ids"].shape[0], len(candidates)
     width = max(len(candidate) for candidate in candidates)
     device = inputs["input_ids"].device
@@ -82,13 +116,20 @@ def _after_cache(
         ids[index, : len(candidate)] = torch.tensor(candidate, device=device)
         real[index, : len(candidate)] = True
     ids, real = ids.repeat(rows, 1), real.repeat(rows, 1)
-    prompt.past_key_values.batch_repeat_interleave(count)
-    mask = torch.cat([inputs["attention_mask"].repeat_interleave(count, 0), real.long()], dim=1)
-    answer = model(
-        input_ids=ids, attention_mask=mask, past_key_values=prompt.past_key_values, use_cache=True
-    )
-    # The last prompt position predicts the first answer token, and so on.
-    logits = torch.cat([prompt.logits.repeat_interleave(count, 0), answer.logits[:, :-1]], dim=1)
+    # The last prompt position predicts the first answer token, and so on; after the last token
+    # nothing is asked.
+    logits = prompt.logits.repeat_interleave(count, 0)
+    if width > 1:
+        past = prompt.past_key_values
+        past.batch_repeat_interleave(count)
+        mask = inputs["attention_mask"].repeat_interleave(count, 0)
+        answer = model(
+            input_ids=ids[:, :-1],
+            attention_mask=torch.cat([mask, real[:, :-1].long()], dim=1),
+            past_key_values=past,
+            use_cache=True,
+        )
+        logits = torch.cat([logits, answer.logits], dim=1)
     log_probabilities = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     total = torch.where(real, log_probabilities, 0.0).sum(-1, dtype=torch.float64)
     return total.view(rows, count)

@@ -9,7 +9,7 @@ from typing import Any
 
 from verdict.errors import VerdictError
 from verdict.files import replacing, write_json
-from verdict.params import Format
+from verdict.params_data import Format
 from verdict.records.shards import Record
 
 #: Lists the possible answers beside the conversations.

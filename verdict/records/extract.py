@@ -14,7 +14,7 @@ from typing import Any
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.params import Extract
+from verdict.params_data import Extract
 from verdict.progress import progress
 from verdict.records.archive import ImageSource, Reader
 from verdict.records.duplicates import write_duplicates

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.model_selection import train_test_split
 
 from verdict.errors import VerdictError
-from verdict.params import Split
+from verdict.params_data import Split
 from verdict.records.shards import Record
 from verdict.records.splitting import SPLITS, Assignment, Division
 

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +15,9 @@ from verdict.errors import VerdictError
 
 #: Records a row group: small enough that reading one image touches little else.
 ROW_GROUP = 32
+#: Row groups whose images a store keeps, since neighbours are mostly asked for together: of
+#: 512-pixel images some 2.4 MB each.
+_RECENT_GROUPS = 8
 
 #: How ``datasets`` and the hub's viewer shall understand the columns.
 _FEATURES = {
@@ -125,6 +130,9 @@ class ImageStore:
     def __init__(self, folder: Path):
         self._folder = folder
         self._files = [pq.ParquetFile(path, memory_map=True) for path in shard_paths(folder)]
+        # One file is read by one thread at a time; what was read, any may have.
+        self._reading = Lock()
+        self._images = lru_cache(_RECENT_GROUPS)(self._read_images)
         self._where = {
             id_: (file_index, group_index, row)
             for file_index, file in enumerate(self._files)
@@ -149,5 +157,9 @@ class ImageStore:
                 f"record {id_} is in no shard; run `dvc repro` so that conversations and records "
                 "agree"
             ) from None
-        table = self._files[file_index].read_row_group(group_index, columns=["image"])
-        return table["image"][row]["bytes"].as_py()
+        return self._images(file_index, group_index)[row]["bytes"].as_py()
+
+    def _read_images(self, file_index: int, group_index: int) -> pa.ChunkedArray:
+        with self._reading:
+            table = self._files[file_index].read_row_group(group_index, columns=["image"])
+        return table["image"]

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from verdict.errors import VerdictError
-from verdict.params import Split
+from verdict.params_data import Split
 from verdict.records.linking import Units, link
 from verdict.records.shards import Record
 

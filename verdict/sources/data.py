@@ -4,7 +4,7 @@ from pathlib import Path
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.params import Fetch
+from verdict.params_data import Fetch
 from verdict.sources.several import receive_all
 from verdict.tasks import load_task, make_archive
 
