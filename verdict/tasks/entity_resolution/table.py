@@ -14,16 +14,9 @@ from scipy.sparse.csgraph import connected_components
 from verdict.errors import VerdictError
 from verdict.records.raw import RawRow, RawTable
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
-from verdict.tasks.entity_resolution.layout import (
-    END,
-    FILES,
-    FIRST,
-    MESSAGES,
-    SECOND,
-    SPLITS,
-    as_pair,
-)
+from verdict.tasks.entity_resolution.layout import FILES, MESSAGES, SPLITS, as_pair
 from verdict.tasks.entity_resolution.options import Options, plain
+from verdict.tasks.entity_resolution.pairs import IN_MESSAGES, out_of_messages, text_of
 
 MATCH, NO_MATCH = "match", "no_match"
 
@@ -112,8 +105,8 @@ def _pairs(path: Path, options: Options, labels: dict[str, str]) -> Iterator[_Pa
     for number, (place, cells) in enumerate(rows, start=1):
         where = f"{path} {place}"
         if options.layout == "messages":
-            left, right, given = _out_of_messages(where, cells[MESSAGES])
-            names = (f"{MESSAGES} (Record A)", f"{MESSAGES} (Record B)", f"{MESSAGES} (answer)")
+            left, right, given = out_of_messages(where, cells[MESSAGES])
+            names = (*IN_MESSAGES, f"{MESSAGES} (answer)")
         else:
             left, right, given = (cells[name] for name in names)
         label = labels.get(plain(given))
@@ -124,38 +117,11 @@ def _pairs(path: Path, options: Options, labels: dict[str, str]) -> Iterator[_Pa
             )
         yield _Pair(
             f"{path.stem}-{number:06d}",
-            _record(where, names[0], left),
-            _record(where, names[1], right),
+            text_of(where, names[0], left),
+            text_of(where, names[1], right),
             label,
             split,
         )
-
-
-def _record(where: str, column: str, value: Any) -> str:
-    if value is not None and not isinstance(value, str):
-        raise VerdictError(f"{where}: {column} is {value!r}; expected text")
-    text = (value or "").strip()
-    if not text:
-        raise VerdictError(f"{where}: {column} is empty; take the pair out, or give the record")
-    return text
-
-
-def _out_of_messages(where: str, messages: Any) -> tuple[str, str, str]:
-    """Return both records and the answer of a published conversation."""
-    try:
-        question, answer = (message["content"] for message in messages)
-        _, begun, rest = question.partition(FIRST)
-        left, parted, rest = rest.partition(SECOND)
-        right, ended, _ = rest.rpartition(END)
-    except (TypeError, KeyError, ValueError, AttributeError):
-        begun = parted = ended = ""
-    if not (begun and parted and ended):
-        raise VerdictError(
-            f"{where}: {MESSAGES} is no question with {FIRST.strip()!r}, {SECOND.strip()!r} and "
-            f"{END.strip()!r} followed by an answer; for tables with a column a record set "
-            "dataset.layout to columns"
-        )
-    return left, right, str(answer)
 
 
 def _entities(pairs: Sequence[_Pair]) -> dict[str, str]:

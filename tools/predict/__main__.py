@@ -1,0 +1,128 @@
+"""Ask the tuned model about images or texts of your own.
+
+    python -m tools.predict --image lesion.jpg
+    python -m tools.predict --image folder --output answers.csv
+    python -m tools.predict --image https://example.org/lesion.jpg --model base --json
+    python -m tools.predict --image scan.png --question 'Is a mass visible?'
+    python -m tools.predict --pair 'Anna Meyer, 1961' 'Ann Meier, 1961'
+    python -m tools.predict --pairs pairs.csv --output matches.parquet
+
+An image goes the way of the pipeline: decoded, resized and stored as `extract` does, asked about as
+`format` says, scored, generated and parsed as `evaluate` does. Exit code 0: everything has an
+answer; 1: something has none, and it is named.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tools.predict import DISCLAIMER
+from tools.predict.questions import combined, images_named, texts_named
+from verdict.errors import VerdictError
+from verdict.params_file import read_params
+from verdict.reproducibility import go_offline, pin_cpu
+from verdict.stage import _quieten_libraries
+
+ANSWERED, FAILED = 0, 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, print or write the answers, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _predict(options)
+    except VerdictError as error:
+        print(f"predict: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("predict: interrupted; nothing was written", file=sys.stderr)
+    return FAILED
+
+
+def _predict(options: argparse.Namespace) -> int:
+    params = read_params()
+    _quieten_libraries()
+    pin_cpu(params.reproducibility)
+    go_offline()
+    # Imported only now: torch must find the pins in its environment.
+    from tools.predict.answering import Predictor, chosen
+    from tools.predict.output import as_json, check_output, for_people, writing
+
+    if options.output:
+        check_output(options.output)
+    asked = params.format
+    if options.prompt is not None:
+        asked = asked.model_copy(update={"prompt": options.prompt})
+    weights = chosen(params, options.model, options.adapter)
+    predictor = Predictor(params, weights, asked)
+    texts = list(texts_named(params, options.texts, options.pair, options.pairs))
+    done = failed = 0
+    with ExitStack() as stack:
+        downloads = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="verdict-")))
+        images = images_named(options.image, downloads)
+        answers = predictor.answers(combined(images, texts, params, asked))
+        write = None
+        if options.output:
+            about = predictor.labels, weights.name
+            write = stack.enter_context(writing(options.output, *about))
+        for answered in answers:
+            done += 1
+            if answered.error is not None:
+                failed += 1
+                print(f"{answered.question.name}: {answered.error}", file=sys.stderr)
+            if write:
+                write(answered)
+            if options.json:
+                print(json.dumps(as_json(answered, weights.name), ensure_ascii=False), flush=True)
+            elif write is None and answered.error is None:
+                print(for_people(answered, asked.answers or {}), flush=True)
+    _close(done, failed, options)
+    return FAILED if failed else ANSWERED
+
+
+def _close(done: int, failed: int, options: argparse.Namespace) -> None:
+    """Say what was done, where it disturbs no ``--json``."""
+    if options.output:
+        print(f"{options.output}: {done - failed:,} of {done:,} answered", file=sys.stderr)
+    elif failed:
+        print(f"{failed:,} of {done:,} have no answer", file=sys.stderr)
+    print(DISCLAIMER, file=sys.stderr if options.json else sys.stdout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.predict",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--image", action="append", default=[], metavar="IMAGE",
+        help="a path, a folder, or an address (https://, gs://, s3://); may be repeated",
+    )  # fmt: skip
+    add(
+        "--question", "--text", dest="texts", action="append", default=[], metavar="TEXT",
+        help="what stands in the prompt for {text}; repeated, each image is asked each",
+    )  # fmt: skip
+    add("--pair", nargs=2, action="append", default=[], metavar=("A", "B"), help="two texts")
+    add("--pairs", metavar="FILE", help="a CSV, TSV, JSON-lines or Parquet file of two texts a row")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
+    model.add_argument(
+        "--adapter", type=Path, metavar="FOLDER",
+        help="another adapter over models/base, or a whole model such as tools.export writes",
+    )  # fmt: skip
+    add("--prompt", metavar="TEXT", help="instead of the recipe's question")
+    add("--json", action="store_true", help="print one JSON object a line")
+    add(
+        "--output", type=Path, metavar="FILE",
+        help="write a .jsonl, .csv or .parquet file, whole or not at all",
+    )  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""Ask a model: from images and texts over records and conversations to answers, as stages do.
+
+Import this only after ``verdict.reproducibility.pin_cpu``.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from scipy.special import softmax
+
+from tools.predict.questions import Question
+from verdict.answers.evaluate import predict
+from verdict.errors import VerdictError
+from verdict.models.adapter import PROVENANCE_FILE
+from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
+from verdict.params import Extract, Format, Params
+from verdict.records.archive import MAX_MEMBER_BYTES
+from verdict.records.conversations import Answers, converse
+from verdict.records.images import convert
+from verdict.records.shards import ImageStore, read_records, write_shard
+from verdict.reproducibility import device_name, make_deterministic
+
+#: Questions whose images, as records store them, lie on disk at a time.
+PART = 1024
+#: What a question's record has for an answer: it needs one, and nobody has given it or reads it.
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What is asked: a name for it, a model's folder, and what is laid over it.
+
+    ``adapter`` is as in ``evaluate.models``: a folder, or the model's own ``config.json``.
+    """
+
+    name: str
+    model: Path
+    adapter: Path
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of one question.
+
+    Attributes:
+        error: why there is no answer; all else is empty then.
+        answer: the likeliest label; the words, where the task is free text.
+        log_probabilities: of each label's answer, as the predictions of ``evaluate`` hold them.
+        words: what the model wrote; a classifier writes nothing.
+        label_in_words: the label that the parser reads from the words.
+        invalid: why it reads none.
+    """
+
+    question: Question
+    error: str | None = None
+    answer: str = ""
+    log_probabilities: dict[str, float] | None = None
+    words: str = ""
+    label_in_words: str | None = None
+    invalid: str | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Of each label, among the labels: they sum to 1."""
+        scores = self.log_probabilities
+        if not scores:
+            return {}
+        return dict(zip(scores, softmax([*scores.values()]).tolist(), strict=True))
+
+
+def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
+    """Return what to ask: a model of the recipe, by default the tuned one, or another adapter.
+
+    Args:
+        adapter: a folder with an adapter over the base, or with a whole model, such as
+            ``tools.export`` writes.
+
+    Raises:
+        VerdictError: there is no such model.
+    """
+    models = params.evaluate.models
+    if adapter is not None:
+        whole = (adapter / MODEL_CONFIG).is_file() and not (
+            adapter / "adapter_config.json"
+        ).exists()
+        exported = whole and "base" not in _provenance(adapter)
+        return Weights(str(adapter), adapter if exported else Path("models/base"), adapter)
+    if model is None:
+        tuned = [name for name, entry in models.items() if entry.adapter == "models/adapter"]
+        if not tuned:
+            raise VerdictError(
+                "params.yaml has no tuned model in evaluate.models; name one with --model: "
+                + ", ".join(models)
+            )
+        model = tuned[0]
+    if model not in models:
+        raise VerdictError(
+            f"params.yaml has no model {model} in evaluate.models; it has {', '.join(models)}"
+        )
+    return Weights(model, Path(models[model].model), Path(models[model].adapter))
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    path = folder / PROVENANCE_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+class Predictor:
+    """Asks one model; it is loaded when the first answerable question comes.
+
+    Args:
+        asked: the conversation, where it is not ``params.format``.
+    """
+
+    def __init__(self, params: Params, weights: Weights, asked: Format | None = None):
+        self._params, self.weights = params, weights
+        self.asked = asked or params.format
+
+    @property
+    def labels(self) -> list[str]:
+        return list(self.asked.answers or {})
+
+    @cached_property
+    def device(self) -> str:
+        return device_name(self._params.reproducibility)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The model.
+
+        Raises:
+            VerdictError: it is not here, damaged, or an adapter for another base.
+        """
+        make_deterministic(0, strict=self._params.reproducibility.strict)
+        return load_for_inference(
+            self.weights.model, self.weights.adapter, self._params.model, self.device
+        )
+
+    def answers(self, questions: Iterable[Question]) -> Iterator[Answered]:
+        """Yield what comes of each question, in their order; ``PART`` of them are held at a time.
+
+        Raises:
+            VerdictError: as ``loaded``. An image that cannot be used is an answer with an error.
+        """
+        questions = iter(questions)
+        while part := list(islice(questions, PART)):
+            yield from self._part(part)
+
+    def _part(self, questions: Sequence[Question]) -> Iterator[Answered]:
+        with tempfile.TemporaryDirectory(prefix="verdict-") as folder:
+            errors = self._write_records(Path(folder), questions)
+            rows = {} if len(errors) == len(questions) else self._ask(Path(folder))
+        for index, question in enumerate(questions):
+            if index in errors:
+                yield Answered(question, errors[index])
+            else:
+                yield self._answered(question, rows[_id(index)])
+
+    def _write_records(self, folder: Path, questions: Sequence[Question]) -> dict[int, str]:
+        """Write the questions as a shard of records; return why some cannot be, by position."""
+        errors: dict[int, str] = {}
+        label = self.labels[0] if self.labels else None
+
+        def rows() -> Iterator[dict[str, Any]]:
+            with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+                images = pool.map(
+                    lambda question: _image(question, self._params.extract), questions
+                )
+                for index, (image, error) in enumerate(images):
+                    if error is not None:
+                        errors[index] = error
+                        continue
+                    yield {
+                        "id": _id(index),
+                        "group": _UNKNOWN,
+                        "image": None if image is None else {"bytes": image, "path": None},
+                        "text": questions[index].text,
+                        "label": label,
+                        "answer": None if label else _UNKNOWN,
+                        "attributes": "{}",
+                        "row": index,
+                    }
+
+        write_shard(folder / "shard-00000-of-00001.parquet", rows())
+        return errors
+
+    def _ask(self, records: Path) -> dict[str, dict[str, Any]]:
+        """Return a row of predictions for each record, by its id."""
+        options = self._params.evaluate
+        found = predict(
+            self.weights.name,
+            self.loaded,
+            [converse(record, self.asked) for record in read_records(records)],
+            ImageStore(records),
+            Answers(self.asked.answers or {}, self.asked.positive),
+            batch_size=options.batch_size,
+            max_new_tokens=options.max_new_tokens,
+            device=self.device,
+            length_normalization=options.length_normalization,
+        )
+        return {row["id"]: row for row in found.table.to_pylist()}
+
+    def _answered(self, question: Question, row: dict[str, Any]) -> Answered:
+        scores = dict(zip(self.labels, row["log_probabilities"], strict=True))
+        return Answered(
+            question,
+            answer=row["predicted"] if scores else row["generated"],
+            log_probabilities=scores,
+            words=row["generated"],
+            label_in_words=row["parsed"],
+            invalid=row["invalid_reason"],
+        )
+
+
+def _id(index: int) -> str:
+    return f"{index:06d}"
+
+
+def _image(options: Extract, question: Question) -> tuple[bytes | None, str | None]:
+    """Return an image as a record stores it, if there is one; or why it cannot be used."""
+    if question.error is not None or question.image is None:
+        return None, question.error
+    try:
+        if question.image.stat().st_size > MAX_MEMBER_BYTES:
+            raise ValueError(f"has more than {MAX_MEMBER_BYTES:,} bytes")
+        data = question.image.read_bytes()
+        return (data if question.as_stored else convert(data, options)), None
+    except ValueError as error:
+        return None, re.sub(r" <_io\.BytesIO.*?>", "", str(error))
+    except OSError as error:
+        return None, f"cannot be read: {os.strerror(error.errno or 0)}"

@@ -1,0 +1,170 @@
+"""What is asked about: images by path, folder or address, and texts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, cast
+
+from verdict.errors import VerdictError
+from verdict.params import Format, Params
+from verdict.params_file import check_section
+from verdict.params_section import Section
+from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.conversations import TEXT
+from verdict.sources.addresses import redacted, scheme_of
+from verdict.sources.download import receive
+from verdict.tasks import load_task
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing to be asked about.
+
+    Attributes:
+        name: what messages and results call it: the path, the address, or the place in a file.
+        image: the image's file.
+        text: what stands in the prompt for ``{text}``.
+        error: why it cannot be asked about.
+        as_stored: the image is one that a record holds: it is not converted once more.
+    """
+
+    name: str
+    image: Path | None = None
+    text: str | None = None
+    error: str | None = None
+    as_stored: bool = False
+
+
+class TaskOfPairs(Protocol):
+    """A task (:class:`verdict.tasks.Task`) whose records are two texts and no image."""
+
+    Options: type[Section]
+
+    def as_pair(self, left: str, right: str) -> str:
+        """Return what the prompt says of two texts."""
+
+    def read_pairs(self, path: Path, options: Section) -> Iterator[tuple[str, str]]:
+        """Yield the place and the text of each pair in a file, which needs no labels."""
+
+
+def task_of_pairs(params: Params) -> TaskOfPairs | None:
+    """Return the recipe's task if it is about pairs of texts."""
+    task = load_task(params.task)
+    return cast(TaskOfPairs, task) if hasattr(task, "read_pairs") else None
+
+
+def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question]:
+    """Yield the images that paths, folders and addresses stand for; a folder's sorted, with depth.
+
+    An address that cannot be had is a question with an error; the others can still be answered.
+
+    Args:
+        downloads: where what comes from addresses is put.
+
+    Raises:
+        VerdictError: a path leads nowhere, or a folder holds no images.
+    """
+    for argument in arguments:
+        if scheme_of(argument) != "file":
+            yield _downloaded(argument, downloads)
+            continue
+        path = Path(argument)
+        if path.is_dir():
+            yield from (Question(str(found), found) for found in _images_in(path))
+        elif path.is_file():
+            yield Question(argument, path)
+        else:
+            raise VerdictError(f"{path} is not here, or is no file; correct the path")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not paths:
+        raise VerdictError(
+            f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); name another folder"
+        )
+    return paths
+
+
+def _downloaded(address: str, downloads: Path) -> Question:
+    shown = redacted(address)
+    try:
+        (path,) = receive(address, sha256=None, partial_folder=downloads).files.values()
+    except VerdictError as error:
+        return Question(shown, error=str(error))
+    return Question(shown, path)
+
+
+def texts_named(
+    params: Params, texts: Sequence[str], pairs: Sequence[Sequence[str]], file: str | None
+) -> Iterator[Question]:
+    """Yield texts as they are, two texts as their task asks about them, and a file's pairs.
+
+    Raises:
+        VerdictError: the task has no pairs, or the file is not as it should be.
+    """
+    for text in texts:
+        yield Question(_short(text), text=text)
+    task = task_of_pairs(params)
+    if task is None:
+        if pairs or file:
+            raise VerdictError(
+                f"the task {params.task} is not about pairs; leave out --pair and --pairs"
+            )
+        return
+    for left, right in pairs:
+        yield Question(f"{_short(left)} | {_short(right)}", text=task.as_pair(left, right))
+    if file:
+        options = check_section(task.Options, params.dataset, "dataset")
+        for place, text in task.read_pairs(Path(file), options):
+            yield Question(f"{file} {place}", text=text)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 40 else line[:39] + "…"
+
+
+def combined(
+    images: Iterator[Question], texts: Sequence[Question], params: Params, asked: Format
+) -> Iterator[Question]:
+    """Yield each image with each text, images or texts alone, as the prompt asks for.
+
+    Args:
+        texts: those given, or none.
+        asked: the conversation, with its prompt.
+
+    Raises:
+        VerdictError: the prompt has a place for a text and there is none, or the other way round;
+            or there is no image where the task is about images, or one where it is about texts.
+    """
+    if TEXT in asked.prompt and not texts:
+        what = "--pair or --pairs" if task_of_pairs(params) else "--question"
+        raise VerdictError(f"the prompt has a place for a text ({TEXT}) and there is none: {what}")
+    if TEXT not in asked.prompt and texts:
+        raise VerdictError(
+            f"the prompt has no place for a text: leave it out, or write {TEXT} into --prompt"
+        )
+    first = next(images, None)
+    if (task_of_pairs(params) is None) != (first is not None):
+        raise VerdictError(
+            f"the task {params.task} is about {'texts' if first else 'images'}: "
+            f"{'leave out --image' if first else 'give --image'}"
+        )
+    if first is None:
+        yield from texts
+        return
+    yield from _with_texts(first, texts)
+    for image in images:
+        yield from _with_texts(image, texts)
+
+
+def _with_texts(image: Question, texts: Sequence[Question]) -> Iterator[Question]:
+    if not texts:
+        yield image
+    for text in texts:
+        yield replace(image, text=text.text)
