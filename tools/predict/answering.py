@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -172,9 +172,7 @@ class Predictor:
 
         def rows() -> Iterator[dict[str, Any]]:
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                images = pool.map(
-                    lambda question: _image(question, self._params.extract), questions
-                )
+                images = pool.map(partial(_image, self._params.extract), questions)
                 for index, (image, error) in enumerate(images):
                     if error is not None:
                         errors[index] = error

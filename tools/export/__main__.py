@@ -1,0 +1,68 @@
+"""Merge the adapter into one model in bfloat16, and prove that it still is the same model.
+
+    python -m tools.export --output exported
+    python -m tools.predict --adapter exported --image lesion.jpg
+
+The base is loaded unquantized, never in 4 bits, and the adapter is merged in the recipe's
+precision. Its logits for prompts and images of the test split have to agree with those of the
+adapter on its base: once as merged, and once as stored, loaded by another process. The folder
+appears when both hold, and never replaces another. A wholly trained model has nothing to merge; it
+is stored the same way.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from verdict.errors import VerdictError
+from verdict.params_file import read_params
+from verdict.reproducibility import go_offline, pin_cpu
+from verdict.stage import _quieten_libraries
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    try:
+        _export(options)
+    except VerdictError as error:
+        sys.exit(f"export: {error}")
+    except KeyboardInterrupt:
+        sys.exit("export: interrupted; nothing was written")
+
+
+def _export(options: argparse.Namespace) -> None:
+    params = read_params()
+    _quieten_libraries()
+    pin_cpu(params.reproducibility)
+    go_offline()
+    # Imported only now: torch must find the pins in its environment.
+    from tools.export.merging import export
+    from tools.predict.answering import chosen
+
+    weights = chosen(params, options.model, options.adapter)
+    export(params, weights, options.output, options.prompts, lambda line: print(line, flush=True))
+    size = sum(path.stat().st_size for path in options.output.glob("*.safetensors"))
+    print(f"{options.output}: {size / 1e6:,.1f} MB of weights")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--output", type=Path, required=True, metavar="FOLDER", help="a folder that does not exist")
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
+    model.add_argument("--adapter", type=Path, metavar="FOLDER", help="another one of models/base")
+    add(
+        "--prompts", type=int, default=16, metavar="N",
+        help="prompts of the test split that prove it (default %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Merge an adapter, store the whole in bfloat16, and prove that it is the model it was.
+
+One copy of the model is in memory at a time: the adapter is merged in place, and the copy is gone
+before another process loads what was stored. Import this only after
+``verdict.reproducibility.pin_cpu``.
+"""
+
+import gc
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from tools.export import DTYPE
+from tools.export.parity import Parity, Prompts, compare, require
+from tools.predict.answering import Weights
+from verdict.errors import VerdictError
+from verdict.files import replacing, sha256_of_tree, write_json
+from verdict.models.adapter import PROVENANCE_FILE, save_adapter
+from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
+from verdict.params import Params
+from verdict.reproducibility import device_name, make_deterministic
+
+#: The logits that the other process leaves.
+LOGITS = "logits"
+
+
+def export(
+    params: Params, weights: Weights, output: Path, prompts: int, say: Callable[[str], None]
+) -> Parity:
+    """Write safetensors, processor, chat template and provenance into a new folder.
+
+    Args:
+        prompts: how many of the test split prove it.
+
+    Returns:
+        How far the stored model, loaded by another process, is from the one evaluated.
+
+    Raises:
+        VerdictError: the folder exists, there is nothing to export, or the stored model gives other
+            logits; nothing is written then.
+    """
+    if output.exists():
+        raise VerdictError(f"{output} exists; name another folder, or remove it first")
+    if weights.adapter.name == MODEL_CONFIG:
+        raise VerdictError(
+            f"{weights.name} is {weights.model} as it comes: there is no adapter to merge"
+        )
+    asked = Prompts(prompts)
+    device = device_name(params.reproducibility)
+    make_deterministic(0, strict=params.reproducibility.strict)
+    say(f"loading {weights.adapter} over {weights.model}, in {params.model.dtype}")
+    loaded = load_for_inference(weights.model, weights.adapter, params.model, device)
+    expected, base = asked.logits(loaded, device), None
+    # A peft model, which lies over its base; not a wholly trained one.
+    if hasattr(loaded.model, "merge_and_unload"):
+        with loaded.model.disable_adapter():
+            base = asked.logits(loaded, device)
+        say("merging")
+        loaded = replace(loaded, model=loaded.model.merge_and_unload(safe_merge=True))
+        merged = compare(params.model.dtype, expected, asked.logits(loaded, device), base)
+        say(f"merged, {merged}")
+        require(merged, "What was merged", output)
+    else:
+        say(f"{weights.adapter} is a whole model already: there is nothing to merge")
+    with replacing(output) as partial:
+        say(f"storing in {DTYPE}")
+        provenance = _provenance(weights, loaded)
+        save_adapter(
+            partial, loaded.model, loaded.processor, provenance, dtype=getattr(torch, DTYPE)
+        )
+        del loaded
+        gc.collect()
+        if device == "cuda":
+            torch.cuda.empty_cache()
+        say("loading it in another process")
+        stored = compare(DTYPE, expected, _logits_of(partial, prompts), base)
+        say(f"stored, {stored}")
+        require(stored, "What was stored", output)
+        write_json(partial / PROVENANCE_FILE, {**provenance, "parity": asdict(stored)})
+    return stored
+
+
+def _provenance(weights: Weights, loaded: Loaded) -> dict[str, Any]:
+    """Return what the export came from; without ``base``, since it needs none."""
+    path = weights.adapter / PROVENANCE_FILE
+    return {
+        "labels": loaded.labels,
+        "dtype": DTYPE,
+        "exported_from": {
+            "model": weights.name,
+            "sha256": sha256_of_tree(weights.adapter),
+            "provenance": json.loads(path.read_text(encoding="utf-8")) if path.exists() else None,
+        },
+    }
+
+
+def _logits_of(folder: Path, prompts: int) -> torch.Tensor:
+    """Return the logits that a process of its own computes with the stored model."""
+    out = folder / f"{LOGITS}.partial"
+    command = [sys.executable, "-m", "tools.export.reload", str(folder), str(prompts), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise VerdictError(f"the stored model does not load in another process: {last}")
+    logits = load_file(out)[LOGITS]
+    out.unlink()
+    return logits

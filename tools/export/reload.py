@@ -1,0 +1,31 @@
+"""Load what was stored, and compute its logits: ``python -m tools.export.reload FOLDER N OUT``."""
+
+import sys
+from pathlib import Path
+
+from verdict.params_file import read_params
+from verdict.reproducibility import go_offline, pin_cpu
+
+
+def main(folder: Path, prompts: int, out: Path) -> None:
+    params = read_params()
+    pin_cpu(params.reproducibility)
+    go_offline()
+    # Imported only now: torch must find the pins in its environment.
+    from safetensors.torch import save_file
+
+    from tools.export import DTYPE
+    from tools.export.merging import LOGITS
+    from tools.export.parity import Prompts
+    from verdict.models.inference import load_for_inference
+    from verdict.reproducibility import device_name, make_deterministic
+
+    device = device_name(params.reproducibility)
+    make_deterministic(0, strict=params.reproducibility.strict)
+    options = params.model.model_copy(update={"dtype": DTYPE})
+    loaded = load_for_inference(folder, folder, options, device)
+    save_file({LOGITS: Prompts(prompts).logits(loaded, device)}, out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
