@@ -43,6 +43,9 @@ class TaskOfPairs(Protocol):
     def as_pair(self, left: str, right: str) -> str:
         """Return what the prompt says of two texts."""
 
+    def out_of_pair(self, text: str) -> tuple[str, str]:
+        """Return the two texts that ``as_pair`` put together."""
+
     def read_pairs(self, path: Path, options: Section) -> Iterator[tuple[str, str]]:
         """Yield the place and the text of each pair in a file, which needs no labels."""
 

@@ -1,7 +1,7 @@
 """Pairs of records: are the two of one entity?"""
 
 from verdict.tasks.entity_resolution.embedded import write_archive
-from verdict.tasks.entity_resolution.layout import FILES, LIMITS, as_pair
+from verdict.tasks.entity_resolution.layout import FILES, LIMITS, as_pair, out_of_pair
 from verdict.tasks.entity_resolution.options import Embedded, Options
 from verdict.tasks.entity_resolution.pairs import read_pairs
 from verdict.tasks.entity_resolution.table import read_table
@@ -12,6 +12,7 @@ __all__ = [
     "Embedded",
     "Options",
     "as_pair",
+    "out_of_pair",
     "read_pairs",
     "read_table",
     "write_archive",

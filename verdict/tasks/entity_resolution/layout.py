@@ -41,3 +41,9 @@ QUESTION = (
 def as_pair(left: str, right: str) -> str:
     """Return two records as the question holds them."""
     return f"{FIRST}{left}{SECOND}{right}"
+
+
+def out_of_pair(text: str) -> tuple[str, str]:
+    """Return the two records that ``as_pair`` put together."""
+    left, _, right = text.removeprefix(FIRST).partition(SECOND)
+    return left, right

@@ -1,0 +1,1 @@
+"""A small web page for trying a model on images or texts."""

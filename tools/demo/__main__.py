@@ -1,0 +1,99 @@
+"""A small web page for trying the tuned model, on this machine alone.
+
+    python -m tools.demo
+    python -m tools.demo --model base --port 8000
+
+An image (or two texts, or an image with a question) gets its answer, the probability of each
+answer, and the model's own words, as `python -m tools.predict` gives them. Cases of the test split
+are there to try. Nothing leaves this machine: no analytics, no request to another host, and what
+is uploaded is deleted when the page ends. Ctrl-C ends it.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from tools.predict.questions import task_of_pairs
+from verdict.errors import VerdictError
+from verdict.params_file import read_params
+from verdict.reproducibility import go_offline, pin_cpu
+from verdict.stage import _quieten_libraries
+
+LOOPBACK = "127.0.0.1"
+#: Nobody but this machine's users may ask, unless --host says so.
+PORT = 7860
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    try:
+        if find_spec("gradio") is None:
+            raise VerdictError("gradio is not installed, which the page needs: make install-tools")
+        _serve(options)
+    except VerdictError as error:
+        sys.exit(f"demo: {error}")
+    except KeyboardInterrupt:
+        print("\nThe page has ended.")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    params = read_params()
+    _quieten_libraries()
+    pin_cpu(params.reproducibility)
+    go_offline()
+    with tempfile.TemporaryDirectory(prefix="verdict-demo-") as folder:
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=folder)
+        # Imported only now: torch and gradio must find these in their environment.
+        from tools.demo.page import CSS, THEME, build
+        from tools.demo.samples import samples
+        from tools.predict.answering import Predictor, chosen
+
+        weights = chosen(params, options.model, options.adapter)
+        predictor = Predictor(params, weights)
+        assert predictor.loaded  # what is wrong with it is said before the page opens
+        title = f"{params.task.replace('_', ' ').capitalize()}: ask the {weights.name} model"
+        page = build(predictor, task_of_pairs(params), samples(Path(folder)), title)
+        try:
+            page.launch(
+                server_name=options.host,
+                server_port=options.port,
+                share=False,
+                footer_links=[],
+                max_file_size="512mb",
+                theme=THEME,
+                css=CSS,
+                ssr_mode=False,
+                enable_monitoring=False,
+                allowed_paths=[folder],
+            )
+        except OSError as error:
+            raise VerdictError(
+                f"the page cannot open at {options.host}:{options.port} ({error}); "
+                "name another --port"
+            ) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=PORT, metavar="N", help="default %(default)s")
+    add(
+        "--host", default=LOOPBACK, metavar="ADDRESS",
+        help="who may reach it (default %(default)s: this machine); there is no password",
+    )  # fmt: skip
+    model = parser.add_mutually_exclusive_group()
+    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
+    model.add_argument("--adapter", type=Path, metavar="FOLDER", help="another one of models/base")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

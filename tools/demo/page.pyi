@@ -1,0 +1,167 @@
+"""The page: what is asked about on the left, the answer on the right, sample cases below.
+
+Import this only after ``verdict.reproducibility.pin_cpu``, and with gradio's analytics off.
+"""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tools.demo.samples import Sample, digest
+from tools.predict import DISCLAIMER
+from tools.predict.answering import Answered, Predictor
+from tools.predict.questions import Question, TaskOfPairs
+from verdict.records.conversations import TEXT
+
+#: Fonts of the system alone; gradio serves its own from here, and nothing comes from elsewhere.
+_FONTS = ("system-ui", "sans-serif")
+THEME = gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=("ui-monospace", "monospace"))
+CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
+
+from gradio.events import Dependency
+
+class _Upload(gr.Image):
+    """Hands over the file as it was sent: gradio's own opens it first, and words no error."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        return payload.path if payload else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def build(
+    predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample], title: str
+) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        task: the task, if it is about pairs of texts.
+        cases: of the test split, to be clicked.
+        title: what is asked, and which model answers.
+    """
+    answer = _Answering(predictor, task, cases)
+    with gr.Blocks(title=title, analytics_enabled=False) as page:
+        gr.HTML(f"<h1>{html.escape(title)}</h1>")
+        gr.HTML(f"<p class='disclaimer' role='note'>{DISCLAIMER}</p>")
+        with gr.Row(equal_height=False):
+            with gr.Column():
+                inputs = _inputs(predictor, task)
+                button = gr.Button("Ask", variant="primary", elem_id="ask")
+            with gr.Column():
+                result = gr.HTML(_EMPTY, elem_id="answer")
+        asked = gr.on(
+            [button.click, *(one.submit for one in inputs if isinstance(one, gr.Textbox))],
+            answer,
+            inputs,
+            result,
+            api_visibility="private",
+            show_progress_on=[result],
+        )
+        for one in inputs:
+            # An answer never stands beside something that it is not about.
+            one.change(lambda: _EMPTY, None, result, cancels=[asked], api_visibility="private")
+        if cases:
+            gr.Examples(
+                [answer.fields(case) for case in cases],
+                inputs,
+                label="Cases of the test split",
+                api_visibility="private",
+            )
+        gr.HTML(_about(predictor))
+    return page
+
+
+def _inputs(predictor: Predictor, task: TaskOfPairs | None) -> list[Any]:
+    if task is not None:
+        return [gr.Textbox(label=f"Record {name}", lines=4, max_lines=12) for name in "AB"]
+    image = _Upload(
+        type="filepath", image_mode=None, label="Image", sources=["upload", "clipboard"],
+        buttons=["fullscreen"], height=320, elem_id="image",
+    )  # fmt: skip
+    if TEXT not in predictor.asked.prompt:
+        return [image]
+    return [image, gr.Textbox(label="Question", lines=1, max_lines=4)]
+
+
+class _Answering:
+    """From what stands in the fields to the words on the page."""
+
+    def __init__(self, predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample]):
+        self._predictor, self._task = predictor, task
+        self._cases = {digest(case.image, case.text): case for case in cases}
+        self._images = {digest(case.image, None) for case in cases if case.image}
+
+    def fields(self, case: Sample) -> list[str]:
+        """Return what a case fills the fields with."""
+        if self._task is not None:
+            return list(self._task.out_of_pair(case.text or ""))
+        return [str(value) for value in (case.image, case.text) if value is not None]
+
+    def __call__(self, *fields: str | None) -> str:
+        if not all(field and field.strip() for field in fields):
+            return _note("Fill in every field first." if len(fields) > 1 else "Choose an image.")
+        given = [str(field).strip() for field in fields]
+        image, text = None, None
+        if self._task is not None:
+            text = self._task.as_pair(*given)
+        else:
+            image, text = Path(given[0]), (given[1] if len(given) > 1 else None)
+        stored = image is not None and digest(image, None) in self._images
+        (answered,) = self._predictor.answers([Question("", image, text, as_stored=stored)])
+        return _shown(answered, self._predictor, self._cases.get(digest(image, text)))
+
+
+_EMPTY = "<p class='pale'>The answer will stand here.</p>"
+
+
+def _note(text: str) -> str:
+    return f"<p class='problem' role='alert'>{html.escape(text)}</p>"
+
+
+def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str:
+    if answered.error is not None:
+        return _note(f"No answer: the image {answered.error}.")
+    answers = predictor.asked.answers or {}
+    parts = []
+    if answers:
+        parts.append(f"<p class='kicker'>Answer</p><p class='big'>{_e(answered.answer)}</p>")
+        parts.append("<table><caption>Probability of each answer</caption><tbody>")
+        for label, probability in sorted(answered.probabilities.items(), key=lambda x: -x[1]):
+            parts.append(
+                f"<tr><th scope='row'>{_e(label)}<small>{_e(answers[label])}</small></th>"
+                f"<td class='bar'><i style='width:{probability:.1%}'></i></td>"
+                f"<td class='number'>{probability:.1%}</td></tr>"
+            )
+        parts.append("</tbody></table>")
+    if answered.words or answered.invalid:
+        words = _e(answered.words) or "<em>nothing</em>"
+        parts.append(f"<p class='kicker'>In the model’s own words</p><p class='words'>{words}</p>")
+    if answered.invalid:
+        parts.append(_note(f"No answer can be read from these words: {answered.invalid}."))
+    elif answered.label_in_words not in (None, answered.answer):
+        parts.append(_note(f"The words say {answered.label_in_words}, unlike the probabilities."))
+    if case is not None:
+        parts.append(f"<p class='pale'>Right in the test split: <b>{_e(case.right)}</b></p>")
+    return "".join(parts)
+
+
+def _about(predictor: Predictor) -> str:
+    asked, weights = predictor.asked, predictor.weights
+    lines = [text for text in (asked.system, asked.prompt) if text]
+    said = "".join(f"<p class='words'>{_e(line)}</p>" for line in lines)
+    return (
+        f"<details><summary>What the model is asked</summary>{said}"
+        f"<p class='pale'>Model: {_e(str(weights.adapter))} over {_e(str(weights.model))}</p>"
+        "</details>"
+    )
+
+
+def _e(text: str) -> str:
+    return html.escape(text)
