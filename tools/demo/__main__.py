@@ -68,6 +68,8 @@ def _serve(options: argparse.Namespace) -> None:
                 css=CSS,
                 ssr_mode=False,
                 enable_monitoring=False,
+                quiet=True,
+                prevent_thread_lock=True,
                 allowed_paths=[folder],
             )
         except OSError as error:
@@ -75,6 +77,11 @@ def _serve(options: argparse.Namespace) -> None:
                 f"the page cannot open at {options.host}:{options.port} ({error}); "
                 "name another --port"
             ) from None
+        print(
+            f"Open http://{options.host}:{options.port} in a browser; Ctrl-C ends the page.",
+            flush=True,
+        )
+        page.block_thread()
 
 
 def _parser() -> argparse.ArgumentParser:

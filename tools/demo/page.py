@@ -41,7 +41,7 @@ def build(
         title: what is asked, and which model answers.
     """
     answer = _Answering(predictor, task, cases)
-    with gr.Blocks(title=title, analytics_enabled=False) as page:
+    with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(f"<h1>{html.escape(title)}</h1>")
         gr.HTML(f"<p class='disclaimer' role='note'>{DISCLAIMER}</p>")
         with gr.Row(equal_height=False):

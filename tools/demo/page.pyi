@@ -20,8 +20,6 @@ _FONTS = ("system-ui", "sans-serif")
 THEME = gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=("ui-monospace", "monospace"))
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 
-from gradio.events import Dependency
-
 class _Upload(gr.Image):
     """Hands over the file as it was sent: gradio's own opens it first, and words no error."""
 
@@ -29,12 +27,14 @@ class _Upload(gr.Image):
 
     def preprocess(self, payload: Any) -> str | None:
         return payload.path if payload else None
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def build(
     predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample], title: str
@@ -77,7 +77,6 @@ def build(
         gr.HTML(_about(predictor))
     return page
 
-
 def _inputs(predictor: Predictor, task: TaskOfPairs | None) -> list[Any]:
     if task is not None:
         return [gr.Textbox(label=f"Record {name}", lines=4, max_lines=12) for name in "AB"]
@@ -88,7 +87,6 @@ def _inputs(predictor: Predictor, task: TaskOfPairs | None) -> list[Any]:
     if TEXT not in predictor.asked.prompt:
         return [image]
     return [image, gr.Textbox(label="Question", lines=1, max_lines=4)]
-
 
 class _Answering:
     """From what stands in the fields to the words on the page."""
@@ -117,13 +115,10 @@ class _Answering:
         (answered,) = self._predictor.answers([Question("", image, text, as_stored=stored)])
         return _shown(answered, self._predictor, self._cases.get(digest(image, text)))
 
-
 _EMPTY = "<p class='pale'>The answer will stand here.</p>"
-
 
 def _note(text: str) -> str:
     return f"<p class='problem' role='alert'>{html.escape(text)}</p>"
-
 
 def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str:
     if answered.error is not None:
@@ -151,7 +146,6 @@ def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str
         parts.append(f"<p class='pale'>Right in the test split: <b>{_e(case.right)}</b></p>")
     return "".join(parts)
 
-
 def _about(predictor: Predictor) -> str:
     asked, weights = predictor.asked, predictor.weights
     lines = [text for text in (asked.system, asked.prompt) if text]
@@ -161,7 +155,6 @@ def _about(predictor: Predictor) -> str:
         f"<p class='pale'>Model: {_e(str(weights.adapter))} over {_e(str(weights.model))}</p>"
         "</details>"
     )
-
 
 def _e(text: str) -> str:
     return html.escape(text)

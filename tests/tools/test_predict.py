@@ -1,0 +1,411 @@
+"""tools.predict: people's images and texts, asked about as the pipeline asks."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from tests.sources.servers import FileServer, serving
+from tests.tiny import COMMITTED, FREE, PAIRS, Tiny, build_text_tiny, open_tiny, write_texts
+from tests.tools.tried import LABELS, make_project
+from tools.predict import DISCLAIMER, __main__
+
+torch = pytest.importorskip("torch")
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def project(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("predict") / "project", tiny)
+
+
+@pytest.fixture
+def run(project: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in the project's folder; torch is loaded here, so nothing is pinned."""
+    return runner(project, monkeypatch)
+
+
+def runner(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(__main__, "pin_cpu", lambda options: None)
+    monkeypatch.setattr(__main__, "go_offline", lambda: None)
+
+    def run(*arguments: object) -> int:
+        with monkeypatch.context() as here:
+            here.chdir(root)
+            return __main__.main([str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Seven pictures, one of them in a folder, one of them damaged; and what is no picture."""
+    root = tmp_path / "pictures"
+    (root / "more").mkdir(parents=True)
+    for number in range(7):
+        path = root / ("more" if number == 2 else "") / f"{number}.png"
+        colour = (30 * number, 90, 200 - 20 * number)
+        Image.new("RGB", (90, 50), colour).save(path)
+    (root / "4.png").write_bytes((root / "4.png").read_bytes()[:60])
+    (root / "notes.txt").write_text("no picture")
+    return root
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_person_reads_answer_probabilities_words_and_the_disclaimer(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--image", folder / "0.png") == 0
+    shown = capsys.readouterr().out
+    assert f"{folder}/0.png" in shown
+    for answer in ("Yes, this appears to be", "No, this does not appear"):
+        assert answer in shown
+    assert shown.count("%") == 2
+    # A model that was moved at random writes no answer.
+    assert "in words:" in shown
+    assert "invalid: no answer can be read from the words" in shown
+    assert shown.endswith(f"{DISCLAIMER}\n")
+
+
+def test_a_damaged_image_is_named_and_the_others_are_answered(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--image", folder, "--output", tmp_path / "out.jsonl") == 1
+    said = capsys.readouterr().err
+    assert f"{folder}/4.png: does not decode: " in said
+    assert "6 of 7 answered" in said
+    rows = lines((tmp_path / "out.jsonl").read_text())
+    names = [str(Path(row["input"]).relative_to(folder)) for row in rows]
+    assert names == ["0.png", "1.png", "3.png", "4.png", "5.png", "6.png", "more/2.png"]
+    assert [row["error"] is None for row in rows] == [True] * 3 + [False] + [True] * 3
+    for row in rows:
+        assert (row["answer"] is None) == (row["error"] is not None)
+        if row["error"] is None:
+            assert sum(row["probabilities"].values()) == pytest.approx(1)
+            assert row["answer"] == max(row["probabilities"], key=row["probabilities"].get)
+
+
+def test_every_format_holds_the_same(run: Run, folder: Path, tmp_path: Path) -> None:
+    for suffix in ("jsonl", "csv", "parquet"):
+        run("--image", folder, "--output", tmp_path / f"out.{suffix}")
+    expected = [
+        {
+            **{name: row[name] for name in ("input", "answer", "words", "invalid", "error")},
+            "probability_melanoma": row["probabilities"].get("melanoma"),
+            "log_probability_benign": row["log_probabilities"].get("benign"),
+        }
+        for row in lines((tmp_path / "out.jsonl").read_text())
+    ]
+    parquet = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [{name: row[name] for name in expected[0]} for row in parquet] == expected
+    with (tmp_path / "out.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [{name: row[name] for name in expected[0]} for row in table] == [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in expected
+    ]
+
+
+def test_parts_of_a_folder_give_what_the_whole_gives(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.predict import answering
+
+    run("--image", folder, "--output", tmp_path / "whole.jsonl")
+    monkeypatch.setattr(answering, "PART", 2)
+    sizes = []
+    write = answering.write_shard
+
+    def counted(path: Path, rows: Any) -> None:
+        rows = list(rows)
+        sizes.append(len(rows))
+        write(path, iter(rows))
+
+    monkeypatch.setattr(answering, "write_shard", counted)
+    run("--image", folder, "--output", tmp_path / "parts.jsonl")
+    assert sizes == [2, 1, 2, 1]  # the damaged one is in the second
+    whole, parts = (lines((tmp_path / name).read_text()) for name in ("whole.jsonl", "parts.jsonl"))
+    for one, other in zip(whole, parts, strict=True):
+        assert one["answer"] == other["answer"]
+        assert one["log_probabilities"] == pytest.approx(other["log_probabilities"], abs=1e-4)
+
+
+def test_a_failure_leaves_the_old_file(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.predict import answering
+
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    monkeypatch.setattr(answering, "PART", 2)
+    ask, parts = answering.Predictor._ask, []
+
+    def interrupted(self: Any, records: Path) -> Any:
+        parts.append(records)
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+        return ask(self, records)
+
+    monkeypatch.setattr(answering.Predictor, "_ask", interrupted)
+    assert run("--image", folder, "--output", out) == 1
+    assert out.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "empty"], "empty holds no images"),
+        (["--image", "nowhere.jpg"], "nowhere.jpg is not here"),
+        (["--image", "text.jpg"], "text.jpg: does not decode: cannot identify image file\n"),
+        (["--image", "ok.png", "--adapter", "nowhere"], "nowhere holds no adapter; run `dvc repro"),
+        (["--image", "ok.png", "--model", "best"], "no model best in evaluate.models; it has base"),
+        (["--image", "ok.png", "--output", "x.xlsx"], "x.xlsx has to end in .jsonl, .csv, .parq"),
+        (["--image", "ok.png", "--output", "/proc/no/x.csv"], "cannot be written"),
+        (["--image", "ok.png", "--output", "empty.csv"], "empty.csv is a folder"),
+        (["--image", "ok.png", "--question", "Why?"], "the prompt has no place for a text"),
+        (["--image", "ok.png", "--prompt", "Is {text} here?"], "there is none: --question"),
+        (["--image", "ok.png", "--pair", "a", "b"], "the task melanoma is not about pairs"),
+        ([], "the task melanoma is about images: give --image"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    for name in ("empty", "empty.csv"):
+        (project / name).mkdir(exist_ok=True)
+    (project / "text.jpg").write_text("not a picture")
+    Image.new("RGB", (20, 20)).save(project / "ok.png")
+    assert runner(project, monkeypatch)(*arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_adapter_of_another_base_is_refused(
+    project: Path, run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    for path in (project / "models/adapter").iterdir():
+        (adapter / path.name).write_bytes(path.read_bytes())
+    provenance = json.loads((adapter / "provenance.json").read_text())
+    provenance["base"]["sha256"] = "0" * 64
+    (adapter / "provenance.json").write_text(json.dumps(provenance))
+    assert run("--image", folder / "0.png", "--adapter", adapter) == 1
+    assert "was trained from owner/model at revision 0123abcd" in capsys.readouterr().err
+
+
+def test_an_address_is_fetched_and_one_that_is_not_there_is_named(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        serving(FileServer((folder / "1.png").read_bytes())) as server,
+        serving(FileServer(b"", statuses=[404])) as missing,
+    ):
+        address = f"{server.address}/1.png?signature=secret"
+        assert run("--json", "--image", address, "--image", f"{missing.address}/2.png") == 1
+    out = capsys.readouterr()
+    found, gone = lines(out.out)
+    assert found["answer"] in ("benign", "melanoma")
+    assert "does not exist (HTTP 404)" in gone["error"]
+    assert "2.png" in out.err
+    assert "secret" not in out.out + out.err
+    assert run("--json", "--image", folder / "1.png") == 0
+    assert lines(capsys.readouterr().out)[0]["log_probabilities"] == found["log_probabilities"]
+
+
+def test_another_prompt_is_what_the_model_is_asked(
+    run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = []
+    for prompt in ([], ["--prompt", "Is it red?"]):
+        assert run("--image", folder / "0.png", "--json", *prompt) == 0
+        given += lines(capsys.readouterr().out)
+    assert given[0]["log_probabilities"] != given[1]["log_probabilities"]
+
+
+def test_a_classifier_answers_without_words(
+    tiny: Tiny,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = make_project(tmp_path / "project", tiny, labels=LABELS)
+    run = runner(root, monkeypatch)
+    assert run("--image", folder / "0.png", "--json") == 0
+    (row,) = lines(capsys.readouterr().out)
+    assert row["words"] is None
+    assert sum(np.exp([*row["log_probabilities"].values()])) == pytest.approx(1)
+    assert row["label_in_words"] == row["answer"]
+
+
+COLUMNS = {
+    "layout": "columns", "header": True, "left": "left", "right": "right", "label": "label",
+    "match": ["1"], "no_match": ["0"],
+}  # fmt: skip
+ER = {
+    "task": "entity_resolution",
+    "dataset": COLUMNS,
+    "format": PAIRS.model_dump(),
+}
+
+
+@pytest.fixture(scope="module")
+def of_pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, Path]:
+    """A project about pairs, with a model that reads text alone, as it comes."""
+    tiny = build_text_tiny(tmp_path_factory.mktemp("text"))
+    return tiny, text_project(tmp_path_factory.mktemp("pairs") / "project", tiny, ER)
+
+
+def text_project(root: Path, tiny: Tiny, changes: dict[str, Any]) -> Path:
+    root.mkdir()
+    params = {**COMMITTED, **changes}
+    evaluate = {**params["evaluate"], "max_new_tokens": 4}
+    params["evaluate"] = evaluate
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    (root / "models").mkdir()
+    (root / "models/base").symlink_to(tiny.base)
+    return root
+
+
+def test_pairs_come_as_texts_and_in_files_with_or_without_labels(
+    of_pairs: tuple[Tiny, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, root = of_pairs
+    run = runner(root, monkeypatch)
+    base = ("--model", "base", "--json")
+    pairs = [("green shape", "red shape"), ('say "red"', "shape, green")]
+    assert run(*base, *(word for pair in pairs for word in ("--pair", *pair))) == 0
+    expected = lines(capsys.readouterr().out)
+    assert expected[0]["text"] == "Record A:\ngreen shape\n\nRecord B:\nred shape"
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows([("left", "right"), *pairs])
+    (tmp_path / "pairs.csv").write_text(buffer.getvalue())
+    rows = [{"left": a, "right": b, "label": "1"} for a, b in pairs]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    for name in ("pairs.csv", "pairs.jsonl"):
+        assert run(*base, "--pairs", tmp_path / name) == 0
+        found = lines(capsys.readouterr().out)
+        for one, other in zip(found, expected, strict=True):
+            assert name in one["input"]
+            assert one["text"] == other["text"]
+            assert one["log_probabilities"] == pytest.approx(other["log_probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("pairs.csv", "left,other\na,b\n", "pairs.csv has no column 'right'; it has left, other"),
+        ("pairs.csv", "left,right\na,\n", "pairs.csv line 2: right is empty"),
+        ("pairs.xlsx", "x", "pairs.xlsx is no file of pairs; it ends in .csv"),
+        (None, "", "pairs.csv is not here"),
+    ],
+)
+def test_a_damaged_file_of_pairs_is_told(
+    of_pairs: tuple[Tiny, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str | None,
+    content: str,
+    message: str,
+) -> None:
+    if name:
+        (tmp_path / name).write_text(content)
+    run = runner(of_pairs[1], monkeypatch)
+    assert run("--model", "base", "--pairs", tmp_path / (name or "pairs.csv")) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_conversations_need_no_answer_and_their_labels_are_not_read(tmp_path: Path) -> None:
+    from verdict.tasks.entity_resolution import Options, out_of_pair, read_pairs
+    from verdict.tasks.entity_resolution.layout import QUESTION
+
+    question = {"role": "user", "content": QUESTION.format(left="a", right="b")}
+    answer = {"role": "assistant", "content": "perhaps"}
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(
+        "\n".join(json.dumps({"messages": m}) for m in ([question], [question, answer]))
+    )
+    options = Options.model_validate({**COLUMNS, "layout": "messages"})
+    found = list(read_pairs(path, options))
+    assert found == [("line 1", "Record A:\na\n\nRecord B:\nb"), ("line 2", found[0][1])]
+    assert out_of_pair(found[0][1]) == ("a", "b")
+
+
+def test_a_question_about_an_image_is_answered_in_words(
+    tiny: Tiny,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = {**FREE.model_dump(), "prompt": "{text}"}
+    changes = {
+        "task": "medpix_vqa",
+        "format": asked,
+        "compare": {**COMMITTED["compare"], "sensitivity": None},
+    }
+    root = text_project(tmp_path / "project", tiny, changes)
+    run = runner(root, monkeypatch)
+    questions = ("--question", "Is it red?", "--question", "What is it?")
+    images = ("--image", folder / "0.png", "--image", folder / "1.png")
+    assert run("--model", "base", "--json", *images, *questions) == 0
+    rows = lines(capsys.readouterr().out)
+    assert [(Path(row["input"]).name, row["text"]) for row in rows] == [
+        ("0.png", "Is it red?"), ("0.png", "What is it?"),
+        ("1.png", "Is it red?"), ("1.png", "What is it?"),
+    ]  # fmt: skip
+    for row in rows:
+        assert row["answer"] == row["words"]
+        assert row["probabilities"] == {}
+        assert row["invalid"] == (None if row["words"] else "empty")
+    assert run("--model", "base", *questions) == 1
+    assert "the task medpix_vqa is about images: give --image" in capsys.readouterr().err
+
+
+def test_texts_are_asked_about_as_the_pipeline_asks(of_pairs: tuple[Tiny, Path]) -> None:
+    """The records of the tiny text project, through the shard and through predict."""
+    from tools.predict.answering import Predictor, Weights
+    from tools.predict.questions import Question
+    from verdict.answers.evaluate import predict
+    from verdict.params_file import read_params
+    from verdict.records.shards import read_records
+
+    tiny, root = of_pairs
+    write_texts(tiny.base.parent)
+    tiny = open_tiny(tiny.base.parent)
+    params = read_params(root / "params.yaml")
+    base = root / "models/base"
+    predictor = Predictor(params, Weights("base", base, base / "config.json"))
+    records = {record.id: record for record in read_records(tiny.records)}
+    questions = [Question(one.id, text=records[one.id].text) for one in tiny.conversations]
+    answers = list(predictor.answers(questions))
+    options = params.evaluate
+    table = predict(
+        "base", predictor.loaded, tiny.conversations, tiny.images, tiny.answers,
+        batch_size=options.batch_size, max_new_tokens=options.max_new_tokens, device="cpu",
+    ).table.to_pylist()  # fmt: skip
+    for row, answered in zip(table, answers, strict=True):
+        assert (row["id"], row["predicted"]) == (answered.question.name, answered.answer)
+        assert row["generated"] == answered.words
+        assert row["log_probabilities"] == [*(answered.log_probabilities or {}).values()]
