@@ -55,7 +55,7 @@ def _serve(options: argparse.Namespace) -> None:
         weights = chosen(params, options.model, options.adapter)
         predictor = Predictor(params, weights)
         assert predictor.loaded  # what is wrong with it is said before the page opens
-        title = f"{params.task.replace('_', ' ').capitalize()}: ask the {weights.name} model"
+        title = f"Ask the {weights.name} model ({params.task.replace('_', ' ')})"
         page = build(predictor, task_of_pairs(params), samples(Path(folder)), title)
         try:
             page.launch(

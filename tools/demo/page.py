@@ -66,6 +66,8 @@ def build(
                 [answer.fields(case) for case in cases],
                 inputs,
                 label="Cases of the test split",
+                # Of one field they lie side by side, of several in a table.
+                examples_per_page=len(cases) if len(inputs) == 1 else 4,
                 api_visibility="private",
             )
         gr.HTML(_about(predictor))
@@ -136,7 +138,8 @@ def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str
         parts.append("</tbody></table>")
     if answered.words or answered.invalid:
         words = _e(answered.words) or "<em>nothing</em>"
-        parts.append(f"<p class='kicker'>In the model’s own words</p><p class='words'>{words}</p>")
+        heading, kind = ("In the model’s own words", "") if answers else ("Answer", " text")
+        parts.append(f"<p class='kicker'>{heading}</p><p class='words{kind}'>{words}</p>")
     if answered.invalid:
         parts.append(_note(f"No answer can be read from these words: {answered.invalid}."))
     elif answered.label_in_words not in (None, answered.answer):
@@ -148,7 +151,8 @@ def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str
 
 def _about(predictor: Predictor) -> str:
     asked, weights = predictor.asked, predictor.weights
-    lines = [text for text in (asked.system, asked.prompt) if text]
+    prompt = asked.prompt.replace(TEXT, "[what you give]")
+    lines = [text for text in (asked.system, prompt) if text]
     said = "".join(f"<p class='words'>{_e(line)}</p>" for line in lines)
     return (
         f"<details><summary>What the model is asked</summary>{said}"

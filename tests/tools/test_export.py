@@ -1,0 +1,162 @@
+"""tools.export: one model out of base and adapter, proved before it is published."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+
+from tests.tiny import COMMITTED, Tiny
+from tests.tools.tried import LABELS, make_project
+from tools.predict.answering import Predictor, chosen
+from tools.predict.questions import Question
+from verdict.errors import VerdictError
+from verdict.files import sha256_of_tree
+from verdict.params_file import read_params
+
+torch = pytest.importorskip("torch")
+
+#: As the tests of the pipeline: the other process must find the project's modules.
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load what was stored in this process, which saves seconds."""
+    from tools.export import DTYPE, merging
+    from tools.export.parity import Prompts
+    from verdict.models.inference import load_for_inference
+
+    def logits(folder: Path, prompts: int) -> Any:
+        options = read_params().model.model_copy(update={"dtype": DTYPE})
+        return Prompts(prompts).logits(load_for_inference(folder, folder, options, "cpu"), "cpu")
+
+    monkeypatch.setattr(merging, "_logits_of", logits)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def make(tiny: Tiny, **kind: Any) -> Path:
+        root = make_project(tmp_path / "project", tiny, **kind)
+        monkeypatch.chdir(root)
+        return root
+
+    return make
+
+
+def run(prompts: int = 4) -> tuple[Any, list[str]]:
+    from tools.export.merging import export
+
+    said: list[str] = []
+    params = read_params()
+    parity = export(params, chosen(params, None, None), Path("exported"), prompts, said.append)
+    return parity, said
+
+
+def answers(root: Path, adapter: Path | None, tiny: Tiny) -> list[dict[str, float]]:
+    params = read_params()
+    predictor = Predictor(params, chosen(params, None, adapter))
+    path = root / "square.jpg"
+    path.write_bytes(tiny.images[tiny.conversations[0].id])
+    return [answered.probabilities for answered in predictor.answers([Question("one", path)])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [({}, "bfloat16"), ({"labels": LABELS}, "float32")],
+    ids=["writes", "classifies"],
+)
+def test_what_is_exported_answers_without_base_and_adapter(
+    tiny: Tiny, project: Any, request: pytest.FixtureRequest, kind: dict[str, Any], dtype: str
+) -> None:
+    if kind:
+        request.getfixturevalue("here")
+    task = "classify" if kind else "generate"
+    root = project(
+        tiny, **kind, sections={"model": {**COMMITTED["model"], "dtype": dtype, "task": task}}
+    )
+    before = answers(root, None, tiny)
+    parity, said = run()
+    assert parity.dtype == "bfloat16"
+    assert parity.holds
+    assert f"merged, {dtype}: " in "".join(said)
+    assert 1e-5 < parity.relative < 0.05
+    with safe_open(root / "exported/model.safetensors", "pt") as file:
+        names = list(file.keys())
+        assert {file.get_tensor(name).dtype for name in names} == {torch.bfloat16}
+    assert not [name for name in names if "lora" in name]
+    assert ("score.weight" in names) == bool(kind)
+    kept = {path.name for path in (root / "exported").iterdir()}
+    assert {"tokenizer.json", "chat_template.jinja", "processor_config.json"} <= kept
+    assert not [name for name in kept if "adapter" in name or "partial" in name]
+    told = json.loads((root / "exported/provenance.json").read_text())
+    assert told["exported_from"]["sha256"] == sha256_of_tree(root / "models/adapter")
+    assert told["parity"]["relative"] == parity.relative
+    (root / "models/base").unlink()
+    after = answers(root, Path("exported"), tiny)
+    for one, other in zip(before, after, strict=True):
+        assert one == pytest.approx(other, abs=0.05)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_wholly_trained_model_has_nothing_to_merge(tiny: Tiny, project: Any) -> None:
+    root = project(
+        tiny, method="full", sections={"quantization": {**COMMITTED["quantization"],
+                                                        "load_in_4bit": False}},
+    )  # fmt: skip
+    parity, said = run()
+    assert "there is nothing to merge" in "".join(said)
+    assert parity.of_the_adapter is None
+    assert (root / "exported/model.safetensors").is_file()
+
+
+def test_nothing_is_overwritten(tiny: Tiny, project: Any) -> None:
+    root = project(tiny)
+    (root / "exported").mkdir()
+    with pytest.raises(VerdictError, match="exported exists; name another folder"):
+        run()
+
+
+def test_a_model_as_it_comes_has_no_adapter(tiny: Tiny, project: Any) -> None:
+    from tools.export.merging import export
+
+    project(tiny)
+    params = read_params()
+    with pytest.raises(VerdictError, match="base is models/base as it comes: there is no adapter"):
+        export(params, chosen(params, "base", None), Path("exported"), 4, print)
+
+
+def test_a_wrong_merge_is_not_published(
+    tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft.tuners.lora import Linear
+
+    root = project(tiny)
+    delta = Linear.get_delta_weight
+    monkeypatch.setattr(Linear, "get_delta_weight", lambda *args: 1.1 * delta(*args))
+    with pytest.raises(VerdictError, match="What was merged is not the model that was evaluated"):
+        run()
+    assert not [path for path in root.iterdir() if "exported" in path.name]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_wrong_file_is_not_published(
+    tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.export import merging
+
+    root = project(tiny)
+    save = merging.save_adapter
+
+    def damaged(folder: Path, model: Any, *others: Any, **options: Any) -> None:
+        with torch.no_grad():
+            model.get_output_embeddings().weight *= 1.5
+        save(folder, model, *others, **options)
+
+    monkeypatch.setattr(merging, "save_adapter", damaged)
+    with pytest.raises(VerdictError, match="What was stored is not the model that was evaluated"):
+        run()
+    assert not [path for path in root.iterdir() if "exported" in path.name]
