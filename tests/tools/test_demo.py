@@ -1,0 +1,144 @@
+"""tools.demo in a real browser: headless Chromium from the system's packages."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tests.conftest import ROOT
+from tests.tiny import Tiny
+from tests.tools.tried import make_project
+from tools.demo import __main__ as demo
+from tools.predict import DISCLAIMER
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")
+def address(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of the tiny project, served by the command itself."""
+    pytest.importorskip("gradio", reason="gradio is not installed: make install-tools")
+    root = make_project(tmp_path_factory.mktemp("demo") / "project", tiny)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = subprocess.Popen(
+        [sys.executable, "-m", "tools.demo", "--port", str(port)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert served.stdout is not None
+    line = served.stdout.readline()
+    assert line == f"Open http://127.0.0.1:{port} in a browser; Ctrl-C ends the page.\n"
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        served.terminate()
+        served.wait(20)
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
+    """The page; it fails the test where its console has an error, or it asks another host."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    problems: list[str] = []
+    with sync_playwright() as playwright:
+        # As root, in a container, Chromium starts only without its own sandbox.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on(
+            "console",
+            lambda message: problems.append(message.text) if message.type == "error" else None,
+        )
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((address, "data:", "blob:"))
+                else problems.append(f"request: {request.url}")
+            ),
+        )
+        page.goto(address)
+        page.get_by_role("button", name="Ask").wait_for()
+        yield page
+        browser.close()
+    assert problems == []
+
+
+def ask(page: Page, image: Path) -> str:
+    page.locator("#image input[type=file]").set_input_files(image)
+    page.locator("#image img").wait_for()
+    page.get_by_role("button", name="Ask").click()
+    page.locator("#answer .kicker, #answer .problem").first.wait_for()
+    return page.locator("#answer").inner_text()
+
+
+def test_an_uploaded_picture_is_answered(page: Page, tmp_path: Path) -> None:
+    assert page.get_by_text(DISCLAIMER).is_visible()
+    image = tmp_path / "lesion.png"
+    Image.new("RGB", (90, 60), (200, 90, 60)).save(image)
+    shown = ask(page, image)
+    assert page.locator("#answer .big").inner_text() in ("benign", "melanoma")
+    assert shown.count("%") == 2
+    assert "Yes, this appears to be malignant melanoma." in shown
+    assert "In the model’s own words" in shown
+    page.get_by_role("button", name="Remove Image").or_(
+        page.get_by_role("button", name="Clear")
+    ).first.click()
+    # An answer never stands beside another picture, or none.
+    page.get_by_text("The answer will stand here.").wait_for()
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_text("Choose an image.").wait_for()
+
+
+def test_a_case_of_the_test_split_has_its_right_answer_beside(page: Page, tiny: Tiny) -> None:
+    page.locator(".gallery-item").first.click()
+    page.locator("#image img").wait_for()
+    page.get_by_role("button", name="Ask").click()
+    page.locator("#answer .big").wait_for()
+    right = page.locator("#answer b").inner_text()
+    assert right in tiny.answers.labels
+
+
+def test_what_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
+    image = tmp_path / "lesion.png"
+    Image.new("RGB", (90, 60)).save(image)
+    image.write_bytes(image.read_bytes()[:70])
+    page.locator("#image input[type=file]").set_input_files(image)
+    page.wait_for_function("document.querySelector('#image img') !== null")
+    page.get_by_role("button", name="Ask").click()
+    page.get_by_text("No answer: the image does not decode").wait_for()
+
+
+def test_only_this_machine_may_ask(address: str) -> None:
+    with urlopen(address, timeout=10) as answer:
+        assert answer.status == 200
+    port = int(address.rpartition(":")[2])
+    others = {
+        found[4][0]
+        for found in socket.getaddrinfo(socket.gethostname(), port, socket.AF_INET)
+        if not str(found[4][0]).startswith("127.")
+    }
+    for other in others:
+        with socket.socket() as tried:
+            tried.settimeout(2)
+            assert tried.connect_ex((other, port)) != 0
+
+
+def test_without_gradio_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"gradio is not installed, .* make install-tools"):
+        demo.main([])
