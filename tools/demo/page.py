@@ -21,15 +21,6 @@ THEME = gr.themes.Base(primary_hue="blue", font=_FONTS, font_mono=("ui-monospace
 CSS = (Path(__file__).parent / "page.css").read_text("utf-8")
 
 
-class _Upload(gr.Image):
-    """Hands over the file as it was sent: gradio's own opens it first, and words no error."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        return payload.path if payload else None
-
-
 def build(
     predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample], title: str
 ) -> gr.Blocks:
@@ -77,10 +68,13 @@ def build(
 def _inputs(predictor: Predictor, task: TaskOfPairs | None) -> list[Any]:
     if task is not None:
         return [gr.Textbox(label=f"Record {name}", lines=4, max_lines=12) for name in "AB"]
-    image = _Upload(
+    image = gr.Image(
         type="filepath", image_mode=None, label="Image", sources=["upload", "clipboard"],
         buttons=["fullscreen"], height=320, elem_id="image",
     )  # fmt: skip
+    # gradio's own opens the file first, and words no error. (It is no subclass, since gradio writes
+    # a stub file beside the code of each.)
+    image.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
     if TEXT not in predictor.asked.prompt:
         return [image]
     return [image, gr.Textbox(label="Question", lines=1, max_lines=4)]
