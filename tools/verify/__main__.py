@@ -10,13 +10,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from tools.verify.options import parse
 from tools.verify.page import write_page
 from tools.verify.results import Verification
+from tools.verify.signed import check_signature, prepare
 from tools.verify.table import show
 from tools.verify.verification import verify
 from verdict.errors import VerdictError
@@ -27,7 +29,7 @@ HOLDS, DIFFERS, UNKNOWN = 0, 1, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify, report, and return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parse(arguments, __doc__)
     log = Console(stderr=True, highlight=False)
     started = time.monotonic()
 
@@ -35,19 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.print(f"[dim]{time.monotonic() - started:5.0f} s  {message}[/dim]", soft_wrap=True)
 
     try:
-        result = verify(
-            Path(), minutes=options.minutes, train=options.train, keep=options.keep, say=say
-        )
-        _write(result, options.out)
+        holds = check_signature(options) if options.check else _verify(options, say)
     except VerdictError as error:
         print(f"Could not verify: {error}.", file=sys.stderr)
         return UNKNOWN
     except KeyboardInterrupt:
         print("Could not verify: interrupted; nothing was changed.", file=sys.stderr)
         return UNKNOWN
+    return HOLDS if holds else DIFFERS
+
+
+def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
+    """Verify, show and write what was found; sign it where that is asked for."""
+    signing = prepare(options, say) if options.sign else None
+    result = verify(
+        Path(), minutes=options.minutes, train=options.train, keep=options.keep, say=say
+    )
+    _write(result, options.out)
     show(result, Console())
     print(f"Details: {options.out} and {options.out.with_suffix('.html')}")
-    return HOLDS if result.holds else DIFFERS
+    if signing:
+        print(signing.finish(result))
+    return result.holds
 
 
 def _write(result: Verification, out: Path) -> None:
@@ -56,39 +67,6 @@ def _write(result: Verification, out: Path) -> None:
         write_page(out.with_suffix(".html"), result)
     except OSError as error:
         raise VerdictError(f"{out} cannot be written: {os.strerror(error.errno or 0)}") from None
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.verify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=10.0,
-        metavar="N",
-        help="time for making data and answers again (default 10); 0: statistics alone",
-    )
-    parser.add_argument(
-        "--train", action="store_true", help="build models and train again, however long it takes"
-    )
-    parser.add_argument(
-        "--out",
-        type=_json_path,
-        default=Path("verification.json"),
-        metavar="FILE",
-        help="where to write the findings, beside them a page for people (default %(default)s)",
-    )
-    parser.add_argument("--keep", action="store_true", help="keep the temporary clone")
-    return parser
-
-
-def _json_path(text: str) -> Path:
-    if not text.endswith(".json"):
-        raise argparse.ArgumentTypeError(f"{text} has to end in .json")
-    return Path(text)
 
 
 if __name__ == "__main__":

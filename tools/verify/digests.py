@@ -36,7 +36,7 @@ class Digester:
             files = {
                 file.relative_to(path).as_posix(): self._file(file)
                 for file in sorted(path.rglob("*"))
-                if file.is_file() and not any(part.endswith(_IGNORED) for part in file.parts)
+                if file.is_file() and not ignored(file)
             }
             return Digest(digest_of_listing(files), files)
         return Digest(self._file(path)) if path.is_file() else None
@@ -47,6 +47,11 @@ class Digester:
         if key not in self._known:
             self._known[key] = file_md5(str(path))
         return self._known[key]
+
+
+def ignored(path: Path) -> bool:
+    """Say whether a file counts as no part of the folder that it is in."""
+    return any(part.endswith(_IGNORED) for part in path.parts)
 
 
 def digest_of_listing(files: dict[str, str]) -> str:

@@ -1,6 +1,5 @@
 """Whether what is here is what dvc.lock has written down: outputs, parameters and code."""
 
-import importlib.metadata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ def check_parameters(stages: Iterable[Stage], params: Any) -> Finding:
     for stage in stages:
         for wrong in other_parameters(stage, params):
             found.setdefault(wrong, []).append(stage.name)
-    return _listed([f"{wrong} ({_some(names)})" for wrong, names in found.items()])
+    return _listed([f"{wrong} ({some(names)})" for wrong, names in found.items()])
 
 
 def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding:
@@ -80,7 +79,7 @@ def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding
             found = digest(root / path)
             if found is None or found.md5 != stage.deps[path]:
                 wrong.setdefault(path, []).append(stage.name)
-    return _listed([f"{path} is not what {_some(names)} ran" for path, names in wrong.items()])
+    return _listed([f"{path} is not what {some(names)} ran" for path, names in wrong.items()])
 
 
 def check_work_tree(root: Path, stages: Iterable[Stage]) -> Finding:
@@ -123,23 +122,6 @@ def check_leakage(root: Path, params: Params) -> Finding:
     return IDENTICAL
 
 
-def check_environment(requirements: Path) -> Finding:
-    """Compare the installed packages with the pinned ones."""
-    wrong = []
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        name, equals, pin = line.partition("==")
-        if not equals or line.startswith("#"):
-            continue
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            version = "absent"
-        # torch's CPU build calls itself 2.13.0+cpu.
-        if version.partition("+")[0] != pin:
-            wrong.append(f"{name} {version} for {pin}")
-    return unchecked(f"other packages than pinned: {_some(wrong)}") if wrong else IDENTICAL
-
-
 def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
     """Return the dotted keys at which two values differ, with both."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
@@ -162,9 +144,9 @@ def _value(params: Any, key: str) -> Any:
 
 
 def _listed(wrong: list[str]) -> Finding:
-    return different(_some(wrong, "; ")) if wrong else IDENTICAL
+    return different(some(wrong, "; ")) if wrong else IDENTICAL
 
 
-def _some(names: list[str], separator: str = ", ") -> str:
+def some(names: list[str], separator: str = ", ") -> str:
     more = f"{separator}and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return separator.join(names[:_NAMED]) + more

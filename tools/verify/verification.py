@@ -7,10 +7,10 @@ from dvc.utils.serialize import load_yaml
 
 from tools.verify.copying import git, temporary_clone, without_trackers
 from tools.verify.digests import Digester
+from tools.verify.environment import check_environment
 from tools.verify.pipeline import PARAMS, Pipeline
 from tools.verify.recorded import (
     check_code,
-    check_environment,
     check_leakage,
     check_output,
     check_parameters,

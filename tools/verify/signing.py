@@ -1,0 +1,175 @@
+"""Sign a statement, and read a signed one: model-signing does both.
+
+A signature is one file: a Sigstore bundle (https://docs.sigstore.dev/about/bundle/) that holds the
+whole statement. model-signing's stable interface signs folders as they are; what stands beside the
+files needs its signers themselves, for which requirements-tools.txt pins it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tools.verify.statement import Statement
+from verdict.errors import VerdictError
+from verdict.files import replacing
+
+PROJECT = "verdict"
+
+
+def key_signer(private_key: Path) -> Any:
+    """Return what signs with an elliptic curve's private key (PEM, not encrypted).
+
+    Raises:
+        VerdictError: model-signing is not installed, or the file is no such key.
+    """
+    with _installed():
+        from model_signing._signing.sign_ec_key import Signer
+    with _key_explained(private_key, "private"):
+        return Signer(private_key)
+
+
+def sigstore_signer() -> Any:
+    """Return what signs by the identity that a browser, or a CI's own token, proves to Sigstore.
+
+    Raises:
+        VerdictError: model-signing is not installed, or Sigstore cannot be reached.
+    """
+    with _installed():
+        from model_signing._signing.sign_sigstore import Signer
+    with _sigstore_explained():
+        return Signer(use_ambient_credentials=True)
+
+
+def sign(statement: Statement, signer: Any, path: Path) -> None:
+    """Write a signed statement.
+
+    Raises:
+        VerdictError: Sigstore refused, or the file cannot be written.
+    """
+    from model_signing import manifest
+    from model_signing._hashing.hashing import Digest
+    from model_signing._signing.signing import Payload
+
+    # Links count as what they point to: DVC may link files from its cache.
+    kind = {"method": "files", "hash_type": "sha256", "allow_symlinks": True}
+    serialization = manifest.SerializationType.from_args(kind)
+    items = [
+        serialization.new_item(name, Digest("sha256", bytes.fromhex(digest)))
+        for name, digest in statement.files.items()
+    ]
+    payload = Payload(manifest.Manifest(PROJECT, items, serialization))
+    payload.statement.pb.predicate.update(statement.predicate())
+    with _sigstore_explained():
+        signature = signer.sign(payload)
+    try:
+        with replacing(path) as partial:
+            signature.write(partial)
+    except OSError as error:
+        raise VerdictError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_by_key(path: Path, public_key: Path) -> Statement:
+    """Return the statement of a file that the owner of a key has signed.
+
+    Raises:
+        VerdictError: model-signing is not installed, there is no such file or key, it is damaged,
+            or it was not signed with this key, or not as it is now.
+    """
+    with _installed():
+        from cryptography.exceptions import InvalidSignature
+        from model_signing._signing.sign_ec_key import Verifier
+        from model_signing._signing.sign_sigstore_pb import Signature
+    with _key_explained(public_key, "public"):
+        verifier = Verifier(public_key)
+    signature = _read(path, Signature)
+    try:
+        return _statement(verifier, signature)
+    except InvalidSignature:
+        raise VerdictError(
+            f"{path} was changed after it was signed, or not signed with {public_key} at all"
+        ) from None
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        # A bundle of Sigstore's has no key; another key says so in words.
+        raise VerdictError(f"{path} is not signed with {public_key}: {error}") from None
+
+
+def read_by_identity(path: Path, identity: str, issuer: str) -> Statement:
+    """Return the statement of a file that an identity has signed by Sigstore.
+
+    Raises:
+        VerdictError: as for a key, or Sigstore cannot be reached.
+    """
+    with _installed():
+        from model_signing._signing.sign_sigstore import Signature, Verifier
+        from sigstore.errors import VerificationError
+    signature = _read(path, Signature)
+    with _sigstore_explained():
+        verifier = Verifier(identity=identity, oidc_issuer=issuer)
+    try:
+        return _statement(verifier, signature)
+    except (VerificationError, ValueError, LookupError) as error:
+        raise VerdictError(f"{path} is not signed by {identity} of {issuer}: {error}") from None
+
+
+def _read(path: Path, kind: Any) -> Any:
+    if not path.is_file():
+        raise VerdictError(
+            f"{path} is not here: nobody has signed this, or the file was not given to you. "
+            "--signature names it; `tools.verify --sign` makes one"
+        )
+    try:
+        return kind.read(path)
+    except (ValueError, TypeError, LookupError):
+        raise VerdictError(
+            f"{path} is damaged, or no signature: it is not a whole Sigstore bundle. Get it again"
+        ) from None
+
+
+def _statement(verifier: Any, signature: Any) -> Statement:
+    """Return what was signed; raises what the verifier raises."""
+    # The first call checks the signature and the form of the statement; the second returns the
+    # bytes that were signed, and with them what the first does not know about.
+    verifier.verify(signature)
+    _, payload = verifier._verify_signed_content(signature)
+    return Statement.read(json.loads(payload)["predicate"])
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise VerdictError(
+            f"signatures need {error.name}, which is not installed: `make install-tools`"
+        ) from None
+
+
+@contextmanager
+def _key_explained(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise VerdictError(f"the key {path} cannot be read: {error.strerror}") from None
+    except TypeError:
+        raise VerdictError(
+            f"{path} is encrypted: `openssl pkey -in {path} -out plain.pem` writes it in the clear"
+        ) from None
+    except (ValueError, AttributeError) as error:
+        raise VerdictError(
+            f"{path} is no {kind} key of a curve that can sign here (P-256, P-384 or P-521, PEM); "
+            f"--help says how to make one ({error})"
+        ) from None
+
+
+@contextmanager
+def _sigstore_explained() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # Whatever one of the libraries below raises for a network, a proxy, a clock, a log-in.
+        raise VerdictError(
+            f"Sigstore could not be used ({type(error).__name__}: {error}). It needs the network; "
+            "a pair of keys does not: --help"
+        ) from None

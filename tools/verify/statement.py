@@ -1,0 +1,193 @@
+"""A statement about a commit: the SHA-256 of all that it made, and what it was verified with.
+
+It is an in-toto statement (https://github.com/in-toto/attestation/tree/main/spec/v1) with
+model-signing's predicate, so that model-signing's own command checks it, too. That predicate names
+the files; verifiers have to ignore what stands beside them, which here is the commit, the paths of
+the outputs, the environment and the verification's sentence.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tools.verify.copying import git
+from tools.verify.digests import ignored
+from tools.verify.environment import REQUIREMENTS, describe_environment
+from tools.verify.pipeline import LOCK, PARAMS, Pipeline
+from tools.verify.recorded import some
+from verdict.errors import VerdictError
+from verdict.files import sha256_of
+
+#: What decides about the outputs and is no output itself.
+DECISIVE = ("dvc.yaml", LOCK, PARAMS, REQUIREMENTS)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is said of a commit.
+
+    Attributes:
+        files: the SHA-256 of each file, by its path from the project's root.
+        outputs: the paths of the stages' outputs: files, or folders that hold some of ``files``.
+        cached: those of ``outputs`` that DVC keeps, so that a clone may lack them.
+        environment: pins, versions, Python and platform.
+        sentence: what the verification found.
+    """
+
+    commit: str
+    files: dict[str, str]
+    outputs: list[str]
+    cached: list[str]
+    environment: dict[str, Any]
+    sentence: str = ""
+
+    def predicate(self) -> dict[str, Any]:
+        """Return what goes into the predicate beside the files."""
+        return {
+            "commit": self.commit,
+            "outputs": self.outputs,
+            "cached": self.cached,
+            "environment": self.environment,
+            "verification": self.sentence,
+        }
+
+    @classmethod
+    def read(cls, predicate: Mapping[str, Any]) -> Self:
+        """Return the statement that a signed predicate makes.
+
+        Raises:
+            VerdictError: it is model-signing's, but says nothing of a commit of this project.
+        """
+        try:
+            return cls(
+                predicate["commit"],
+                {one["name"]: one["digest"] for one in predicate["resources"]},
+                list(predicate["outputs"]),
+                list(predicate["cached"]),
+                dict(predicate["environment"]),
+                predicate["verification"],
+            )
+        except (KeyError, TypeError, ValueError):
+            raise VerdictError(
+                "the signature is valid, but what is signed is no statement of `tools.verify "
+                "--sign`: it names no commit and no outputs"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the files here differ from those of a statement; paths from the project's root.
+
+    Attributes:
+        changed: other bytes than signed, or edited since the commit.
+        missing: signed, but not here.
+        extra: in an output's folder, but not signed.
+        absent: outputs that were not pulled at all, and of which nothing can be said.
+        same: how many files are as signed.
+    """
+
+    changed: list[str]
+    missing: list[str]
+    extra: list[str]
+    absent: list[str]
+    same: int
+
+    @property
+    def holds(self) -> bool:
+        return not (self.changed or self.missing or self.extra)
+
+
+def describe(root: Path) -> Statement:
+    """Hash everything that the last commit says it made.
+
+    Raises:
+        VerdictError: the work tree is not clean, or an output is not here.
+    """
+    _refuse_unclean(root)
+    stages = Pipeline(root).stages
+    outputs = [path for stage in stages for path in stage.outs]
+    cached = [path for stage in stages for path in sorted(stage.cached)]
+    absent = [path for path in outputs if not (root / path).exists()]
+    if absent:
+        raise VerdictError(
+            f"a statement is about all outputs, and {some(absent)} is not here: `dvc pull`"
+        )
+    paths = {*DECISIVE, *_tracked_metrics(root), *_files_of(root, outputs)}
+    return Statement(
+        git(root, "rev-parse", "HEAD").strip(),
+        hashes(root, paths),
+        outputs,
+        cached,
+        describe_environment(root / REQUIREMENTS),
+    )
+
+
+def compare_tree(root: Path, statement: Statement) -> Comparison:
+    """Compare the files of a work tree with those of a statement.
+
+    Raises:
+        VerdictError: the statement is about another commit, or nothing of its outputs is here.
+    """
+    head = git(root, "rev-parse", "HEAD").strip()
+    if head != statement.commit:
+        raise VerdictError(
+            f"the statement is about commit {statement.commit}, and here is {head}: "
+            f"`git checkout {statement.commit}`, or ask for a statement about this one"
+        )
+    absent = [path for path in statement.cached if not (root / path).exists()]
+    if statement.cached and absent == statement.cached:
+        raise VerdictError("none of the data, models and predictions is here: `dvc pull`")
+    expected = {
+        path: digest
+        for path, digest in statement.files.items()
+        if not any(within(path, output) for output in absent)
+    }
+    found = hashes(root, [path for path in expected if (root / path).is_file()])
+    edited = {entry[3:] for entry in _changes(root) if not entry.startswith("??")}
+    changed = {path for path, digest in found.items() if digest != expected[path]}
+    missing = expected.keys() - found.keys()
+    return Comparison(
+        sorted(changed | (edited - missing)),
+        sorted(missing),
+        sorted(_files_of(root, statement.outputs) - statement.files.keys()),
+        absent,
+        len(found) - len(changed),
+    )
+
+
+def within(path: str, output: str) -> bool:
+    """Say whether a path is an output or lies in its folder."""
+    return path == output or path.startswith(f"{output}/")
+
+
+def hashes(root: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of files, sorted by path; links are followed, as DVC may make some."""
+    return {path: sha256_of(root / path) for path in sorted(paths)}
+
+
+def _files_of(root: Path, outputs: Iterable[str]) -> set[str]:
+    places = [root / path for path in outputs]
+    files = [one for place in places for one in (place, *place.rglob("*")) if one.is_file()]
+    paths = (file.relative_to(root) for file in files)
+    return {path.as_posix() for path in paths if not ignored(path)}
+
+
+def _tracked_metrics(root: Path) -> list[str]:
+    return [path for path in git(root, "ls-files", "-z", "metrics").split("\0") if path]
+
+
+def _refuse_unclean(root: Path) -> None:
+    changes = [entry[3:] for entry in _changes(root)]
+    if changes:
+        raise VerdictError(
+            f"a statement is about a commit, and {some(changes)} is not as committed "
+            "(`git status`): commit it, or take it away"
+        )
+
+
+def _changes(root: Path) -> list[str]:
+    """Return git's short status, an entry each; what is renamed counts as removed and added."""
+    return [
+        one for one in git(root, "status", "--porcelain", "--no-renames", "-z").split("\0") if one
+    ]
