@@ -38,6 +38,15 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def uncommitted(root: Path) -> list[tuple[str, str]]:
+    """Return what is not as committed: git's two letters and the path; `??` is not tracked.
+
+    What was renamed counts as removed and added.
+    """
+    status = git(root, "status", "--porcelain", "--no-renames", "-z")
+    return [(entry[:2], entry[3:]) for entry in status.split("\0") if entry]
+
+
 @contextmanager
 def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
     """Yield a clone of the last commit of ``root``, with what DVC's cache has of its data.

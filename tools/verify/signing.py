@@ -6,6 +6,7 @@ files needs its signers themselves, for which requirements-tools.txt pins it.
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,6 +112,15 @@ def read_by_identity(path: Path, identity: str, issuer: str) -> Statement:
         return _statement(verifier, signature)
     except (VerificationError, ValueError, LookupError) as error:
         raise VerdictError(f"{path} is not signed by {identity} of {issuer}: {error}") from None
+
+
+def claimed_commit(path: Path) -> str:
+    """Return the commit that a statement is about, whoever signed it; nothing if it has none."""
+    try:
+        bundle = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]["commit"]
+    except (ValueError, TypeError, LookupError):
+        return ""
 
 
 def _read(path: Path, kind: Any) -> Any:

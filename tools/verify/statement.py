@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tools.verify.copying import git
+from tools.verify.copying import git, uncommitted
 from tools.verify.digests import ignored
 from tools.verify.environment import REQUIREMENTS, describe_environment
 from tools.verify.pipeline import LOCK, PARAMS, Pipeline
@@ -144,7 +144,7 @@ def compare_tree(root: Path, statement: Statement) -> Comparison:
         if not any(within(path, output) for output in absent)
     }
     found = hashes(root, [path for path in expected if (root / path).is_file()])
-    edited = {entry[3:] for entry in _changes(root) if not entry.startswith("??")}
+    edited = {path for letters, path in uncommitted(root) if letters != "??"}
     changed = {path for path, digest in found.items() if digest != expected[path]}
     missing = expected.keys() - found.keys()
     return Comparison(
@@ -178,16 +178,9 @@ def _tracked_metrics(root: Path) -> list[str]:
 
 
 def _refuse_unclean(root: Path) -> None:
-    changes = [entry[3:] for entry in _changes(root)]
+    changes = [path for _, path in uncommitted(root)]
     if changes:
         raise VerdictError(
             f"a statement is about a commit, and {some(changes)} is not as committed "
             "(`git status`): commit it, or take it away"
         )
-
-
-def _changes(root: Path) -> list[str]:
-    """Return git's short status, an entry each; what is renamed counts as removed and added."""
-    return [
-        one for one in git(root, "status", "--porcelain", "--no-renames", "-z").split("\0") if one
-    ]

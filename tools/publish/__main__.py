@@ -1,0 +1,75 @@
+"""Publish the fine-tuned model to the Hugging Face hub: the numbers with it, the data never.
+
+    python -m tools.publish --repo OWNER/NAME --dry-run   check everything, list what would be sent
+    python -m tools.publish --repo OWNER/NAME             send it, as one commit
+
+Sent are the adapter (or the whole model), its processor and provenance.json, the model card, the
+metrics' JSON, and verification.json and verification.sig where they are here. It refuses while git
+or `dvc status` is not clean, and where metrics, figures and verdict do not come out of the
+predictions again. The token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tools.publish.files import Published, collect
+from tools.publish.hub import check_name, send
+from tools.publish.proof import check_numbers, clean_commit
+from verdict.errors import VerdictError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Check, list, and send unless it is a dry run."""
+    options = _parser().parse_args(arguments)
+    log = Console(stderr=True, highlight=False)
+    root = Path().resolve()
+    try:
+        check_name(options.repo)
+        commit = clean_commit(root)
+        files = collect(root, commit)
+        sentence = check_numbers(root, lambda text: log.print(f"[dim]{text}[/dim]"))
+        Console().print(_table(files))
+        print(sentence)
+        if options.dry_run:
+            print(f"Dry run: nothing was sent to {options.repo}.")
+            return
+        message = f"Publish commit {commit[:12]}"
+        address = send(options.repo, files, private=options.private, message=message)
+        print(f"Published: {address}")
+    except VerdictError as error:
+        sys.exit(f"publish: {error}.")
+
+
+def _table(files: Sequence[Published]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("bytes", justify="right")
+    for file in files:
+        table.add_row(file.name, f"{file.size:,}")
+    table.add_section()
+    table.add_row(f"{len(files)} files", f"{sum(file.size for file in files):,}")
+    return table
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where to publish")
+    parser.add_argument("--dry-run", action="store_true", help="send nothing, and need no token")
+    parser.add_argument(
+        "--private", action="store_true", help="if the repository is made, only you see it"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
