@@ -265,7 +265,7 @@ def serving(server: Server) -> Iterator[Server]:
         def do_GET(self) -> None:
             server.respond(self)
 
-        do_HEAD = do_GET
+        do_HEAD = do_POST = do_PUT = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

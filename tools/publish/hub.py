@@ -94,16 +94,16 @@ def _explained(repository: str) -> Iterator[None]:
     except OfflineModeIsEnabled:
         raise VerdictError("HF_HUB_OFFLINE is set: unset it and run again") from None
     except (httpx2.HTTPError, RuntimeError, ValueError, OSError) as error:
-        # What fails in an upload's thread is wrapped.
-        cause = error.__cause__
+        # What fails in an upload's thread comes wrapped.
+        cause = (error.__cause__ if isinstance(error, RuntimeError) else None) or error
         if isinstance(cause, HfHubHTTPError):
             raise VerdictError(_answered(repository, cause)) from None
-        if isinstance(error, httpx2.HTTPError) or isinstance(cause, httpx2.HTTPError):
+        if isinstance(cause, httpx2.HTTPError):
             raise VerdictError(
-                f"the hub cannot be reached ({cause or error}); nothing was published. Check the "
-                "network, the proxy and HF_ENDPOINT, and run again"
+                f"the hub cannot be reached ({cause}); nothing was published. Check the network, "
+                "the proxy and HF_ENDPOINT, and run again"
             ) from None
-        raise VerdictError(f"{repository} was not changed: {error}") from None
+        raise VerdictError(f"nothing was published in {repository}: {error}") from None
 
 
 def _answered(repository: str, error: HfHubHTTPError) -> str:

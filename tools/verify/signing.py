@@ -104,13 +104,13 @@ def read_by_identity(path: Path, identity: str, issuer: str) -> Statement:
     """
     with _installed():
         from model_signing._signing.sign_sigstore import Signature, Verifier
-        from sigstore.errors import VerificationError
-    signature = _read(path, Signature)
+        from sigstore.errors import Error
+    signature = _read(path, Signature, Error)
     with _sigstore_explained():
         verifier = Verifier(identity=identity, oidc_issuer=issuer)
     try:
         return _statement(verifier, signature)
-    except (VerificationError, ValueError, LookupError) as error:
+    except (Error, ValueError, LookupError) as error:
         raise VerdictError(f"{path} is not signed by {identity} of {issuer}: {error}") from None
 
 
@@ -123,7 +123,7 @@ def claimed_commit(path: Path) -> str:
         return ""
 
 
-def _read(path: Path, kind: Any) -> Any:
+def _read(path: Path, kind: Any, *errors: type[Exception]) -> Any:
     if not path.is_file():
         raise VerdictError(
             f"{path} is not here: nobody has signed this, or the file was not given to you. "
@@ -131,7 +131,7 @@ def _read(path: Path, kind: Any) -> Any:
         )
     try:
         return kind.read(path)
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, *errors):
         raise VerdictError(
             f"{path} is damaged, or no signature: it is not a whole Sigstore bundle. Get it again"
         ) from None

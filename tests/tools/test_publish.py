@@ -1,0 +1,222 @@
+"""What is published and what never is, and what a person is told when the hub refuses."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants, snapshot_download
+
+from tests.sources.servers import serving
+from tests.tools.conftest import FILES, git
+from tests.tools.hub import TOKEN, WritableHub
+from tools.publish.__main__ import main
+from tools.publish.files import Published, collect
+from tools.publish.hub import send
+from tools.publish.proof import clean_commit
+from verdict.errors import VerdictError
+from verdict.files import write_json
+
+NAME = WritableHub.name
+SENT = {
+    "README.md", "adapter_config.json", "adapter_model.safetensors", "provenance.json",
+    "tokenizer.json", "metrics/train.json", "metrics/report/comparison.json",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No token of the developer's, and LFS instead of Xet, which the stand-in does not speak."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[WritableHub]:
+    with serving(WritableHub({})) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        yield server
+
+
+@pytest.fixture
+def files(miniature: Path) -> list[Published]:
+    return collect(miniature, clean_commit(miniature))
+
+
+def names(files: list[Published]) -> set[str]:
+    return {file.name for file in files}
+
+
+def publish(files: list[Published], *, private: bool = False) -> str:
+    return send(NAME, files, private=private, message="Publish")
+
+
+def test_published_once_and_brought_back(
+    hub: WritableHub, files: list[Published], tmp_path: Path
+) -> None:
+    assert names(files) == SENT
+    address = publish(files, private=True)
+    assert address == f"{hub.address}/{NAME}/commit/{hub.commit}"
+    assert hub.private
+    assert len(hub.commits) == 1
+    got = Path(
+        snapshot_download(NAME, revision=hub.commit, endpoint=hub.address, local_dir=tmp_path / "g")
+    )
+    for file in files:
+        assert (got / file.name).read_bytes() == file.path.read_bytes()
+    assert set(hub.files) == SENT
+
+
+def test_a_later_publication_replaces_the_former_and_leaves_other_files(
+    hub: WritableHub, files: list[Published]
+) -> None:
+    publish(files)
+    hub.files |= {"model.safetensors": b"old", "metrics/old.json": b"{}", "LICENSE": b"mine"}
+    publish(files)
+    assert set(hub.files) == SENT | {"LICENSE"}
+    assert len(hub.commits) == 2
+
+
+def test_data_and_secrets_beside_what_is_published_are_not_sent(
+    hub: WritableHub, miniature: Path
+) -> None:
+    secret = b"hf_planted_secret"
+    for name in ("metrics/token.json", "metrics/report/cases.json", "models/base/config.json"):
+        (miniature / name).parent.mkdir(exist_ok=True)
+        (miniature / name).write_bytes(secret)
+    (miniature / ".env").write_bytes(secret)
+    (miniature / ".gitignore").open("a").write(".env\n")
+    git(miniature, "add", "--all")
+    git(miniature, "commit", "--quiet", "-m", "Careless")
+    publish(collect(miniature, clean_commit(miniature)))
+    assert set(hub.files) == SENT
+    everything = b"".join(hub.received)
+    quoted = (FILES["metrics/preflight.json"], FILES["data/splits/test.csv"])
+    assert not [text for text in (secret, *map(str.encode, quoted)) if text in everything]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env", "token", "test.parquet", "data/test.csv", "training_args.bin", "optimizer.pt",
+        "additional_chat_templates/x.py", "checkpoint/adapter_model.safetensors",
+    ],
+)  # fmt: skip
+def test_foreign_files_in_the_adapter_are_refused(miniature: Path, name: str) -> None:
+    planted = miniature / "models/adapter" / name
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text("x")
+    with pytest.raises(VerdictError, match=f"models/adapter/{name} is no part of an adapter"):
+        collect(miniature, "")
+    # DVC notices, too.
+    with pytest.raises(VerdictError, match="`dvc status` is not clean: train would run"):
+        clean_commit(miniature)
+
+
+def test_edits_are_refused(miniature: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (miniature / "params.yaml").write_text("train:\n  seed: 1\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["--repo", NAME])
+    assert "params.yaml is not as committed" in str(ended.value)
+
+
+def test_missing_card_and_weights_are_named(miniature: Path) -> None:
+    (miniature / "metrics/report/model_card.md").unlink()
+    with pytest.raises(VerdictError, match="the model card, is not here: `dvc repro report`"):
+        collect(miniature, "")
+    (miniature / "metrics/report/model_card.md").write_text("card")
+    (miniature / "models/adapter/adapter_model.safetensors").unlink()
+    with pytest.raises(VerdictError, match="holds no weights: `dvc pull models/adapter`"):
+        collect(miniature, "")
+
+
+def test_a_verification_goes_along_if_it_is_about_this_commit(miniature: Path) -> None:
+    commit = clean_commit(miniature)
+    found = miniature / "verification.json"
+    write_json(found, {"commit": commit, "holds": True})
+    assert names(collect(miniature, commit)) == SENT | {"verification.json"}
+    for other in ({"commit": "f" * 40, "holds": True}, {"commit": commit, "holds": False}, []):
+        write_json(found, other)
+        with pytest.raises(VerdictError, match=r"verification.json is not about the commit"):
+            collect(miniature, commit)
+    found.unlink()
+    (miniature / "verification.sig").write_text("damaged")
+    with pytest.raises(VerdictError, match=r"verification.sig is not about the commit"):
+        collect(miniature, commit)
+
+
+@pytest.mark.parametrize("name", ["name", "a/b/c", "a b/c", "https://hf.co/a/b", "a/--b", ""])
+def test_malformed_names(miniature: Path, name: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--repo", name])
+    assert f"publish: {name!r} is no OWNER/NAME on the hub" in str(ended.value)
+
+
+def test_no_token(
+    hub: WritableHub, files: list[Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(VerdictError, match="there is no token: `hf auth login`, or HF_TOKEN"):
+        publish(files)
+    assert not hub.received
+
+
+def test_expired_token_is_not_repeated_to_the_reader(
+    hub: WritableHub, files: list[Published], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_expired")
+    with pytest.raises(VerdictError, match="the token is not valid, or has expired") as raised:
+        publish(files)
+    assert "hf_expired" not in str(raised.value)
+    assert not hub.files
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/repos/create", 403, "HTTP 403 .*needs write access to organization"),
+        (f"/api/models/{NAME}/preupload", 403, "HTTP 403 .*needs write access to organization"),
+        (f"/api/models/{NAME}/commit", 500, r"HTTP 500 .*\(no\): run again later"),
+        (f"/{NAME}.git/info/lfs", 403, "HTTP 403 "),
+        ("/lfs/", 403, "HTTP 403 "),
+        ("/api/validate-yaml", 400, "Invalid metadata in README.md"),
+    ],
+)
+def test_the_hub_refuses(
+    hub: WritableHub, files: list[Published], path: str, status: int, said: str
+) -> None:
+    hub.refused[path] = (status, "no")
+    with pytest.raises(VerdictError, match=said):
+        publish(files)
+    assert not hub.files
+
+
+def test_a_public_repository_is_not_mistaken_for_a_private_one(
+    hub: WritableHub, files: list[Published]
+) -> None:
+    hub.exists = True
+    with pytest.raises(VerdictError, match="is there already, and public"):
+        publish(files, private=True)
+    assert not hub.files
+
+
+def test_what_the_repository_leaves_out_is_noticed(
+    hub: WritableHub, files: list[Published]
+) -> None:
+    hub.ignored = {"tokenizer.json"}
+    with pytest.raises(VerdictError, match=r"tokenizer.json did not arrive in .* \.gitignore"):
+        publish(files)
+
+
+@pytest.mark.parametrize("offline", [False, True], ids=["no answer", "told to be offline"])
+def test_no_hub(files: list[Published], monkeypatch: pytest.MonkeyPatch, offline: bool) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+        with pytest.raises(VerdictError) as raised:
+            publish(files)
+    expected = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
+    assert str(raised.value).startswith(expected)

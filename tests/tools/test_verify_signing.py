@@ -1,0 +1,345 @@
+"""Signed statements: who signed what, and every way in which a file can be another."""
+
+import base64
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from tests.tools.conftest import git
+from tools.verify.__main__ import main
+from tools.verify.options import parse
+from tools.verify.results import Verification, different
+from tools.verify.signed import prepare
+from tools.verify.signing import claimed_commit
+from verdict.errors import VerdictError
+
+SIGNATURE = Path("verification.sig")
+
+
+def make_keys(name: str, curve: ec.EllipticCurve | None = None) -> None:
+    key = ec.generate_private_key(curve or ec.SECP256R1())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    Path(f"{name}.pem").write_bytes(private)
+    Path(f"{name}.pub.pem").write_bytes(public)
+
+
+@pytest.fixture
+def signed(miniature: Path) -> Path:
+    """The project in miniature with a signature, as after a verification that holds."""
+    make_keys("own")
+    options = parse(["--sign", "--private-key", "own.pem"], None)
+    said = prepare(options, lambda _: None).finish(
+        Verification(git(miniature, "rev-parse", "HEAD").strip())
+    )
+    assert said.startswith("Signed: verification.sig, 15 files of ")
+    assert git(miniature, "status", "--porcelain") == ""
+    return miniature
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def run(key: str = "own.pub.pem") -> tuple[int, str]:
+        code = main(["--check", "--public-key", key])
+        return code, "".join(capsys.readouterr())
+
+    return run
+
+
+def payload(statement: Path = SIGNATURE) -> dict:
+    bundle = json.loads(statement.read_text())
+    return json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+
+
+def wrong(said: str) -> list[tuple[str, ...]]:
+    words = ("DIFFERENT", "missing", "extra", "not here")
+    return [tuple(line.split()[:2]) for line in said.splitlines() if line.startswith(words)]
+
+
+def test_a_statement_names_files_commit_and_environment(signed: Path) -> None:
+    said = payload()
+    assert said["_type"] == "https://in-toto.io/Statement/v1"
+    assert said["predicateType"] == "https://model_signing/signature/v1.0"
+    predicate = said["predicate"]
+    assert predicate["commit"] == git(signed, "rev-parse", "HEAD").strip()
+    files = {one["name"]: one["digest"] for one in predicate["resources"]}
+    assert set(files) == {
+        "data/splits/test.csv", "data/splits/train.csv", "dvc.lock", "dvc.yaml",
+        "metrics/note.txt", "metrics/preflight.json", "metrics/report/comparison.json",
+        "metrics/report/model_card.md", "metrics/train.json", "params.yaml", "requirements.txt",
+        *(f"models/adapter/{name}" for name in (
+            "adapter_config.json", "adapter_model.safetensors", "provenance.json", "tokenizer.json",
+        )),
+    }  # fmt: skip
+    environment = predicate["environment"]
+    assert environment["requirements.txt sha256"] == files["requirements.txt"]
+    assert environment["packages"] == {"numpy": "2.4.6", "absent-package": "absent"}
+    assert environment["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert environment["platform"]
+
+
+def test_what_was_signed_holds(signed: Path, check: Callable) -> None:
+    code, said = check()
+    assert code == 0, said
+    assert "Holds: the 15 files here are those signed." in said
+
+
+def test_keys_and_checks_as_the_help_says(
+    signed: Path, capsys: pytest.CaptureFixture[str], check: Callable
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the keys, and is not installed")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = re.sub(r" *\\\n *", " ", capsys.readouterr().out).splitlines()
+    openssl = [line for line in lines if line.startswith("  openssl")]
+    (sign,) = (line.split(" -m tools.verify ")[1] for line in lines if "--private-key sign" in line)
+    (own,) = (line.split(" -m tools.verify ")[1] for line in lines if "verify --check" in line)
+    (stock,) = (line for line in lines if line.startswith("  model_signing verify"))
+    assert len(openssl) == 2
+    for line in openssl:
+        subprocess.run(shlex.split(line), check=True, capture_output=True)
+    options = parse(shlex.split(sign), None)
+    prepare(options, lambda _: None).finish(Verification(payload()["predicate"]["commit"]))
+    assert main(shlex.split(own)) == 0
+    command = [str(Path(sys.executable).with_name("model_signing")), *shlex.split(stock)[1:]]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    weights = signed / "models/adapter/adapter_model.safetensors"
+    weights.chmod(0o644)
+    weights.write_text("others")
+    assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_every_other_file_is_named(signed: Path, check: Callable) -> None:
+    adapter = signed / "models/adapter"
+    for name in ("adapter_model.safetensors", "tokenizer.json"):
+        (adapter / name).unlink()
+    (adapter / "adapter_model.safetensors").write_text("Weights")
+    (adapter / "more.bin").write_text("x")
+    (signed / "params.yaml").write_text("train:\n  seed: 1\n")
+    (signed / "metrics/note.txt").unlink()
+    code, said = check()
+    assert code == 1
+    assert wrong(said) == [
+        ("DIFFERENT", "models/adapter/adapter_model.safetensors"), ("DIFFERENT", "params.yaml"),
+        ("missing", "metrics/note.txt"), ("missing", "models/adapter/tokenizer.json"),
+        ("extra", "models/adapter/more.bin"),
+    ]  # fmt: skip
+    assert "Does not hold: 5 files are not as signed." in said
+
+
+def test_code_edited_since_the_commit_is_named(signed: Path, check: Callable) -> None:
+    (signed / ".gitignore").open("a").write("x\n")
+    code, said = check()
+    assert (code, wrong(said)) == (1, [("DIFFERENT", ".gitignore")])
+
+
+def test_what_was_not_pulled_is_said_and_does_not_fail(signed: Path, check: Callable) -> None:
+    shutil.rmtree(signed / "data/splits")
+    code, said = check()
+    assert code == 0
+    assert wrong(said) == [("not", "here")]
+    assert "`dvc pull data/splits`" in said
+    assert "outputs that are not here were not checked" in said
+    shutil.rmtree(signed / "models/adapter")
+    (signed / "metrics/train.json").unlink()
+    code, said = check()
+    assert code == 2
+    assert "none of the data, models and predictions is here: `dvc pull`" in said
+
+
+def change_payload(statement: Path) -> None:
+    bundle = json.loads(statement.read_text())
+    text = base64.b64decode(bundle["dsseEnvelope"]["payload"]).replace(b"numpy", b"nunpy")
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(text).decode()
+    statement.write_text(json.dumps(bundle))
+
+
+def drop_signature(statement: Path) -> None:
+    bundle = json.loads(statement.read_text())
+    bundle["dsseEnvelope"]["signatures"] = []
+    statement.write_text(json.dumps(bundle))
+
+
+def truncate(statement: Path) -> None:
+    statement.write_bytes(statement.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "verification.sig is not here: nobody has signed this"),
+        (truncate, "verification.sig is damaged, or no signature"),
+        (lambda path: path.write_text("{}"), "verification.sig is damaged, or no signature"),
+        (lambda path: path.write_bytes(b"\xff\x00"), "verification.sig is damaged"),
+        (change_payload, "verification.sig was changed after it was signed"),
+        (drop_signature, "verification.sig is not signed with own.pub.pem"),
+    ],
+    ids=["unsigned", "truncated", "empty", "binary", "changed", "signature removed"],
+)
+def test_no_valid_signature(
+    signed: Path, check: Callable, damage: Callable[[Path], None], said: str
+) -> None:
+    damage(SIGNATURE)
+    code, output = check()
+    assert code == 2
+    assert output.startswith(f"Could not verify: {said}"), output
+
+
+def test_signature_of_another_key(signed: Path, check: Callable) -> None:
+    make_keys("other")
+    code, said = check("other.pub.pem")
+    assert code == 2
+    assert "verification.sig is not signed with other.pub.pem: Key mismatch" in said
+
+
+def test_statement_about_another_commit(signed: Path, check: Callable) -> None:
+    old = git(signed, "rev-parse", "HEAD").strip()
+    git(signed, "commit", "--quiet", "--allow-empty", "-m", "Later")
+    code, said = check()
+    assert code == 2
+    assert f"the statement is about commit {old}, and here is " in said
+    assert f"`git checkout {old}`" in said
+
+
+def test_signature_of_something_else(signed: Path, check: Callable) -> None:
+    from model_signing import signing
+
+    config = signing.Config().use_elliptic_key_signer(private_key="own.pem")
+    config.sign(signed / "models/adapter", SIGNATURE)
+    code, said = check()
+    assert code == 2
+    assert "what is signed is no statement of `tools.verify --sign`" in said
+    assert claimed_commit(SIGNATURE) == ""
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "the key k.pem cannot be read: No such file"),
+        (lambda path: path.write_text("x"), "k.pem is no private key"),
+        (
+            lambda path: path.write_bytes(Path("own.pub.pem").read_bytes()),
+            "k.pem is no private key",
+        ),
+        (lambda path: make_keys("k", ec.SECP256K1()), "k.pem is no private key"),
+        (lambda path: path.write_bytes(encrypted()), "k.pem is encrypted: `openssl pkey"),
+    ],
+    ids=["missing", "no key", "public", "curve", "encrypted"],
+)
+def test_unusable_key(
+    miniature: Path,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], None],
+    said: str,
+) -> None:
+    make_keys("own")
+    make(Path("k.pem"))
+    assert main(["--sign", "--private-key", "k.pem"]) == 2
+    assert f"Could not verify: {said}" in capsys.readouterr().err
+
+
+def encrypted() -> bytes:
+    lock = BestAvailableEncryption(b"secret")
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+
+
+def test_private_key_given_as_public(signed: Path, check: Callable) -> None:
+    code, said = check("own.pem")
+    assert code == 2
+    assert "own.pem is no public key" in said
+
+
+def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Path) -> None:
+    make_keys("own")
+    pending = prepare(parse(["--sign", "--private-key", "own.pem"], None), lambda _: None)
+    commit = pending.statement.commit
+    found = Verification(commit, claims={"code": different("x is edited")})
+    assert pending.finish(found) == "Not signed: something is different."
+    with pytest.raises(VerdictError, match="there was a commit in between"):
+        pending.finish(Verification("0" * 40))
+    assert not SIGNATURE.exists()
+
+
+def test_unclean_tree_and_absent_outputs_are_not_signed(
+    miniature: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_keys("own")
+    (miniature / "new.py").write_text("")
+    assert main(["--sign", "--private-key", "own.pem"]) == 2
+    assert "new.py is not as committed (`git status`)" in capsys.readouterr().err
+    (miniature / "new.py").unlink()
+    shutil.rmtree(miniature / "models/adapter")
+    assert main(["--sign", "--private-key", "own.pem"]) == 2
+    assert "models/adapter is not here: `dvc pull`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--sign", "--check", "--sign --check", "--private-key k", "--public-key k", "--sigstore",
+        "--sign --private-key k --sigstore", "--check --sigstore", "--check --sigstore --issuer u",
+        "--check --public-key k --identity me", "--sign --sigstore --public-key k",
+    ],
+)  # fmt: skip
+def test_options_that_contradict_one_another(
+    options: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(options.split())
+    assert "--" in capsys.readouterr().err
+
+
+def test_missing_package_says_how_to_install_it(
+    signed: Path, check: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("model_signing")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
+    code, said = check()
+    assert code == 2
+    assert "signatures need model_signing, which is not installed: `make install-tools`" in said
+
+
+class Hidden:
+    """Lets model-signing be not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.startswith("model_signing"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
+
+
+def test_sigstore_without_a_network(
+    signed: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # The real service is never asked: all that can be tried here is that it is not to be had.
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main(["--sign", "--sigstore"]) == 2
+    assert "Sigstore could not be used" in capsys.readouterr().err
+    before = "--check --sigstore --identity me@example.org --issuer https://example.org"
+    assert main(before.split()) == 2
+    assert "no signature: it is not a whole Sigstore bundle" in capsys.readouterr().err
