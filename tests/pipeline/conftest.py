@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.canary import SECRETS
 from tests.conftest import ROOT
 
 #: Changes to the committed parameters: the same stages, next to no learning.
@@ -29,10 +30,11 @@ SMALL = {
 
 @dataclass
 class Project:
-    """A clone of the project, with its own environment variables."""
+    """A clone of the project, with its own environment variables; ``said``: by its pipeline."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    said: str = ""
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone; with ``check``, a failure fails the test with its output."""
@@ -108,9 +110,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
 
 @pytest.fixture(scope="session")
 def repro(clone: Callable[[str], Project]) -> Project:
-    """The small recipe after one ``dvc repro``, committed."""
+    """The small recipe after one ``dvc repro``, committed; secrets were in its environment."""
     project = clone("project")
+    project.environment |= SECRETS
     project.edit(SMALL)
-    project.dvc("repro")
+    project.said = project.dvc("repro")
     project.commit("Run the small recipe")
     return project

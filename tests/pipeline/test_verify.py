@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
+from tests.canary import SECRETS, assert_none, leaks
 from tests.pipeline.conftest import Project
+from tests.tools.conftest import write_keys
 
 
 def copied(project: Project, folder: Path) -> Project:
@@ -90,9 +92,18 @@ def change_weight(path: Path) -> None:
 
 def test_the_project_holds_and_nothing_of_it_is_touched(repro: Project, tmp_path: Path) -> None:
     before = content(repro.root)
-    code, said, found = verify(repro, tmp_path, "--minutes", "20")
+    private, public = write_keys(tmp_path)
+    signature = ("--signature", str(tmp_path / "verification.sig"))
+    sign = ("--sign", "--private-key", str(private), *signature)
+    code, said, found = verify(repro, tmp_path, "--minutes", "20", *sign)
     assert code == 0, said
     assert content(repro.root) == before
+    check = ("--check", "--public-key", str(public), *signature)
+    checked = repro.run("python", "-m", "tools.verify", *check).stdout
+    assert "Holds: the 67 files here are those signed." in checked
+    assert found["sentence"] in checked
+    written = ("verification.json", "verification.html", "verification.sig")
+    assert_none(tmp_path, said, checked, among=written)
     assert wrong(found) == {}
     assert all(output["as_recorded"]["status"] == "identical" for output in found["outputs"])
     # All but what --train makes, and to the byte.
@@ -102,6 +113,16 @@ def test_the_project_holds_and_nothing_of_it_is_touched(repro: Project, tmp_path
     assert found["sentence"] in " ".join(said.split())
     assert max(len(line) for line in said.splitlines() if "─" in line) <= 80
     assert found["sentence"] in (tmp_path / "verification.html").read_text("utf-8")
+
+
+def test_no_secret_is_in_what_the_pipeline_wrote(repro: Project, tmp_path: Path) -> None:
+    among = (
+        "params.yaml", "dvc.lock", "models/adapter/provenance.json", "metrics/environment.json",
+        "metrics/report/index.html", "metrics/report/model_card.md", "data/predictions",
+    )  # fmt: skip
+    assert_none(repro.root, repro.said, among=among)
+    (tmp_path / "planted").write_text(SECRETS["HF_TOKEN"])
+    assert leaks(tmp_path) == [str(tmp_path / "planted")]
 
 
 def test_each_change_to_what_was_pulled_is_named(repro: Project, tmp_path: Path) -> None:

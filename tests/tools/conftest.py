@@ -7,6 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 FILES = {
     ".gitignore": "/verification.*\n*.pem\n/models/\n/data/\n/metrics/train.json\n",
@@ -50,6 +57,18 @@ def git(root: Path, *arguments: str) -> str:
     return subprocess.run(
         ["git", *who, *arguments], cwd=root, check=True, capture_output=True, text=True
     ).stdout
+
+
+def write_keys(
+    folder: Path = Path(), name: str = "own", curve: ec.EllipticCurve | None = None
+) -> tuple[Path, Path]:
+    """Write NAME.pem and NAME.pub.pem, and return both paths."""
+    key = ec.generate_private_key(curve or ec.SECP256R1())
+    private, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    form = PublicFormat.SubjectPublicKeyInfo
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, form))
+    return private, public
 
 
 @pytest.fixture(scope="session")

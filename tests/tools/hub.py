@@ -21,6 +21,7 @@ TOKEN = "hf_written_by_the_test"
 class WritableHub(Hub):
     """One owner's hub; ``refused`` is (status, message) by the start of a path."""
 
+    token: str = TOKEN
     exists: bool = False
     private: bool = False
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class WritableHub(Hub):
                 self._json(handler, {"error": message}, status)
                 return
         stored = path.startswith("/lfs/")  # a signed address: the storage sees no token
-        if not stored and handler.headers["Authorization"] != f"Bearer {TOKEN}":
+        if not stored and handler.headers["Authorization"] != f"Bearer {self.token}":
             self._json(handler, {"error": "Invalid username or password."}, 401)
         elif handler.command == "POST":
             self._post(handler, path, body)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, snapshot_download
 
+from tests.canary import SECRETS, assert_none
 from tests.sources.servers import serving
 from tests.tools.conftest import FILES, git
 from tests.tools.hub import TOKEN, WritableHub
+from tools.publish import __main__ as command
 from tools.publish.__main__ import main
 from tools.publish.files import Published, collect
 from tools.publish.hub import send
@@ -67,6 +69,31 @@ def test_published_once_and_brought_back(
     for file in files:
         assert (got / file.name).read_bytes() == file.path.read_bytes()
     assert set(hub.files) == SENT
+
+
+def test_the_command_lists_first_and_sends_no_secret(
+    hub: WritableHub,
+    miniature: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Metrics of a real pipeline are computed again in tests/pipeline/test_publication.py.
+    monkeypatch.setattr(command, "check_numbers", lambda *_: "Holds.")
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    hub.token = SECRETS["HF_TOKEN"]
+    main(["--repo", NAME, "--dry-run"])
+    table = capsys.readouterr().out
+    for name in SENT:
+        assert name in table
+    assert f"{len(SENT)} files" in table
+    assert "Dry run: nothing was sent" in table
+    assert not hub.received
+    main(["--repo", NAME, "--private"])
+    said = "".join(capsys.readouterr())
+    assert f"Published: {hub.address}/{NAME}/commit/{hub.commit}" in said
+    assert set(hub.files) == SENT
+    assert_none(miniature, table, said, *hub.received, among=["models/adapter"])
 
 
 def test_a_later_publication_replaces_the_former_and_leaves_other_files(

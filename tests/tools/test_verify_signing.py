@@ -15,12 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
-    NoEncryption,
     PrivateFormat,
-    PublicFormat,
 )
 
-from tests.tools.conftest import git
+from tests.tools.conftest import git, write_keys
 from tools.verify.__main__ import main
 from tools.verify.options import parse
 from tools.verify.results import Verification, different
@@ -31,18 +29,10 @@ from verdict.errors import VerdictError
 SIGNATURE = Path("verification.sig")
 
 
-def make_keys(name: str, curve: ec.EllipticCurve | None = None) -> None:
-    key = ec.generate_private_key(curve or ec.SECP256R1())
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    Path(f"{name}.pem").write_bytes(private)
-    Path(f"{name}.pub.pem").write_bytes(public)
-
-
 @pytest.fixture
 def signed(miniature: Path) -> Path:
     """The project in miniature with a signature, as after a verification that holds."""
-    make_keys("own")
+    write_keys()
     options = parse(["--sign", "--private-key", "own.pem"], None)
     said = prepare(options, lambda _: None).finish(
         Verification(git(miniature, "rev-parse", "HEAD").strip())
@@ -202,7 +192,7 @@ def test_no_valid_signature(
 
 
 def test_signature_of_another_key(signed: Path, check: Callable) -> None:
-    make_keys("other")
+    write_keys(name="other")
     code, said = check("other.pub.pem")
     assert code == 2
     assert "verification.sig is not signed with other.pub.pem: Key mismatch" in said
@@ -237,7 +227,7 @@ def test_signature_of_something_else(signed: Path, check: Callable) -> None:
             lambda path: path.write_bytes(Path("own.pub.pem").read_bytes()),
             "k.pem is no private key",
         ),
-        (lambda path: make_keys("k", ec.SECP256K1()), "k.pem is no private key"),
+        (lambda path: write_keys(name="k", curve=ec.SECP256K1()), "k.pem is no private key"),
         (lambda path: path.write_bytes(encrypted()), "k.pem is encrypted: `openssl pkey"),
     ],
     ids=["missing", "no key", "public", "curve", "encrypted"],
@@ -248,7 +238,7 @@ def test_unusable_key(
     make: Callable[[Path], None],
     said: str,
 ) -> None:
-    make_keys("own")
+    write_keys()
     make(Path("k.pem"))
     assert main(["--sign", "--private-key", "k.pem"]) == 2
     assert f"Could not verify: {said}" in capsys.readouterr().err
@@ -267,7 +257,7 @@ def test_private_key_given_as_public(signed: Path, check: Callable) -> None:
 
 
 def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Path) -> None:
-    make_keys("own")
+    write_keys()
     pending = prepare(parse(["--sign", "--private-key", "own.pem"], None), lambda _: None)
     commit = pending.statement.commit
     found = Verification(commit, claims={"code": different("x is edited")})
@@ -280,7 +270,7 @@ def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Pat
 def test_unclean_tree_and_absent_outputs_are_not_signed(
     miniature: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_keys("own")
+    write_keys()
     (miniature / "new.py").write_text("")
     assert main(["--sign", "--private-key", "own.pem"]) == 2
     assert "new.py is not as committed (`git status`)" in capsys.readouterr().err

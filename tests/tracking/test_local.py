@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.canary import SECRETS, assert_none
 from tests.tracking.conftest import spools
 from verdict.files import sha256_of
 from verdict.project import project_root
@@ -19,8 +20,8 @@ mlflow = pytest.importorskip("mlflow")
 WORK = """
 import sys
 from pathlib import Path
-from verdict.tracking.run import start_run
-run = start_run(("mlflow",), "melanoma", name=sys.argv[1], parameters={}, tags={})
+from verdict.tracking.run import project_tags, start_run
+run = start_run(("mlflow",), "melanoma", name=sys.argv[1], parameters={}, tags=project_tags())
 run.log(1, {"loss": 1.0})
 Path("loss.csv").write_text("step,loss")
 run.log_figures([Path("loss.csv")])
@@ -39,7 +40,11 @@ def work(name: str, folder: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", WORK, name], cwd=folder)
 
 
-def test_queued_experiments_share_the_store_of_their_project(project: Path) -> None:
+def test_queued_experiments_share_the_store_of_their_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
     # DVC's temporary workspaces are deleted afterwards; both create the store at the same time.
     both = [work(name, project / ".dvc/tmp/exps" / name) for name in ("tmp1", "tmp2")]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
@@ -52,6 +57,7 @@ def test_queued_experiments_share_the_store_of_their_project(project: Path) -> N
         assert (place / "figures/loss.csv").read_text() == "step,loss"
     assert spools(project) == []
     assert not list((project / ".dvc").rglob("mlflow.db"))
+    assert_none(project, among=["mlflow.db", "mlruns"])
 
 
 def test_the_project_is_found_from_within(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
