@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from tools.verify.__main__ import main
+from tools.verify.options import parse
+from tools.verify.results import Verification
+from tools.verify.signed import prepare
+
+SIGNATURE = Path("verification.sig")
 FILES = {
     ".gitignore": "/verification.*\n*.pem\n/models/\n/data/\n/metrics/train.json\n",
     ".dvc/config": "[core]\n    analytics = false\n",
@@ -93,3 +100,25 @@ def miniature(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     shutil.copytree(finished, root, symlinks=True)
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture
+def signed(miniature: Path) -> Path:
+    """The project in miniature with a signature, as after a verification that holds."""
+    write_keys()
+    options = parse(["--sign", "--private-key", "own.pem"], None)
+    said = prepare(options, lambda _: None).finish(
+        Verification(git(miniature, "rev-parse", "HEAD").strip())
+    )
+    assert said.startswith("Signed: verification.sig, 15 files of ")
+    assert git(miniature, "status", "--porcelain") == ""
+    return miniature
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def run(key: str = "own.pub.pem") -> tuple[int, str]:
+        code = main(["--check", "--public-key", key])
+        return code, "".join(capsys.readouterr())
+
+    return run
