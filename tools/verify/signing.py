@@ -18,6 +18,9 @@ from verdict.files import replacing
 
 PROJECT = "verdict"
 
+#: What reading something else than a bundle raises.
+_DAMAGED = (ValueError, TypeError, LookupError)
+
 
 def key_signer(private_key: Path) -> Any:
     """Return what signs with an elliptic curve's private key (PEM, not encrypted).
@@ -105,7 +108,7 @@ def read_by_identity(path: Path, identity: str, issuer: str) -> Statement:
     with _installed():
         from model_signing._signing.sign_sigstore import Signature, Verifier
         from sigstore.errors import Error
-    signature = _read(path, Signature, Error)
+    signature = _read(path, Signature, (*_DAMAGED, Error))
     with _sigstore_explained():
         verifier = Verifier(identity=identity, oidc_issuer=issuer)
     try:
@@ -123,7 +126,7 @@ def claimed_commit(path: Path) -> str:
         return ""
 
 
-def _read(path: Path, kind: Any, *errors: type[Exception]) -> Any:
+def _read(path: Path, kind: Any, damaged: tuple[type[Exception], ...] = _DAMAGED) -> Any:
     if not path.is_file():
         raise VerdictError(
             f"{path} is not here: nobody has signed this, or the file was not given to you. "
@@ -131,7 +134,7 @@ def _read(path: Path, kind: Any, *errors: type[Exception]) -> Any:
         )
     try:
         return kind.read(path)
-    except (ValueError, TypeError, LookupError, *errors):
+    except damaged:
         raise VerdictError(
             f"{path} is damaged, or no signature: it is not a whole Sigstore bundle. Get it again"
         ) from None
