@@ -1,0 +1,40 @@
+"""Lend this machine's pip settings to a build: write them as one file, list the paths they name.
+
+    python3 deploy/container/pip_settings.py pip.conf
+
+Prints the local folders and files (indexes, wheels, certificates) that the build has to see.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def settings(listed: str) -> dict[str, str]:
+    """Return what ``pip config list`` says, by name; environment variables win over files."""
+    found = {}
+    for line in sorted(listed.splitlines(), key=lambda line: line.startswith(":env:")):
+        name, value = line.split("=", 1)
+        found[name.split(".", 1)[1]] = ast.literal_eval(value)
+    return found
+
+
+def local_paths(values: dict[str, str]) -> list[str]:
+    words = {word.removeprefix("file://") for value in values.values() for word in value.split()}
+    return sorted(word for word in words if re.match("/.", word) and Path(word).exists())
+
+
+def main(path: str) -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    ).stdout
+    values = settings(listed)
+    lines = [f"{name} = {' '.join(value.split())}" for name, value in sorted(values.items())]
+    Path(path).write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
+    print("\n".join(local_paths(values)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
