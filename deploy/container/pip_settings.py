@@ -6,7 +6,6 @@ Prints the local folders and files (indexes, wheels, certificates) that the buil
 """
 
 import ast
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +21,11 @@ def settings(listed: str) -> dict[str, str]:
 
 
 def local_paths(values: dict[str, str]) -> list[str]:
-    words = {word.removeprefix("file://") for value in values.values() for word in value.split()}
-    return sorted(word for word in words if re.match("/.", word) and Path(word).exists())
+    """Return the paths that are here; of a ``file://`` index, the folder that its links lead to."""
+    words = [word for value in values.values() for word in value.split()]
+    paths = {Path(word) for word in words if word.startswith("/")}
+    paths |= {Path(word[7:]).parent for word in words if word.startswith("file:///")}
+    return sorted(str(path) for path in paths if path.exists())
 
 
 def main(path: str) -> None:

@@ -1,0 +1,25 @@
+#!/bin/sh
+# The inner half of run_sealed.sh, in namespaces of its own: IMAGE ROOT FOLDER USER COMMAND …
+set -eu
+
+image=$1 root=$2 folder=$3 user=$4
+shift 4
+mount --make-rprivate /
+mount --bind "$image" "$root"
+mount -o remount,bind,ro "$root"
+mount --bind "$folder" "$root/project"
+mount -t proc proc "$root/proc"
+mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+mount -t tmpfs -o mode=755 dev "$root/dev"
+for device in null zero full random urandom; do
+  touch "$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir -m 1777 "$root/dev/shm"
+ln -s /proc/self/fd "$root/dev/fd"
+for file in resolv.conf hosts; do
+  [ ! -e "$root/etc/$file" ] || mount --bind "/etc/$file" "$root/etc/$file"
+done
+hostname sealed
+exec chroot "$root" setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs \
+  --inh-caps=-all --bounding-set=-all sh -c 'cd /project && exec "$@"' sealed "$@"
