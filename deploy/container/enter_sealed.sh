@@ -1,15 +1,15 @@
 #!/bin/sh
-# The inner half of run_sealed.sh, in namespaces of its own: IMAGE ROOT FOLDER USER COMMAND …
+# The inner half of run_sealed.sh, in namespaces of its own: IMAGE ROOT FOLDER PLACE USER COMMAND …
 set -eu
 
-image=$1 root=$2 folder=$3 user=$4
-shift 4
+image=$1 root=$2 folder=$3 place=$4 user=$5
+shift 5
 mount --make-rprivate /
 mount --bind "$image" "$root"
 mount -o remount,bind,ro "$root"
-mount --bind "$folder" "$root/project"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+mount --bind "$folder" "$root$place"
 mount -t tmpfs -o mode=755 dev "$root/dev"
 for device in null zero full random urandom; do
   touch "$root/dev/$device"
@@ -21,5 +21,6 @@ for file in resolv.conf hosts; do
   [ ! -e "$root/etc/$file" ] || mount --bind "/etc/$file" "$root/etc/$file"
 done
 hostname sealed
+[ "${NETWORK:-}" != none ] || ip link set lo up
 exec chroot "$root" setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs \
-  --inh-caps=-all --bounding-set=-all sh -c 'cd /project && exec "$@"' sealed "$@"
+  --inh-caps=-all --bounding-set=-all env --chdir="$place" "$@"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Run a command in an image as strictly as a cluster may, without a daemon, on Debian, as root:
 #
-#   apt-get install buildah
+#   apt-get install buildah iproute2
 #   deploy/container/run_sealed.sh IMAGE FOLDER [COMMAND …]
 #
 # The user is a random number without a name, the root is read-only, there are no capabilities and
-# none to gain. FOLDER can be written, as /project, and /tmp, which is in memory. NETWORK=none takes
-# the network away, too. SIGTERM goes to the container's first process.
+# none to gain. What can be written is FOLDER, as the image's working directory (/project), and /tmp,
+# in memory. NETWORK=none takes the network away, too. SIGTERM goes to the first process.
 set -euo pipefail
 
 image=$1
@@ -27,12 +27,13 @@ mapfile -t entry < <(config Entrypoint | grep .)
 mapfile -t default < <(config Cmd | grep .)
 [ $# -gt 0 ] || set -- "${default[@]}"
 chown -R "$user:$user" "$folder"
+place=$(buildah inspect --type image --format '{{.OCIv1.Config.WorkingDir}}' "$image")
 mkdir "$work/root"
 
 namespaces=(--mount --pid --ipc --uts --fork)
 [ "${NETWORK:-}" != none ] || namespaces+=(--net)
 unshare "${namespaces[@]}" "$(dirname "$0")/enter_sealed.sh" \
-  "$(buildah mount "$container")" "$work/root" "$folder" "$user" \
+  "$(buildah mount "$container")" "$work/root" "$folder" "$place" "$user" \
   env -i "${environment[@]}" "${entry[@]}" "$@" &
 outside=$!
 trap 'pkill --signal TERM --parent "$outside"' TERM

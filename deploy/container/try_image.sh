@@ -42,8 +42,10 @@ buildah rm "$container" >"$work/removed"
 
 measured repro sealed "$work/repro" sh -c \
   'dvc repro && dvc status && git diff --exit-code dvc.lock && git status --short'
+measured again sealed "$work/repro" dvc repro --pull --allow-missing
 measured predict sealed "$work/repro" sh -c \
-  'python -m tools.predict --help && dvc repro --pull --allow-missing'
+  'python -c "from PIL import Image; Image.new(\"RGB\", (64, 64)).save(\"/tmp/lesion.jpg\")"
+   python -m tools.predict --image /tmp/lesion.jpg --json'
 measured tests sealed "$work/tests" python -m pytest -p no:cacheprovider \
   --ignore=tests/models --ignore=tests/benchmarks --ignore=tests/tracking --ignore=tests/pipeline
 
