@@ -22,7 +22,8 @@ from verdict.answers.evaluate import predict
 from verdict.errors import VerdictError
 from verdict.models.adapter import PROVENANCE_FILE
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
-from verdict.params import Extract, Format, Params
+from verdict.params import Params
+from verdict.params_data import Extract, Format
 from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.conversations import Answers, converse
 from verdict.records.images import convert

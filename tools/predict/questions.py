@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from verdict.errors import VerdictError
-from verdict.params import Format, Params
+from verdict.params import Params
+from verdict.params_data import Format
 from verdict.params_file import check_section
 from verdict.params_section import Section
 from verdict.records.archive import IMAGE_SUFFIXES
