@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Copy a recipe's published files into the bucket with Storage Transfer Service: no machine of yours
+# in between, and the 23 GB of melanoma are never downloaded twice.
+#
+#     deploy/gke/data.sh RECIPE [--dry-run]
+#
+# The service reads the list of addresses from a place that everybody can read; that place is a
+# second bucket, BUCKET-lists, which holds nothing else.
+set -euo pipefail
+# shellcheck source=deploy/common.sh
+. "$(dirname "$0")/../common.sh"
+read_arguments "$@"
+((${#arguments[@]} == 1)) || die "name one recipe, such as melanoma"
+need PROJECT REGION BUCKET
+recipe=${arguments[0]}
+
+cd "$here/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+list=$folder/$recipe.tsv
+run python -m tools.transfer_list --recipe "$recipe" --out "$list"
+
+run gcloud services enable --project "$PROJECT" storagetransfer.googleapis.com
+run gcloud transfer authorize --project "$PROJECT" --add-missing
+exists gcloud storage buckets describe "gs://$BUCKET-lists" ||
+  run gcloud storage buckets create "gs://$BUCKET-lists" --project "$PROJECT" --location "$REGION" \
+    --uniform-bucket-level-access
+run gcloud storage buckets add-iam-policy-binding "gs://$BUCKET-lists" --member allUsers \
+  --role roles/storage.objectViewer
+run gcloud storage cp "$list" "gs://$BUCKET-lists/$recipe.tsv"
+run gcloud transfer jobs create "https://storage.googleapis.com/$BUCKET-lists/$recipe.tsv" \
+  "gs://$BUCKET" --project "$PROJECT"
+echo "Follow it with: gcloud transfer jobs list --project $PROJECT"
+echo "Then write the new addresses into fetch.files: https://HOST/PATH is gs://$BUCKET/HOST/PATH."

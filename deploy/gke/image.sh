@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Build the image of the last commit, push it to Artifact Registry, and print what to write into
+# deploy/settings.env: IMAGE by its digest, and COMMIT.
+#
+#     deploy/gke/image.sh [--dry-run]
+set -euo pipefail
+# shellcheck source=deploy/common.sh
+. "$(dirname "$0")/../common.sh"
+read_arguments "$@"
+need PROJECT REGION
+
+cd "$here/.."
+commit=$(git rev-parse HEAD)
+tag=$REGION-docker.pkg.dev/$PROJECT/verdict/verdict:${commit:0:12}
+run gcloud auth configure-docker "$REGION-docker.pkg.dev" --quiet
+run docker build --build-arg "REVISION=$commit" --tag "$tag" .
+run docker push "$tag"
+[[ $dry_run ]] || echo "IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' "$tag")"
+echo "COMMIT=$commit"
