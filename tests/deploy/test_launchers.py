@@ -1,0 +1,170 @@
+"""The jobs for Batch, Cloud Run, Vertex AI, Slurm and SkyPilot, against what these know."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+RUN = "/opt/verdict/project/deploy/run.sh"
+
+
+def job(service: str) -> dict[str, Any]:
+    text = subprocess.run(
+        ["bash", ROOT / f"deploy/{service}/submit.sh", "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return yaml.safe_load(text)
+
+
+def schema(api: str, name: str) -> dict[str, Any]:
+    """A schema that Google publishes for its REST API, where a key that it lacks is an error."""
+    client = pytest.importorskip("googleapiclient")
+    folder = Path(client.__file__).parent / "discovery_cache/documents"
+    text = (folder / f"{api}.json").read_text("utf-8")
+    schemas = json.loads(text.replace('"$ref": "', '"$ref": "#/schemas/'))["schemas"]
+    for one in schemas.values():
+        if "properties" in one:
+            one["additionalProperties"] = False
+    # The names of formats and types are JSON Schema's; ids would be read as addresses.
+    return {"$ref": f"#/schemas/{name}", "schemas": {k: _plain(v) for k, v in schemas.items()}}
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key != "id"}
+
+
+#: The service, its API, the schema, and where a misspelt key would lie.
+SCHEMAS = {
+    "batch": ("batch.v1", "Job", ("taskGroups", 0, "taskSpec")),
+    "cloud_run": ("run.v1", "Job", ("spec", "template", "spec")),
+    "vertex": ("aiplatform.v1", "GoogleCloudAiplatformV1CustomJobSpec", ("workerPoolSpecs", 0)),
+}
+
+
+@pytest.mark.parametrize("service", SCHEMAS)
+def test_the_job_fits_the_services_schema(service: str) -> None:
+    api, name, place = SCHEMAS[service]
+    rules = schema(api, name)
+    given = job(service)
+
+    jsonschema.validate(given, rules)
+
+    inside = given
+    for key in place:
+        inside = inside[key]  # type: ignore[index]
+    inside["imageUrl"] = "misspelt"
+    with pytest.raises(jsonschema.ValidationError, match="imageUrl"):
+        jsonschema.validate(given, rules)
+
+
+def test_all_run_the_same_command_in_the_same_image() -> None:
+    batch = job("batch")["taskGroups"][0]["taskSpec"]["runnables"][1]["container"]
+    cloud_run = job("cloud_run")["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
+    vertex = job("vertex")["workerPoolSpecs"][0]["containerSpec"]
+
+    assert [batch["entrypoint"], *batch["commands"]] == ["bash", RUN]
+    for container in (cloud_run, vertex):
+        assert container["command"] + container["args"] == ["bash", RUN]
+    assert batch["imageUri"] == vertex["imageUri"] == cloud_run["image"]
+    assert "@sha256:" in batch["imageUri"]
+    slurm = (ROOT / "deploy/slurm/verdict.sbatch").read_text("utf-8")
+    sky = (ROOT / "deploy/skypilot/verdict.yaml").read_text("utf-8")
+    assert f"bash {RUN}" in slurm
+    assert f"bash {RUN}" in sky
+
+
+def test_the_token_is_named_and_not_written() -> None:
+    batch = job("batch")["taskGroups"][0]["taskSpec"]["environment"]
+    cloud_run = job("cloud_run")["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
+
+    assert batch["secretVariables"]["HF_TOKEN"].endswith("/secrets/hf-token/versions/1")
+    (token,) = (one for one in cloud_run["env"] if one["name"] == "HF_TOKEN")
+    assert token["valueFrom"] == {"secretKeyRef": {"name": "hf-token", "key": "1"}}
+
+
+@pytest.mark.parametrize("name", ["skypilot", "runpod"])
+def test_skypilot_reads_its_task(name: str) -> None:
+    sky = pytest.importorskip("sky")
+    text = (ROOT / f"deploy/{name}/verdict.yaml").read_text("utf-8")
+    values = [("IMAGE", "image"), ("COMMIT", "c" * 40), ("BUCKET", "bucket")]
+    given = yaml.safe_load(text)
+    overrides = [(key, value) for key, value in values if key in given["envs"]]
+
+    task = sky.Task.from_yaml_config(given, env_overrides=overrides)
+
+    assert task.run.rstrip().endswith("deploy/run.sh")
+
+
+@pytest.mark.parametrize("name", ["skypilot", "runpod"])
+def test_skypilots_scripts_are_sound(name: str) -> None:
+    task = yaml.safe_load((ROOT / f"deploy/{name}/verdict.yaml").read_text("utf-8"))
+
+    for key in {"setup", "run"} & task.keys():
+        # SkyPilot runs them with bash.
+        checked = subprocess.run(
+            ["shellcheck", "--shell=bash", "-"], input=task[key], capture_output=True, text=True
+        )
+        assert checked.returncode == 0, checked.stdout
+        assert task[key].startswith("set -euo pipefail\n")
+
+
+STAND_IN = """\
+#!/usr/bin/env bash
+echo "asked: $*"
+echo "inside: $APPTAINERENV_WORKSPACE"
+trap 'sleep 0.5; echo saved; exit 143' TERM
+touch begun
+[[ ${END:-} ]] || while :; do sleep 0.1; done
+exit "$END"
+"""
+
+
+def test_the_slurm_job_passes_sigterm_on_and_queues_again(tmp_path: Path) -> None:
+    process = _slurm(tmp_path, SLURM_JOB_ID="17")
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+
+    process.terminate()
+    output, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 143
+    assert "saved\n" in output
+    assert "scontrol: requeue 17" in output
+
+
+@pytest.mark.parametrize("code", [0, 78])
+def test_the_slurm_job_ends_as_the_run_does(tmp_path: Path, code: int) -> None:
+    process = _slurm(tmp_path, END=str(code), SLURM_JOB_ID="17", REMOTE="/far/remote")
+    output, _ = process.communicate(timeout=20)
+
+    assert process.returncode == code
+    assert f"--bind {tmp_path}/workspace:/workspace,/far/remote image.sif bash {RUN}" in output
+    assert "inside: /workspace" in output
+    assert "scontrol" not in output
+
+
+def _slurm(folder: Path, **environment: str) -> "subprocess.Popen[str]":
+    for name, text in (
+        ("apptainer", STAND_IN),
+        ("scontrol", '#!/bin/sh\necho "scontrol: $*"\n'),
+    ):
+        (folder / name).write_text(text, "utf-8")
+        (folder / name).chmod(0o755)
+    values = {"IMAGE": "image.sif", "COMMIT": "c" * 40, "WORKSPACE": f"{folder}/workspace"}
+    return subprocess.Popen(
+        ["bash", ROOT / "deploy/slurm/verdict.sbatch"],
+        cwd=folder,
+        env={"PATH": f"{folder}:{os.environ['PATH']}", **values, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
