@@ -15,11 +15,11 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-tools install-dev browser verify remote check-remote emulator pull test lint format bench lock
+.PHONY: help repro recipes install install-tools install-dev browser verify check-signature predict demo export publish remote check-remote emulator pull test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 repro: install  ## run the pipeline and print the comparison; recipe=NAME switches to it first
 	@$(if $(recipe),python -m tools.recipe use '$(recipe)')
@@ -69,8 +69,23 @@ pull: install  ## fetch what a judge needs; what=all fetches everything
 	@python -m tools.pull $(or $(what),proof)
 
 minutes ?= 10
-verify: install  ## check what holds, in a temporary clone; minutes=N, train=yes
-	@python -m tools.verify --minutes $(minutes) $(if $(train),--train)
+verify: $(if $(key),install-tools,install)  ## check what holds, in a temporary clone; minutes=N, train=yes, key=FILE signs
+	@python -m tools.verify --minutes $(minutes) $(if $(train),--train) $(if $(key),--sign --private-key '$(key)')
+
+check-signature: install-tools  ## check verification.sig and the files here: key=FILE, the signer's public key
+	@python -m tools.verify --check --public-key '$(key)'
+
+predict: install  ## ask the tuned model: make predict image=lesion.jpg
+	@python -m tools.predict --image '$(image)'
+
+demo: install-tools  ## try the model in the browser, on this machine alone
+	@python -m tools.demo
+
+export: install  ## merge the adapter into one bfloat16 model: make export to=FOLDER
+	@python -m tools.export --output '$(or $(to),exported)'
+
+publish: install  ## publish adapter, card and metrics on the hub: repo=OWNER/NAME; dry=yes lists them
+	@python -m tools.publish --repo '$(repo)' $(if $(dry),--dry-run) $(if $(private),--private)
 
 # Debian's and Ubuntu's package; elsewhere install Chromium or Chrome by hand.
 browser:  ## install Chromium for the tests of the report, which are skipped without it
@@ -103,7 +118,7 @@ PIP_COMPILE = pip-compile --quiet --strip-extras --allow-unsafe --no-annotate --
 # Pins stay as they are unless requirements*.in asks for another; empty a .txt to renew them all.
 # torch's own wheel names the CUDA packages it needs; pinning them would force them on CPUs.
 lock: install-dev  ## pin requirements*.in exactly in requirements*.txt
-	@for name in requirements requirements-ray requirements-dev requirements-gpu; do \
+	@for name in requirements requirements-server requirements-ray requirements-dev requirements-gpu; do \
 	  cp $$name.txt $$name.partial 2>/dev/null || true; \
 	  $(PIP_COMPILE) --output-file=$$name.partial $$name.in || exit 1; \
 	  { echo "# Made by \`make lock\` from $$name.in; edit that."; \

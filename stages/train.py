@@ -16,7 +16,7 @@ CHAT, METRICS = Path("data/chat"), Path("metrics")
 
 
 def main(params: Params, replicate: str | None) -> None:
-    pin_cpu(params.reproducibility)
+    pin_cpu(params.reproducibility, compiled=params.train.torch_compile)
     go_offline()
     train, stage, base = params.train, "train", MODELS / "base"
     adapter, metrics = MODELS / "adapter", METRICS

@@ -42,6 +42,22 @@ def test_native_leaves_the_instruction_set_alone() -> None:
     assert probe("native")["aten"] == free.strip()
 
 
+def test_nothing_is_compiled_unless_it_is_asked_for() -> None:
+    code = """
+import sys
+from verdict.params import Reproducibility
+from verdict.reproducibility import pin_cpu
+options = Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True)
+pin_cpu(options, compiled=sys.argv[1] == "compiled")
+import torch
+print(torch.compile(torch.sin) is torch.sin)
+"""
+    for asked, plain in (("plain", "True"), ("compiled", "False")):
+        command = [sys.executable, "-c", code, asked]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.stdout.strip() == plain, done.stderr
+
+
 def test_pins_that_come_too_late_are_an_error() -> None:
     code = f"import torch\nimport sys\nsys.argv = ['', 'avx2']\n{PROBE}"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

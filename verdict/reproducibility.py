@@ -24,8 +24,13 @@ _AVX2 = {
 }
 
 
-def pin_cpu(options: Reproducibility) -> None:
+def pin_cpu(options: Reproducibility, *, compiled: bool = False) -> None:
     """Set the variables that fix instruction set and thread count for this process.
+
+    Args:
+        compiled: whether ``torch.compile`` may compile (``train.torch_compile``). Otherwise it
+            leaves functions as they are, those of bitsandbytes too: what they compute would depend
+            on the machine's C++ compiler, and each process would begin a second later.
 
     Raises:
         RuntimeError: torch is already loaded, so that the pins would come too late.
@@ -37,6 +42,8 @@ def pin_cpu(options: Reproducibility) -> None:
     if options.threads is not None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ[name] = str(options.threads)
+    if not compiled:
+        os.environ["TORCHDYNAMO_DISABLE"] = "1"
     # Waiting threads sleep instead of spinning: on a busy machine spinning costs far more.
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -18,7 +18,7 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
         stage: the stage's name in dvc.yaml, with its key for a ``foreach`` one.
         work: gets the parameters that dvc.yaml lists for the stage.
     """
-    _quieten_libraries()
+    quieten_libraries()
     try:
         work(load_params(stage))
     except VerdictError as error:
@@ -27,7 +27,7 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
         sys.exit(f"\n{stage}: interrupted; nothing was replaced")
 
 
-def _quieten_libraries() -> None:
+def quieten_libraries() -> None:
     """Hide what the pinned libraries say about one another, which no user can act on."""
     if not sys.stderr.isatty():
         # Their bars are made for terminals; in a log they are noise.

@@ -21,7 +21,7 @@ from tools.predict.questions import task_of_pairs
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import _quieten_libraries
+from verdict.stage import quieten_libraries
 
 LOOPBACK = "127.0.0.1"
 #: Nobody but this machine's users may ask, unless --host says so.
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     params = read_params()
-    _quieten_libraries()
+    quieten_libraries()
     pin_cpu(params.reproducibility)
     go_offline()
     with tempfile.TemporaryDirectory(prefix="verdict-demo-") as folder:

@@ -18,7 +18,7 @@ from pathlib import Path
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import _quieten_libraries
+from verdict.stage import quieten_libraries
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     params = read_params()
-    _quieten_libraries()
+    quieten_libraries()
     pin_cpu(params.reproducibility)
     go_offline()
     # Imported only now: torch must find the pins in its environment.

@@ -25,7 +25,7 @@ from tools.predict.questions import combined, images_named, texts_named
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import _quieten_libraries
+from verdict.stage import quieten_libraries
 
 ANSWERED, FAILED = 0, 1
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     params = read_params()
-    _quieten_libraries()
+    quieten_libraries()
     pin_cpu(params.reproducibility)
     go_offline()
     # Imported only now: torch must find the pins in its environment.
