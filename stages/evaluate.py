@@ -7,8 +7,9 @@ chosen there. Killed, it goes on where it stopped.
 import sys
 from pathlib import Path
 
+from verdict.kept import discard, exclusive
 from verdict.params import Params
-from verdict.reproducibility import go_offline, pin_cpu
+from verdict.reproducibility import device_of_workers, go_offline, pin_cpu
 from verdict.stage import run
 
 CHAT, RECORDS = Path("data/chat"), Path("data/records")
@@ -20,15 +21,15 @@ def main(name: str, params: Params) -> None:
     go_offline()
     # Imported only now: torch must find the pins in its environment.
     from verdict.answers.evaluate import predict
-    from verdict.answers.parts import Parts, discard, exclusive, folder_for
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.parts import Parts, folder_for
+    from verdict.answers.workers import answering
     from verdict.predictions import write_predictions
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
-    from verdict.reproducibility import device_name, make_deterministic
+    from verdict.reproducibility import make_deterministic
     from verdict.statistics.files import write_measurement
 
-    device = device_name(params.reproducibility)
+    device = device_of_workers(params.reproducibility, params.compute)
     make_deterministic(0, strict=params.reproducibility.strict)
     options, answers = params.evaluate, read_answers(CHAT)
     chosen = options.models[name]
@@ -45,8 +46,10 @@ def main(name: str, params: Params) -> None:
         "device": device,
     }
     folder = folder_for([model, adapter, *chats, CHAT / "answers.json", RECORDS], settings)
-    with exclusive(folder):
-        loaded = load_for_inference(model, adapter, params.model, device)
+    with (
+        exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
+        answering(model, adapter, RECORDS, answers, params, device) as (loaded, pool),
+    ):
         images = ImageStore(RECORDS)
         test, validation = (
             predict(
@@ -60,6 +63,7 @@ def main(name: str, params: Params) -> None:
                 device=device,
                 length_normalization=options.length_normalization,
                 parts=Parts(folder / chat.stem),
+                pool=pool,
             )
             for chat, asked in zip(chats, (True, options.validation), strict=True)
         )

@@ -1,10 +1,14 @@
-"""Turn the raw archive into canonical records: resized images and their cells, in shards."""
+"""Turn the raw archive into canonical records: resized images and their cells, in shards.
+
+Killed, it goes on with the shards that were not finished.
+"""
 
 from pathlib import Path
 
 from verdict.files import write_json
+from verdict.kept import discard, exclusive
 from verdict.params import Params
-from verdict.records.extract import extract
+from verdict.records.extract import extract, folder_for
 from verdict.stage import run
 from verdict.tasks import read_raw
 
@@ -13,8 +17,11 @@ RAW, RECORDS = Path("data/raw"), Path("data/records")
 
 def main(params: Params) -> None:
     table = read_raw(params.task, RAW, params.dataset)
-    counts = extract(table, params.extract, RECORDS)
-    write_json("metrics/extract.json", counts)
+    keep = folder_for(table, params.extract)
+    with exclusive(keep, "extraction of the same archive", stage="extract"):
+        counts = extract(table, params.extract, RECORDS, compute=params.compute, keep=keep)
+        write_json("metrics/extract.json", counts)
+        discard(keep)
 
 
 if __name__ == "__main__":

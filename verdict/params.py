@@ -20,6 +20,13 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=r"^[\w.-]+$")]
 
 
+class Compute(Section):
+    """Who does the work; nothing here changes a result, so no stage lists it."""
+
+    engine: Literal["local", "ray"]
+    workers: Positive | None
+
+
 class Reproducibility(Section):
     """What makes two machines agree."""
 
@@ -50,6 +57,7 @@ class Params(Section):
     compare: Compare
     report: Report
     tracking: Tracking
+    compute: Compute
     reproducibility: Reproducibility
 
     @model_validator(mode="after")

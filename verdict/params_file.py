@@ -19,7 +19,7 @@ Kind = TypeVar("Kind", bound=BaseModel)
 PARAMS_FILE = Path("params.yaml")
 PIPELINE_FILE = Path("dvc.yaml")
 #: Sections that change no output, so that every stage may read them and none lists them.
-WITHOUT_EFFECT = frozenset({"tracking"})
+WITHOUT_EFFECT = frozenset({"tracking", "compute"})
 
 
 class UnlistedParameterError(VerdictError):

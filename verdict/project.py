@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+#: Where work that may be killed keeps what it has finished, in the project's folder.
+CHECKPOINTS = ".checkpoints"
+
 
 def project_root() -> Path:
     """Return the project's folder: the nearest one upwards with a dvc.yaml, or the current one.

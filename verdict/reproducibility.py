@@ -14,7 +14,7 @@ import ctypes
 import os
 import sys
 
-from verdict.params import Reproducibility
+from verdict.params import Compute, Reproducibility
 
 _AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -88,6 +88,17 @@ def device_name(options: Reproducibility) -> str:
             "and the driver, or set reproducibility.device to auto or cpu"
         )
     return "cuda" if available and options.device != "cpu" else "cpu"
+
+
+def device_of_workers(options: Reproducibility, compute: Compute) -> str:
+    """Return the device of the processes that compute; on a cluster this one need not have it.
+
+    Raises:
+        VerdictError: as ``device_name``.
+    """
+    if compute.engine == "ray" and options.device != "auto":
+        return options.device
+    return device_name(options)
 
 
 def seed_everything(seed: int) -> None:

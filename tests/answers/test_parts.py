@@ -14,7 +14,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.tiny import Tiny
-from verdict.answers.parts import Parts, discard, exclusive, folder_for
+from verdict.answers.parts import Parts, folder_for
 from verdict.errors import VerdictError
 
 torch = pytest.importorskip("torch")
@@ -79,23 +79,13 @@ def test_whatever_decides_the_answers_decides_the_folder(
     assert changed != first
     chat.write_bytes(b"{ }")
     assert key() not in {first, changed}
-    monkeypatch.setattr("verdict.answers.parts._sources", lambda: {"answers/score.py": "00"})
+    monkeypatch.setattr(
+        "verdict.answers.parts.digests_of_sources", lambda *_: {"answers/score.py": "00"}
+    )
     assert key() != changed
     chat.unlink()
     with pytest.raises(VerdictError, match=r"test\.jsonl is not here; run `dvc repro`"):
         key()
-
-
-def test_a_second_evaluation_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    with (
-        exclusive(tmp_path / "key"),
-        pytest.raises(VerdictError, match="another evaluation of the same model"),
-        exclusive(tmp_path / "key"),
-    ):
-        pass
-    with exclusive(tmp_path / "key"):
-        discard(tmp_path / "key")
-    assert not (tmp_path / "key").exists()
 
 
 def ask(tiny: Tiny, loaded: Any, folder: Path) -> Any:

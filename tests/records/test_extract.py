@@ -77,7 +77,7 @@ def test_shards_do_not_depend_on_the_number_of_workers(
     isic: Callable[..., IsicArchive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = isic(images=40)
-    monkeypatch.setattr("verdict.records.extract._BYTES_PER_PIXEL", {"jpeg": 20.0})
+    monkeypatch.setattr("verdict.records.shard_tasks._BYTES_PER_PIXEL", {"jpeg": 20.0})
     contents = []
     for workers in (1, 2, 4):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, n=workers: set(range(n)))

@@ -1,34 +1,20 @@
 """Ask a model about every record: scoring the candidates and generating, or classifying."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from verdict.answers.classify import classify
-from verdict.answers.generate import generate_answers
+from verdict.answers.asking import Answered, Asker, Part
 from verdict.answers.parse import Parsed, parse_answer
 from verdict.answers.parts import Parts
-from verdict.answers.prompts import (
-    Batch,
-    answer_of,
-    candidate_ids,
-    end_of_turn_id,
-    plan_batches,
-    prepare,
-)
-from verdict.answers.score import Scorer
+from verdict.answers.prompts import answer_of, plan_batches
+from verdict.answers.workers import ask_pool
+from verdict.engine import Pool
 from verdict.errors import VerdictError
 from verdict.models.inference import Loaded
 from verdict.predictions import Predictions, make_predictions
 from verdict.progress import progress
 from verdict.records.conversations import Answers, Conversation
 from verdict.records.shards import ImageStore
-
-
-class Answered(NamedTuple):
-    """What a model gave for one record: a score for each label, and the text it wrote."""
-
-    scores: list[float]
-    text: str
 
 
 def predict(
@@ -43,6 +29,7 @@ def predict(
     device: str,
     length_normalization: str = "none",
     parts: Parts | None = None,
+    pool: Pool | None = None,
 ) -> Predictions:
     """Return one prediction a conversation, under the model's ``name``.
 
@@ -58,6 +45,8 @@ def predict(
             tokens, the end of the turn included; ``none`` leaves it.
         parts: where finished batches are kept, and found again by a run that goes on; None keeps
             nothing.
+        pool: workers that have the model (``workers.answering``), so that ``loaded`` needs no
+            weights; None asks in this process.
 
     Raises:
         VerdictError: a classifier whose labels are not those of ``answers``.
@@ -67,72 +56,37 @@ def predict(
             f"{name} is a classifier for {', '.join(loaded.labels)}, but format.answers has "
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
-    scored = loaded.labels is None and bool(answers.labels)
-    ask = _Asker(loaded, answers, max_new_tokens, by_token=length_normalization == "tokens")
+    by_token = length_normalization == "tokens"
     plan = plan_batches(loaded.processor, conversations, batch_size)
     ids = [[row.id for row in planned.conversations] for planned in plan]
     kept = parts.read(ids) if parts else []
-    answered = [Answered(*one) for part in kept for one in part["answered"]]
+    done = {n: [Answered(*one) for one in part["answered"]] for n, part in enumerate(kept)}
+    way = kept[-1]["way"] if kept else None
     if kept:
-        ask.scorer.way = kept[-1]["way"]
         print(f"{name}: resuming: {len(kept)} of {len(plan)} batches were done", flush=True)
     if len(kept) < len(plan):
+        if pool is None:
+            asker = Asker(loaded, answers, max_new_tokens, by_token=by_token)
+            rest = asker.ask(plan[len(kept) :], images, device, way)
+            coming: Iterator[tuple[int, Part]] = enumerate(rest, len(kept))
+        else:
+            coming = ask_pool(pool, plan, len(kept), way)
         with progress(f"evaluate {name}", unit="records") as bar:
-            bar.begin(len(conversations), len(answered))
-            coming = prepare(loaded.processor, plan[len(kept) :], images, device)
-            for number, batch in enumerate(coming, len(kept)):
-                got = ask(batch)
+            bar.begin(len(conversations), sum(len(part) for part in done.values()))
+            for number, part in coming:
                 if parts:
-                    content = {"answered": got, "way": ask.scorer.way}
-                    parts.write(number, ids[number], content)
-                answered.extend(got)
-                bar.advance(len(got))
+                    parts.write(number, ids[number], part._asdict())
+                done[number] = part.answered
+                bar.advance(len(part.answered))
+    answered = [one for number in range(len(plan)) for one in done[number]]
     order = [row for planned in plan for row in planned.conversations]
     return make_predictions(
         name,
         answers.labels,
         answers.positive if len(answers.labels) == 2 else None,
         [_row(*pair, loaded, answers) for pair in zip(order, answered, strict=True)],
-        length_normalization if scored else None,
+        length_normalization if loaded.labels is None and answers.labels else None,
     )
-
-
-class _Asker:
-    """Asks about one batch, in the way that the model and the task call for."""
-
-    def __init__(self, loaded: Loaded, answers: Answers, max_new_tokens: int, *, by_token: bool):
-        self._loaded, self._answers = loaded, answers
-        self._max_new_tokens, self._by_token = max_new_tokens, by_token
-        self.scorer = Scorer(loaded.model)
-
-    def __call__(self, batch: Batch) -> list[Answered]:
-        if self._loaded.labels is not None:
-            scores = classify(
-                self._loaded.model, batch.inputs, self._loaded.labels, self._answers.labels
-            )
-            return [Answered(score, "") for score in scores]
-        if not self._answers.labels:
-            return [Answered([], text) for text in self._write(batch)]
-        scores, texts = self._score(batch), self._write(batch)
-        return [Answered(*pair) for pair in zip(scores, texts, strict=True)]
-
-    def _score(self, batch: Batch) -> list[list[float]]:
-        prompt = batch.conversations[0].prompt
-        candidates = candidate_ids(self._loaded.processor, prompt, self._answers)
-        scores = self.scorer(batch.inputs, candidates)
-        if not self._by_token:
-            return scores
-        lengths = [len(candidate) for candidate in candidates]
-        return [[a / b for a, b in zip(score, lengths, strict=True)] for score in scores]
-
-    def _write(self, batch: Batch) -> list[str]:
-        return generate_answers(
-            self._loaded.model,
-            self._loaded.processor,
-            batch.inputs,
-            end_of_turn=end_of_turn_id(self._loaded.processor, batch.conversations[0].prompt),
-            max_new_tokens=self._max_new_tokens,
-        )
 
 
 def _row(

@@ -8,20 +8,13 @@ part begins with the SHA-256 of its content: one that was cut off, or changed, i
 import hashlib
 import importlib.metadata
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-import verdict
 from verdict.errors import VerdictError
 from verdict.files import replacing, sha256_of, sha256_of_tree
-from verdict.models.checkpoints import CHECKPOINTS
-from verdict.project import project_root
+from verdict.kept import digests_of_sources, folder_of
 
 #: The packages that decide what a model answers, and how images reach it.
 _PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "pillow", "jinja2")
@@ -32,8 +25,6 @@ _SOURCES = ("answers", "models", "records")
 def folder_for(paths: Sequence[Path], settings: Mapping[str, Any]) -> Path:
     """Return the folder of the evaluation that these files and settings decide.
 
-    It lies in the project itself, also for an experiment in one of DVC's temporary workspaces.
-
     Args:
         paths: files and folders of the model, the adapter, the conversations and the records.
         settings: all else that decides the answers, as JSON.
@@ -42,39 +33,9 @@ def folder_for(paths: Sequence[Path], settings: Mapping[str, Any]) -> Path:
         "files": {path.as_posix(): _digest(path) for path in paths},
         "settings": settings,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "sources": _sources(),
+        "sources": digests_of_sources(*_SOURCES),
     }
-    text = json.dumps(decisive, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Path(os.path.relpath(project_root() / CHECKPOINTS / "evaluate" / key))
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder for this evaluation; the system lets go of it even if it is killed.
-
-    Raises:
-        VerdictError: another process evaluates into the same folder.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise VerdictError(
-            "another evaluation of the same model on the same records is running (it holds "
-            f"{lock.lock_file}). Wait for it or stop it; if dvc was killed, its evaluation may "
-            "still be running: see `pgrep -f stages.evaluate`"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def discard(folder: Path) -> None:
-    """Remove all that a finished evaluation kept."""
-    shutil.rmtree(folder)
+    return folder_of("evaluate", decisive)
 
 
 class Parts:
@@ -123,9 +84,3 @@ def _digest(path: Path) -> str:
     if not path.exists():
         raise VerdictError(f"{path} is not here; run `dvc repro` or `dvc pull` first")
     return sha256_of_tree(path) if path.is_dir() else sha256_of(path)
-
-
-def _sources() -> dict[str, str]:
-    root = Path(verdict.__file__).parent
-    files = [path for name in _SOURCES for path in sorted((root / name).rglob("*.py"))]
-    return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}

@@ -20,9 +20,8 @@ from filelock import FileLock, Timeout
 from verdict.errors import VerdictError
 from verdict.files import sha256_of, write_json
 from verdict.processes import is_main
-from verdict.project import project_root
+from verdict.project import CHECKPOINTS, project_root
 
-CHECKPOINTS = ".checkpoints"
 _SEAL = "sealed.json"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import PeftConfig, PeftModel, TaskType
@@ -60,49 +60,75 @@ def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, devic
         VerdictError: a folder is missing, holds no adapter or a damaged one, was trained from
             another base, or is a classifier whose labels are not recorded.
     """
-    if not folder.is_dir():
-        raise VerdictError(f"{folder} is not here; run `dvc repro` or `dvc pull` first")
-    if (adapter / CONFIG_NAME).is_file():
-        load = _load_adapted
-    elif (adapter / MODEL_CONFIG).is_file():
-        load = _load_fine_tuned
-    elif adapter.name == MODEL_CONFIG:
+    kind = _kind_of(folder, adapter)
+    if kind == "base":
         return Loaded(load_model(folder, options, device).eval(), load_processor(folder), None)
-    else:
-        raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
     with _damage_explained(folder, adapter):
         provenance = _read_provenance(adapter)
         _check_base(folder, adapter, provenance)
-        model, labels = load(folder, adapter, provenance, options, device)
+        labels = _labels(kind, adapter, provenance)
+        load = _load_adapted if kind == "adapter" else _load_fine_tuned
+        model = load(folder, adapter, options, device, labels)
         return Loaded(model.eval(), load_processor(adapter), labels)
 
 
+def without_weights(folder: Path, adapter: Path) -> Loaded:
+    """Open the same model for one who plans what others ask: its ``model`` is None.
+
+    Raises:
+        VerdictError: as ``load_for_inference``, as far as no weights are read.
+    """
+    kind = _kind_of(folder, adapter)
+    if kind == "base":
+        return Loaded(None, load_processor(folder), None)
+    with _damage_explained(folder, adapter):
+        labels = _labels(kind, adapter, _read_provenance(adapter))
+        return Loaded(None, load_processor(adapter), labels)
+
+
+def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
+    if not folder.is_dir():
+        raise VerdictError(f"{folder} is not here; run `dvc repro` or `dvc pull` first")
+    if (adapter / CONFIG_NAME).is_file():
+        return "adapter"
+    if (adapter / MODEL_CONFIG).is_file():
+        return "fine-tuned"
+    if adapter.name == MODEL_CONFIG:
+        return "base"
+    raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
+
+
+def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] | None:
+    """Return a classifier's labels in the order of its outputs; None for a model that writes."""
+    if kind == "adapter":
+        if PeftConfig.from_pretrained(str(adapter)).task_type != TaskType.SEQ_CLS:
+            return None
+        return _known_labels(adapter, provenance.get("labels"))
+    config = json.loads((adapter / MODEL_CONFIG).read_text(encoding="utf-8"))
+    if not any(name.endswith("ForSequenceClassification") for name in config["architectures"]):
+        return None
+    by_index = config.get("id2label", {})
+    recorded = [by_index[str(index)] for index in range(len(by_index))]
+    return _known_labels(adapter, provenance.get("labels") or recorded)
+
+
 def _load_adapted(
-    folder: Path, adapter: Path, provenance: dict[str, Any], options: ModelOptions, device: str
-) -> tuple[Any, list[str] | None]:
+    folder: Path, adapter: Path, options: ModelOptions, device: str, labels: list[str] | None
+) -> Any:
     if not (adapter / SAFETENSORS_WEIGHTS_NAME).is_file():
         # peft would look for it on the hub.
         raise OSError(f"{SAFETENSORS_WEIGHTS_NAME} is missing")
-    labels = None
-    if PeftConfig.from_pretrained(str(adapter)).task_type == TaskType.SEQ_CLS:
-        labels = _known_labels(adapter, provenance.get("labels"))
     model = _load(folder, options, device, labels)
     with warnings.catch_warnings():
         # Modules without weights would keep those they were made with.
         warnings.filterwarnings("error", message="Found missing adapter keys")
-        return PeftModel.from_pretrained(model, str(adapter), torch_device=device), labels
+        return PeftModel.from_pretrained(model, str(adapter), torch_device=device)
 
 
 def _load_fine_tuned(
-    folder: Path, adapter: Path, provenance: dict[str, Any], options: ModelOptions, device: str
-) -> tuple[Any, list[str] | None]:
-    config = json.loads((adapter / MODEL_CONFIG).read_text(encoding="utf-8"))
-    labels = None
-    if any(name.endswith("ForSequenceClassification") for name in config["architectures"]):
-        by_index = config.get("id2label", {})
-        recorded = [by_index[str(index)] for index in range(len(by_index))]
-        labels = _known_labels(adapter, provenance.get("labels") or recorded)
-    return _load(adapter, options, device, labels), labels
+    folder: Path, adapter: Path, options: ModelOptions, device: str, labels: list[str] | None
+) -> Any:
+    return _load(adapter, options, device, labels)
 
 
 def _load(folder: Path, options: ModelOptions, device: str, labels: list[str] | None) -> Any:

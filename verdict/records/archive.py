@@ -4,6 +4,7 @@ The archive was made by somebody else, and nothing in it is trusted.
 """
 
 import functools
+import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
+from verdict.files import sha256_of
 
 #: Largest uncompressed size of one member; a dermoscopic JPEG has about 1 MB, a PNG slide 30 MB.
 MAX_MEMBER_BYTES = 512 * 2**20
@@ -52,6 +54,9 @@ class ImageSource(Protocol):
     def open(self) -> AbstractContextManager[Reader]:
         """Open the archive for reading in this process."""
 
+    def digest(self) -> str:
+        """Return a SHA-256 that another image, anywhere in the archive, changes."""
+
 
 @dataclass(frozen=True)
 class ZipImages:
@@ -73,6 +78,11 @@ class ZipImages:
         members = image_members(self.path)
         with zipfile.ZipFile(self.path) as archive:
             yield _ZipReader(archive, members)
+
+    def digest(self) -> str:
+        """As in ``ImageSource``: of the members' names, sizes and checksums, not their bytes."""
+        members = [(info.filename, info.file_size, info.CRC) for info in _directory(self.path)]
+        return hashlib.sha256(repr(members).encode()).hexdigest()
 
 
 class _ZipReader:
@@ -104,6 +114,10 @@ class ParquetImages:
     @contextmanager
     def open(self) -> Iterator["_ParquetReader"]:
         yield _ParquetReader(self.files, self.column)
+
+    def digest(self) -> str:
+        digests = [(file.name, sha256_of(file)) for file in self.files]
+        return hashlib.sha256(repr((digests, self.column)).encode()).hexdigest()
 
 
 def parquet_key(file: Path, row: int) -> str:
@@ -146,18 +160,10 @@ def image_members(path: Path) -> dict[str, str]:
         VerdictError: no such file, no ZIP, no images in it, two members with one key, or a member
             whose name leaves the archive.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-    except FileNotFoundError:
-        raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
-    except zipfile.BadZipFile as error:
-        raise VerdictError(
-            f"{path} is not a complete ZIP archive ({error}); fetch it again, and give its sha256 "
-            "in fetch.files so that a damaged download is noticed at once"
-        ) from None
     found: dict[str, str] = {}
-    for info in members:
+    for info in _directory(path):
+        if info.is_dir():
+            continue
         name = PurePosixPath(info.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts:
             raise VerdictError(f"{path}: member {info.filename!r} points outside the archive")
@@ -174,6 +180,19 @@ def image_members(path: Path) -> dict[str, str]:
             "is it the right archive?"
         )
     return found
+
+
+def _directory(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
+    except zipfile.BadZipFile as error:
+        raise VerdictError(
+            f"{path} is not a complete ZIP archive ({error}); fetch it again, and give its sha256 "
+            "in fetch.files so that a damaged download is noticed at once"
+        ) from None
 
 
 def read_member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -1,38 +1,50 @@
 """From a raw archive to canonical records: decode in parallel, write deterministic shards."""
 
 import hashlib
-import json
-import math
-import os
+import importlib.metadata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
-from multiprocessing import get_context
+from collections.abc import Sequence
+from functools import partial as partial_call
 from pathlib import Path
 from typing import Any
 
+from verdict.engine import LOCAL, open_pool
 from verdict.errors import VerdictError
 from verdict.files import replacing
+from verdict.kept import digests_of_sources, folder_of
+from verdict.params import Compute
 from verdict.params_data import Extract
 from verdict.progress import progress
-from verdict.records.archive import ImageSource, Reader
+from verdict.records.archive import ImageSource
 from verdict.records.duplicates import write_duplicates
-from verdict.records.images import convert
-from verdict.records.raw import RawRow, RawTable
-from verdict.records.shards import write_shard
+from verdict.records.raw import RawTable
+from verdict.records.shard_tasks import (
+    Rejection,
+    ShardTask,
+    ShardWriter,
+    counting,
+    finished,
+    shard_count,
+)
 
-#: Bytes of an encoded image by its pixels: 75 kB at 512 × 512 as JPEG (quality 95, 4:4:4).
-_BYTES_PER_PIXEL = {"jpeg": 0.29, "webp_lossless": 1.2}
 
-Rejection = dict[str, str]
-
-
-def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, Any]:
+def extract(
+    table: RawTable,
+    options: Extract,
+    destination: Path,
+    *,
+    compute: Compute = LOCAL,
+    keep: Path | None = None,
+) -> dict[str, Any]:
     """Write the records of a raw table as Parquet shards, and the list of duplicate pairs.
 
     Images are streamed out of the archive, never unpacked to disk. Shard i of n holds
     ``sorted(ids)[i::n]``, so that its bytes do not depend on the number of workers.
+
+    Args:
+        compute: who decodes; it changes no byte.
+        keep: where finished shards are kept, and found again by a run that goes on (see
+            ``folder_for``); None keeps nothing.
 
     Returns:
         Counts for ``metrics/extract.json``, with every rejected image and its reason.
@@ -44,45 +56,75 @@ def extract(table: RawTable, options: Extract, destination: Path) -> dict[str, A
     _match(table)
     rows = sorted(table.rows, key=lambda row: row.id)
     position = {row.id: index for index, row in enumerate(table.rows)}
-    n_shards = _shard_count(rows, options)
-    rejected: list[Rejection] = []
+    n_shards = shard_count(rows, options)
     with replacing(destination) as partial:
         partial.mkdir()
-        with (
-            ProcessPoolExecutor(
-                max_workers=min(n_shards, len(os.sched_getaffinity(0))),
-                mp_context=get_context("spawn"),
-            ) as pool,
-            progress("extract", len(rows), "records") as bar,
-        ):
-            tasks = [
-                pool.submit(
-                    _write_one,
-                    partial / f"shard-{index:05d}-of-{n_shards:05d}.parquet",
-                    table.images,
-                    [(row, position[row.id]) for row in rows[index::n_shards]],
-                    options,
-                )
-                for index in range(n_shards)
-            ]
-            for task in as_completed(tasks):
-                done, refused = task.result()
-                rejected += refused
-                bar.advance(done)
-        rejected.sort(key=lambda rejection: rejection["id"])
+        folder = keep or partial
+        tasks = [
+            ShardTask(
+                folder / f"shard-{index:05d}-of-{n_shards:05d}.parquet",
+                [(row, position[row.id]) for row in rows[index::n_shards]],
+            )
+            for index in range(n_shards)
+        ]
+        rejected = _write_shards(tasks, table.images, options, compute, resume=keep is not None)
         if len(rejected) > options.max_rejected:
             raise VerdictError(_too_many(table.images, rejected, options.max_rejected))
+        for task in tasks:
+            task.deliver(partial)
         gone = {rejection["id"] for rejection in rejected}
         write_duplicates(partial, table.duplicates, gone)
-    kept = [row for row in rows if row.id not in gone]
+    written = [row for row in rows if row.id not in gone]
     return {
-        "records": len(kept),
-        "groups": len({group for row in kept for group in row.groups}),
+        "records": len(written),
+        "groups": len({group for row in written for group in row.groups}),
         "shards": n_shards,
         "rejected": len(rejected),
         "rejections": rejected,
         **table.findings,
     }
+
+
+def folder_for(table: RawTable, options: Extract) -> Path:
+    """Return the folder that keeps the shards of this table, these images and these options."""
+    decisive = {
+        "images": table.images.digest() if table.images else None,
+        "rows": hashlib.sha256(repr(table.rows).encode()).hexdigest(),
+        # How many rejections are too many changes no shard.
+        "options": options.model_dump(exclude={"max_rejected"}),
+        "versions": {name: importlib.metadata.version(name) for name in ("pillow", "pyarrow")},
+        "sources": digests_of_sources("records"),
+    }
+    return folder_of("extract", decisive)
+
+
+def _write_shards(
+    tasks: Sequence[ShardTask],
+    images: ImageSource | None,
+    options: Extract,
+    compute: Compute,
+    *,
+    resume: bool,
+) -> list[Rejection]:
+    """Write the shards that are not written yet; return the rejections of all, sorted by id."""
+    done = finished(tasks) if resume else {}
+    rejected = [rejection for found in done.values() for rejection in found]
+    missing = [task for index, task in enumerate(tasks) if index not in done]
+    if done:
+        print(f"extract: resuming: {len(done)} of {len(tasks)} shards were done", flush=True)
+    if missing:
+        total = sum(len(task.rows) for task in tasks)
+        before = total - sum(len(task.rows) for task in missing)
+        make = partial_call(ShardWriter, images, options)
+        with (
+            open_pool(make, compute, most=len(missing)) as pool,
+            progress("extract", total, "records") as bar,
+        ):
+            bar.begin(total, before)
+            with counting(bar, missing):
+                for _, refused in pool.run(missing):
+                    rejected += refused
+    return sorted(rejected, key=lambda rejection: rejection["id"])
 
 
 def _match(table: RawTable) -> None:
@@ -111,55 +153,6 @@ def _match(table: RawTable) -> None:
             f"row in the table, first {extra[0]}; fetch the table that belongs to this "
             "archive"
         )
-
-
-def _shard_count(rows: Sequence[RawRow], options: Extract) -> int:
-    images = sum(row.image is not None for row in rows)
-    expected = images * options.size**2 * _BYTES_PER_PIXEL[options.format]
-    expected += sum(len(row.text or "") + len(row.answer or "") for row in rows)
-    return max(1, math.ceil(expected / (options.shard_megabytes * 2**20)))
-
-
-def _write_one(
-    path: Path, images: ImageSource | None, rows: list[tuple[RawRow, int]], options: Extract
-) -> tuple[int, list[Rejection]]:
-    rejected: list[Rejection] = []
-
-    def encoded() -> Iterator[dict[str, Any]]:
-        with images.open() if images else nullcontext() as reader:
-            for row, position in rows:
-                try:
-                    content = _content(row, reader, options)
-                except ValueError as error:
-                    rejected.append({"id": row.id, "image": row.image or "", "reason": str(error)})
-                    continue
-                yield {
-                    "id": row.id,
-                    "group": row.group,
-                    "other_group": row.other_group,
-                    "text": row.text,
-                    "label": row.label,
-                    "answer": row.answer,
-                    "split": row.split,
-                    "attributes": json.dumps(row.attributes, sort_keys=True, ensure_ascii=False),
-                    "row": position,
-                    **content,
-                }
-
-    write_shard(path, encoded())
-    return len(rows), rejected
-
-
-def _content(row: RawRow, reader: Reader | None, options: Extract) -> dict[str, Any]:
-    """Return the image as it is stored, and the hash of what the record is made from."""
-    if row.image is None or reader is None:
-        # Two records of the same text are as much the same as two of the same image.
-        return {"image": None, "sha256": hashlib.sha256((row.text or "").encode()).hexdigest()}
-    data = reader.read(row.image)
-    return {
-        "image": {"bytes": convert(data, options), "path": None},
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
 
 
 def _too_many(images: ImageSource | None, rejected: list[Rejection], allowed: int) -> str:

@@ -1,0 +1,109 @@
+"""Who asks the model: this process, or the workers of a Ray cluster, each with the model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from verdict.answers.asking import Asker, Part
+from verdict.answers.prompts import Planned
+from verdict.engine import Pool, open_pool
+from verdict.models.inference import Loaded, load_for_inference, without_weights
+from verdict.params import Params
+from verdict.params_training import ModelOptions
+from verdict.records.conversations import Answers
+from verdict.records.shards import ImageStore
+from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
+
+#: Batches that a worker is given at once, so that it prepares one while the model has another.
+_BATCHES = 4
+
+#: Batches, and how to score their candidates.
+_Task = tuple[Sequence[Planned], str | None]
+
+
+@contextmanager
+def answering(
+    model: Path, adapter: Path, records: Path, answers: Answers, params: Params, device: str
+) -> Iterator[tuple[Loaded, Pool | None]]:
+    """Yield what ``predict`` needs: with ``compute.engine: local`` the model; else its workers.
+
+    The bits of the answers are those of this process where ``reproducibility.threads`` is a
+    number: Ray gives each worker as many cores, or one.
+
+    Args:
+        records: the folder whose images are asked about.
+
+    Raises:
+        VerdictError: as ``load_for_inference`` and ``open_pool``.
+    """
+    if params.compute.engine == "local":
+        yield load_for_inference(model, adapter, params.model, device), None
+        return
+    make = _Setup(
+        model,
+        adapter,
+        records,
+        answers,
+        params.model.dtype,
+        params.model.attn_implementation,
+        device,
+        params.reproducibility.strict,
+        params.evaluate.max_new_tokens,
+        params.evaluate.length_normalization == "tokens",
+    )
+    pins = (partial(pin_cpu, params.reproducibility), go_offline)
+    cpus = params.reproducibility.threads or 1
+    loaded = without_weights(model, adapter)
+    with open_pool(make, params.compute, first=pins, cpus=cpus, gpu=device == "cuda") as pool:
+        yield loaded, pool
+
+
+def ask_pool(
+    pool: Pool, plan: Sequence[Planned], begin: int, way: str | None
+) -> Iterator[tuple[int, Part]]:
+    """Yield number and answers of the batches of a plan from ``begin`` on, as workers end them.
+
+    The first batch of all is asked about alone: how its candidates are scored holds for the rest.
+    """
+    if begin == 0:
+        [(_, [first])] = pool.run([(plan[:1], None)])
+        yield 0, first
+        begin, way = 1, first.way
+    starts = range(begin, len(plan), _BATCHES)
+    tasks = [(plan[start : start + _BATCHES], way) for start in starts]
+    for index, parts in pool.run(tasks):
+        yield from enumerate(parts, starts[index])
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Loads the model in a worker."""
+
+    model: Path
+    adapter: Path
+    records: Path
+    answers: Answers
+    dtype: str
+    attn_implementation: str
+    device: str
+    strict: bool
+    max_new_tokens: int
+    by_token: bool
+
+    def __call__(self) -> Callable[[_Task], list[Part]]:
+        make_deterministic(0, strict=self.strict)
+        # All that decides how a model is held for inference.
+        options = ModelOptions.model_construct(
+            dtype=self.dtype, attn_implementation=self.attn_implementation
+        )
+        loaded = load_for_inference(self.model, self.adapter, options, self.device)
+        asker = Asker(loaded, self.answers, self.max_new_tokens, by_token=self.by_token)
+        images = ImageStore(self.records)
+
+        def ask(task: _Task) -> list[Part]:
+            plan, way = task
+            return list(asker.ask(plan, images, self.device, way))
+
+        return ask

@@ -1,0 +1,24 @@
+"""What workers do, and how they are asked."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+Work = Callable[[Any], Any]
+#: Called once in each worker before its first task: opens an archive, loads a model. It is
+#: pickled, so that it is small.
+MakeWork = Callable[[], Work]
+
+
+class Pool(Protocol):
+    """Workers that are ready for tasks."""
+
+    @property
+    def workers(self) -> int:
+        """How many there are."""
+
+    def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """Do every task; yield its position and its result, in the order in which they end.
+
+        Raises:
+            VerdictError: a task raised it, or workers were killed.
+        """
