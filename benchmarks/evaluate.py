@@ -22,12 +22,14 @@ from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 BASE, CHAT, RECORDS = Path("models/base"), Path("data/chat"), Path("data/records")
-RECORDS_BATCHED, RECORDS_ONE_BY_ONE, ROUNDS = 128, 32, 5
+RECORDS_ONE_BY_ONE, ROUNDS = 32, 5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluate", description=__doc__)
-    parser.add_argument("--records", type=int, default=RECORDS_BATCHED, help="in batches")
+    parser.add_argument(
+        "--records", type=int, help="in batches; all of the test split if not given"
+    )
     parser.add_argument("--one-by-one", type=int, default=RECORDS_ONE_BY_ONE, help="as a notebook")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
@@ -62,6 +64,8 @@ class Ways:
     """Three ways to ask one model about conversations; each returns labels by record id."""
 
     loaded: Any
+    #: Has decided how it scores before anything is measured, as in a long run.
+    scorer: Any
     images: Any
     answers: Any
     conversations: list[Any]
@@ -110,15 +114,12 @@ class Ways:
 
     def scored(self, rows: Sequence[Any]) -> dict[str, str | None]:
         from verdict.answers.prompts import candidate_ids
-        from verdict.answers.score import Scorer
 
-        # As in a long run, where comparing the first batch with a full pass counts for little.
-        scorer = Scorer(self.loaded.model, way="shared")
         found: dict[str, str | None] = {}
         for batch in self._batches(rows):
             prompt = batch.conversations[0].prompt
             candidates = candidate_ids(self.loaded.processor, prompt, self.answers)
-            scored = scorer(batch.inputs, candidates)
+            scored = self.scorer(batch.inputs, candidates)
             for row, scores in zip(batch.conversations, scored, strict=True):
                 found[row.id] = self.answers.labels[scores.index(max(scores))]
         return found
@@ -149,6 +150,7 @@ class Ways:
 
 def prepare_ways(params: Params) -> Ways:
     """Load the recipe's base, and what it is asked about."""
+    from verdict.answers.score import Scorer
     from verdict.models.inference import load_for_inference
     from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
@@ -156,8 +158,10 @@ def prepare_ways(params: Params) -> Ways:
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
+    loaded = load_for_inference(BASE, BASE / "config.json", params.model, device)
     return Ways(
-        loaded=load_for_inference(BASE, BASE / "config.json", params.model, device),
+        loaded=loaded,
+        scorer=Scorer(loaded.model),
         images=ImageStore(RECORDS),
         answers=read_answers(CHAT),
         conversations=read_conversations(CHAT / "test.jsonl"),

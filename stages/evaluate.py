@@ -28,6 +28,7 @@ def main(name: str, params: Params) -> None:
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import make_deterministic
     from verdict.statistics.files import write_measurement
+    from verdict.tracking.throughput import keep_throughput
 
     device = device_of_workers(params.reproducibility, params.compute)
     make_deterministic(0, strict=params.reproducibility.strict)
@@ -50,7 +51,7 @@ def main(name: str, params: Params) -> None:
         exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
         answering(model, adapter, RECORDS, answers, params, device) as (loaded, pool),
     ):
-        images = ImageStore(RECORDS)
+        images, rates = ImageStore(RECORDS), list[float]()
         test, validation = (
             predict(
                 name,
@@ -64,10 +65,13 @@ def main(name: str, params: Params) -> None:
                 length_normalization=options.length_normalization,
                 parts=Parts(folder / chat.stem),
                 pool=pool,
+                on_rate=rates.append,
             )
             for chat, asked in zip(chats, (True, options.validation), strict=True)
         )
         write_predictions(PREDICTIONS / f"{name}.parquet", test)
+        if rates:
+            keep_throughput(PREDICTIONS / f"{name}.parquet", rates[0])
         write_predictions(PREDICTIONS / "validation" / f"{name}.parquet", validation)
         write_measurement(METRICS, name, test)
         discard(folder)

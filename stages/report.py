@@ -7,6 +7,7 @@ from verdict.reproducibility import pin_cpu
 from verdict.stage import run
 
 METRICS, REPORT, ADAPTER = Path("metrics"), Path("metrics/report"), Path("models/adapter")
+PREDICTIONS = Path("data/predictions")
 
 
 def main(params: Params) -> None:
@@ -28,7 +29,8 @@ def main(params: Params) -> None:
     )
     limits = load_task(params.task).LIMITS
     write_card(REPORT / CARD, METRICS, ADAPTER, task=params.task, limits=limits)
-    record_evaluation(params.tracking, ADAPTER, read_comparison(REPORT / NUMBERS), REPORT)
+    numbers = read_comparison(REPORT / NUMBERS)
+    record_evaluation(params.tracking, ADAPTER, numbers, REPORT, PREDICTIONS)
 
 
 if __name__ == "__main__":

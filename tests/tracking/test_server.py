@@ -13,7 +13,10 @@ from PIL import Image
 from tests.tiny import LORA, MODEL, Tiny
 from tests.tracking.conftest import Server, kept, spools, tracking
 from verdict.files import sha256_of_tree, write_json
+from verdict.params import Tracking
+from verdict.tracking.evaluation import record_evaluation
 from verdict.tracking.run import Run, resume_run, start_run
+from verdict.tracking.throughput import keep_throughput, throughput_of
 
 mlflow = pytest.importorskip("mlflow")
 
@@ -203,6 +206,31 @@ def test_without_a_run_to_continue_there_is_a_new_one(client: Any) -> None:
     [found] = runs(client, "fresh")
     assert found.info.run_name == "evaluation"
     assert found.data.tags["adapter.sha256"] == "ccc"
+
+
+def test_numbers_report_and_throughput_reach_the_run(client: Any, project: Path) -> None:
+    for path, content in {
+        "models/adapter/a": "weights",
+        "metrics/report/verdict.md": "Tuning helped.",
+        "data/predictions/base.parquet": "made here",
+        "data/predictions/tuned.parquet": "pulled",
+    }.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(content)
+    keep_throughput(Path("data/predictions/base.parquet"), 12.5)
+    values = {"verdict": "Tuning helped.", "models": ["base", "tuned"], "tuned.accuracy": 0.75}
+    record_evaluation(
+        Tracking(trackers=["mlflow"], experiment="numbers"), Path("models/adapter"), values,
+        Path("metrics/report"), Path("data/predictions"),
+    )  # fmt: skip
+    [found] = runs(client, "numbers")
+    assert found.data.metrics == {"tuned.accuracy": 0.75, "base.records_per_second": 12.5}
+    assert found.data.tags["verdict"] == "Tuning helped."
+    names = [file.path for file in client.list_artifacts(found.info.run_id, "figures")]
+    assert names == ["figures/verdict.md"]
+    # Other predictions under the same name were answered elsewhere.
+    Path("data/predictions/base.parquet").write_text("made elsewhere")
+    assert throughput_of(Path("data/predictions/base.parquet")) is None
 
 
 def test_what_was_sent_already_is_not_sent_twice(

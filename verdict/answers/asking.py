@@ -1,6 +1,6 @@
 """Ask a loaded model about prepared batches, one after another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from verdict.answers.classify import classify
@@ -20,10 +20,10 @@ class Answered(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What came of one batch, and the way in which its candidates were scored."""
+    """What came of one batch, and the ways in which candidates are scored (``Scorer.ways``)."""
 
     answered: list[Answered]
-    way: str | None
+    ways: dict[str, str]
 
 
 class Asker:
@@ -35,16 +35,16 @@ class Asker:
         self.scorer = Scorer(loaded.model)
 
     def ask(
-        self, plan: Sequence[Planned], images: ImageStore, device: str, way: str | None
+        self, plan: Sequence[Planned], images: ImageStore, device: str, ways: Mapping[str, str]
     ) -> Iterator[Part]:
         """Yield what comes of each batch of a plan.
 
         Args:
-            way: how to score candidates, as the first batch of all has decided; None before it.
+            ways: how to score candidates, as earlier batches have decided.
         """
-        self.scorer.way = way
+        self.scorer.ways = dict(ways)
         for batch in prepare(self._loaded.processor, plan, images, device):
-            yield Part(self(batch), self.scorer.way)
+            yield Part(self(batch), dict(self.scorer.ways))
 
     def __call__(self, batch: Batch) -> list[Answered]:
         if self._loaded.labels is not None:

@@ -1,6 +1,6 @@
 """Ask a model about every record: scoring the candidates and generating, or classifying."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from verdict.answers.asking import Answered, Asker, Part
@@ -30,6 +30,7 @@ def predict(
     length_normalization: str = "none",
     parts: Parts | None = None,
     pool: Pool | None = None,
+    on_rate: Callable[[float], None] = lambda rate: None,
 ) -> Predictions:
     """Return one prediction a conversation, under the model's ``name``.
 
@@ -47,6 +48,7 @@ def predict(
             nothing.
         pool: workers that have the model (``workers.answering``), so that ``loaded`` needs no
             weights; None asks in this process.
+        on_rate: called with the records a second, if any was asked about in this run.
 
     Raises:
         VerdictError: a classifier whose labels are not those of ``answers``.
@@ -61,16 +63,16 @@ def predict(
     ids = [[row.id for row in planned.conversations] for planned in plan]
     kept = parts.read(ids) if parts else []
     done = {n: [Answered(*one) for one in part["answered"]] for n, part in enumerate(kept)}
-    way = kept[-1]["way"] if kept else None
+    ways = kept[-1]["ways"] if kept else {}
     if kept:
         print(f"{name}: resuming: {len(kept)} of {len(plan)} batches were done", flush=True)
     if len(kept) < len(plan):
         if pool is None:
             asker = Asker(loaded, answers, max_new_tokens, by_token=by_token)
-            rest = asker.ask(plan[len(kept) :], images, device, way)
+            rest = asker.ask(plan[len(kept) :], images, device, ways)
             coming: Iterator[tuple[int, Part]] = enumerate(rest, len(kept))
         else:
-            coming = ask_pool(pool, plan, len(kept), way)
+            coming = ask_pool(pool, plan, len(kept), ways)
         with progress(f"evaluate {name}", unit="records") as bar:
             bar.begin(len(conversations), sum(len(part) for part in done.values()))
             for number, part in coming:
@@ -78,6 +80,7 @@ def predict(
                     parts.write(number, ids[number], part._asdict())
                 done[number] = part.answered
                 bar.advance(len(part.answered))
+            on_rate(bar.rate)
     answered = [one for number in range(len(plan)) for one in done[number]]
     order = [row for planned in plan for row in planned.conversations]
     return make_predictions(

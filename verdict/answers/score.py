@@ -1,5 +1,6 @@
 """Score candidate answers by their log-likelihood, the prompt and the image computed once."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,16 +20,18 @@ class Scorer:
     What all prompts of a batch begin with, up to their first image, is computed once for the
     batch; the rest of the prompt once for all candidates. Not every model can read on after a
     cache of keys and values: Qwen2.5-VL keeps positions of the prompt outside of it, so that each
-    candidate takes a full pass. So the first batch is compared with one.
+    candidate takes a full pass. So the first batch of each kind is compared with one.
 
     Attributes:
-        way: ``shared`` (as above), ``cached`` (each prompt whole, once for all candidates) or
-            ``full``; None before the first batch. Set, nothing is compared.
+        ways: for each kind of batch (the names of its inputs) how it is scored: ``shared`` (as
+            above), ``cached`` (each prompt whole, once for all candidates) or ``full``. The slowest
+            holds for all, since what one kind leaves in a model may mislead the next. Of a kind
+            that stands here nothing is compared any more.
     """
 
-    def __init__(self, model: Any, way: str | None = None):
+    def __init__(self, model: Any, ways: Mapping[str, str] | None = None):
         self._model = model
-        self.way = way
+        self.ways = dict(ways or {})
 
     def __call__(
         self, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
@@ -43,28 +46,35 @@ class Scorer:
             For each row one sum of token log-probabilities a candidate (natural logarithm), the
             end of the turn included.
         """
-        if self.way is not None:
-            return self._scores(self.way, inputs, candidates).tolist()
+        kind = " ".join(sorted(inputs))
+        slowest = max((_WAYS.index(way) for way in self.ways.values()), default=0)
+        if kind in self.ways:
+            return self._scores(_WAYS[slowest], inputs, candidates).tolist()
+        self.ways[kind], scores = self._decide(_WAYS[slowest:], inputs, candidates)
+        return scores.tolist()
+
+    def _decide(
+        self,
+        ways: Sequence[str],
+        inputs: dict[str, torch.Tensor],
+        candidates: list[list[int]],
+    ) -> tuple[str, torch.Tensor]:
+        """Return the first way that gives the longest candidate's scores, and the scores."""
         expected: torch.Tensor | None = None
         longest = max(range(len(candidates)), key=lambda index: len(candidates[index]))
-        for way in _WAYS:
+        for way in ways[:-1]:
             try:
                 scores = self._scores(way, inputs, candidates)
             except torch.OutOfMemoryError:
                 raise
             except _CANNOT:
-                if way == "full":
-                    raise
                 continue
-            if way == "full":
-                break
             if expected is None:
                 expected = _in_full(self._model, inputs, [candidates[longest]])[:, 0]
             difference = (scores[:, longest] - expected).abs().max() / len(candidates[longest])
             if float(difference) <= _TOLERANCE[self._model.dtype]:
-                break
-        self.way = way
-        return scores.tolist()
+                return way, scores
+        return ways[-1], self._scores(ways[-1], inputs, candidates)
 
     def _scores(
         self, way: str, inputs: dict[str, torch.Tensor], candidates: list[list[int]]

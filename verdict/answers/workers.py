@@ -1,6 +1,6 @@
 """Who asks the model: this process, or the workers of a Ray cluster, each with the model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 _BATCHES = 4
 
 #: Batches, and how to score their candidates.
-_Task = tuple[Sequence[Planned], str | None]
+_Task = tuple[Sequence[Planned], Mapping[str, str]]
 
 
 @contextmanager
@@ -61,18 +61,18 @@ def answering(
 
 
 def ask_pool(
-    pool: Pool, plan: Sequence[Planned], begin: int, way: str | None
+    pool: Pool, plan: Sequence[Planned], begin: int, ways: Mapping[str, str]
 ) -> Iterator[tuple[int, Part]]:
     """Yield number and answers of the batches of a plan from ``begin`` on, as workers end them.
 
     The first batch of all is asked about alone: how its candidates are scored holds for the rest.
     """
     if begin == 0:
-        [(_, [first])] = pool.run([(plan[:1], None)])
+        [(_, [first])] = pool.run([(plan[:1], {})])
         yield 0, first
-        begin, way = 1, first.way
+        begin, ways = 1, first.ways
     starts = range(begin, len(plan), _BATCHES)
-    tasks = [(plan[start : start + _BATCHES], way) for start in starts]
+    tasks = [(plan[start : start + _BATCHES], ways) for start in starts]
     for index, parts in pool.run(tasks):
         yield from enumerate(parts, starts[index])
 
@@ -103,7 +103,7 @@ class _Setup:
         images = ImageStore(self.records)
 
         def ask(task: _Task) -> list[Part]:
-            plan, way = task
-            return list(asker.ask(plan, images, self.device, way))
+            plan, ways = task
+            return list(asker.ask(plan, images, self.device, ways))
 
         return ask
