@@ -7,6 +7,7 @@ import os
 import pickle
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -112,8 +113,9 @@ def _cluster(ray: Any, compute: Compute, cpus: int) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address := os.environ.get("RAY_ADDRESS"):
         try:
+            _connect(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise VerdictError(
                 f"RAY_ADDRESS is {address}, but no Ray cluster answers there ({error}); start it, "
                 "or unset RAY_ADDRESS to use this machine alone"
@@ -123,9 +125,8 @@ def _cluster(ray: Any, compute: Compute, cpus: int) -> Iterator[None]:
         finally:
             ray.shutdown()
         return
-    # Without it, nobody who reaches Ray's ports can use them; by default it is kept at home.
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    os.environ.update(token)
+    # Ray listens on every interface, and wants this token; one of its own it would keep at home.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Short: Ray keeps sockets in it, whose paths have 107 bytes at most.
     folder = tempfile.mkdtemp(prefix="verdict-ray-", dir="/tmp")
     try:
@@ -140,9 +141,14 @@ def _cluster(ray: Any, compute: Compute, cpus: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-        for name in token:
-            os.environ.pop(name, None)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextmanager
