@@ -1,0 +1,170 @@
+"""Extraction against the notebook way: same archive, time, quality, memory, bytes.
+
+``make bench name=extract`` makes archives in the layout of SIIM-ISIC: of 24-megapixel JPEGs, and
+of 1 to 2 megapixels. The notebook unpacks everything, decodes every image in full, resizes it and
+writes a loose JPEG, in one process. Ours is the extract stage's function as it stands, its
+processes started anew each time, on two cores. The two take turns, so that a busy machine slows
+both. With ``compute.engine: ray`` the bytes are compared, too, where Ray is installed.
+"""
+
+import argparse
+import importlib.util
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.isic_sized import draw, write_archive
+from benchmarks.table import Figure, conclude
+from verdict.params import Compute
+from verdict.params_data import Extract
+from verdict.records.extract import extract
+from verdict.records.images import convert
+from verdict.records.shards import shard_paths
+from verdict.tasks.melanoma.layout import FILES
+from verdict.tasks.melanoma.options import Options
+from verdict.tasks.melanoma.table import read_table
+
+CORES, ROUNDS = 2, 5
+#: Sizes of the drawn pictures, and how many images are made of them.
+LARGE, SMALL = [(6000, 4000)] * 4, [(1024, 1024), (1280, 960), (1600, 1200), (1920, 1080)] * 2
+LARGE_IMAGES, SMALL_IMAGES = 120, 800
+#: As in the published recipe, in shards small enough that there are several.
+OPTIONS = Extract(
+    size=512,
+    fit="pad",
+    resample="bilinear",
+    format="jpeg",
+    quality=95,
+    shard_megabytes=1,
+    max_megapixels=200,
+    max_rejected=0,
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.extract", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--large", type=int, default=LARGE_IMAGES, help="24-megapixel images")
+    parser.add_argument("--small", type=int, default=SMALL_IMAGES, help="1 to 2 megapixels")
+    parser.add_argument("--once", nargs=2, type=Path, metavar=("RAW", "RECORDS"), help="no more")
+    arguments = parser.parse_args()
+    if arguments.once:
+        run(*arguments.once, Compute(engine="local", workers=CORES))
+        return
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        large = [draw(size, seed) for seed, size in enumerate(LARGE)]
+        small = [draw(size, 100 + seed) for seed, size in enumerate(SMALL)]
+        write_archive(folder / "large", arguments.large, large)
+        write_archive(folder / "larger", 3 * arguments.large, large)
+        write_archive(folder / "small", arguments.small, small)
+        speeds = {
+            kind: [compare(folder, folder / kind) for _ in range(arguments.rounds)]
+            for kind in ("large", "small")
+        }
+        peaks = [peak_gigabytes(folder / kind, folder) for kind in ("large", "larger")]
+        engines = [Compute(engine="local", workers=count) for count in (1, 2, 4)]
+        if importlib.util.find_spec("ray"):
+            engines.append(Compute(engine="ray", workers=2))
+        same = [shard_bytes(folder / "small", folder, engine) for engine in engines]
+    conclude(
+        f"extraction to 512 pixels, {CORES} cores, against a notebook in one process",
+        [
+            Figure("24 megapixels: ours", middle(speeds["large"], 1), "images/s"),
+            Figure("24 megapixels: ours over notebook", ratio(speeds["large"]), "", ">=", 6),
+            Figure("1 to 2 megapixels: ours", middle(speeds["small"], 1), "images/s"),
+            Figure("1 to 2 megapixels: ours over notebook", ratio(speeds["small"]), "", ">=", 1.5),
+            Figure("24 megapixels: worst PSNR against a full decode", psnr(large), "dB", ">=", 50),
+            Figure("1 to 2 megapixels: worst PSNR against a full decode", psnr(small), "dB"),
+            Figure(f"peak memory, {arguments.large} large images", peaks[0], "GB", "<=", 1),
+            Figure(f"peak memory, {3 * arguments.large} large images", peaks[1], "GB", "<=", 1),
+            Figure(
+                f"ways with the same shards: 1, 2, 4 workers{', Ray' * (len(same) > 3)}",
+                sum(each == same[0] for each in same),
+                "",
+                "=",
+                len(same),
+            ),
+        ],
+    )
+
+
+def compare(folder: Path, raw: Path) -> tuple[float, float]:
+    """Return images a second of the notebook and of ours, one after the other."""
+    images = len(read_table(raw, Options()).rows)
+    by_hand = seconds(lambda: notebook(raw, folder / "unpacked", folder / "resized"))
+    ours = seconds(lambda: run(raw, folder / "records", Compute(engine="local", workers=CORES)))
+    return images / by_hand, images / ours
+
+
+def notebook(raw: Path, unpacked: Path, resized: Path) -> None:
+    """Unpack, decode, resize and save as notebooks do."""
+    resized.mkdir(exist_ok=True)
+    with zipfile.ZipFile(raw / FILES["images"]) as archive:
+        archive.extractall(unpacked)
+    for path in sorted((unpacked / "train").glob("*.jpg")):
+        image = Image.open(path).convert("RGB").resize((512, 512), Image.Resampling.BILINEAR)
+        image.save(resized / path.name, quality=95)
+
+
+def run(raw: Path, destination: Path, compute: Compute) -> None:
+    extract(read_table(raw, Options()), OPTIONS, destination, compute=compute)
+
+
+def shard_bytes(raw: Path, folder: Path, compute: Compute) -> list[bytes]:
+    run(raw, folder / "records", compute)
+    return [path.read_bytes() for path in shard_paths(folder / "records")]
+
+
+def psnr(pictures: list[bytes]) -> float:
+    """Return the lowest peak signal-to-noise ratio in dB of our pixels before they are encoded.
+
+    Compared are lossless files: of ours, and of a full decode with an antialiased resize. The
+    black border of ``fit: pad``, which both have, is left out.
+    """
+    options = OPTIONS.model_copy(update={"format": "webp_lossless", "fit": "stretch"})
+    worst = float("inf")
+    for data in pictures:
+        ours = np.asarray(Image.open(io.BytesIO(convert(data, options))), np.float64)
+        full = Image.open(io.BytesIO(data)).convert("RGB")
+        wanted = np.asarray(full.resize((512, 512), Image.Resampling.BILINEAR), np.float64)
+        error = float(((ours - wanted) ** 2).mean())
+        worst = min(worst, 10 * np.log10(255**2 / error) if error else float("inf"))
+    return worst
+
+
+def peak_gigabytes(raw: Path, folder: Path) -> float:
+    """Return the resident memory of all processes of an extraction, together, at its highest."""
+    from benchmarks.repro import ROOT, measure  # It imports much, which each worker would, too.
+
+    command = [sys.executable, "-m", "benchmarks.extract", "--once", str(raw), str(folder / "peak")]
+    return measure(command, ROOT, {}).gigabytes
+
+
+def seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def middle(speeds: list[tuple[float, float]], way: int) -> float:
+    return statistics.median(pair[way] for pair in speeds)
+
+
+def ratio(speeds: list[tuple[float, float]]) -> float:
+    """Return the median over rounds of how many times as fast ours is."""
+    return statistics.median(ours / by_hand for by_hand, ours in speeds)
+
+
+if __name__ == "__main__":
+    main()
