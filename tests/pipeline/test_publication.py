@@ -8,7 +8,7 @@ from huggingface_hub import constants, snapshot_download
 
 from tests.canary import SECRETS, assert_none
 from tests.pipeline.conftest import Project
-from tests.pipeline.test_verify import change_metric, copied
+from tests.pipeline.planted import change_metric, copied
 from tests.sources.servers import serving
 from tests.tools.hub import WritableHub
 from tools.publish.files import collect

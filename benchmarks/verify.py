@@ -1,0 +1,101 @@
+"""The judge's way: clone, pull from a bucket, ``verify``; what it costs, and what it notices.
+
+``make bench name=verify`` takes the last commit of this checkout, with its data from DVC's cache,
+pushes it to the emulated bucket, and goes from there as a judge does: in a fresh clone with an
+empty cache, without and with ``--train``. Then twelve changes are planted, each in a clone of its
+own (:mod:`benchmarks.verify_changes`), and ten faults of server, client and objects are gone
+through (:mod:`benchmarks.verify_faults`). It takes about a quarter of an hour.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.table import Figure, conclude
+from benchmarks.verify_changes import CHANGES, plant_and_verify
+from benchmarks.verify_faults import Faults
+from benchmarks.verify_project import Bucket, start_bucket
+from tests.pipeline.conftest import Project
+from tests.pipeline.planted import verify, wrong
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A judge's clone, and the seconds that clone and pull, and that ``verify`` took.
+
+    Attributes:
+        reported: how many claims and outputs ``verify`` called different; it is to be none.
+        identical: how many outputs were made again to the byte.
+    """
+
+    clone: Project
+    pulling: float
+    verifying: float
+    reported: int
+    identical: int
+
+
+def visit(bucket: Bucket, name: str, *options: str) -> Visit:
+    """Clone, pull everything and verify, as a judge does."""
+    started = time.monotonic()
+    clone = bucket.clone(name)
+    clone.run("python", "-m", "tools.pull", "all")
+    pulled = time.monotonic()
+    code, said, found = verify(clone, clone.root, *options)
+    ended = time.monotonic()
+    if not found:
+        raise SystemExit(f"verify ended with {code}:\n{said}")
+    reported = wrong(found)
+    if code or reported:
+        print(said)
+    outputs = found["outputs"]
+    return Visit(
+        clone,
+        pulled - started,
+        ended - pulled,
+        len(reported),
+        sum(output["made_again"]["status"] == "identical" for output in outputs),
+    )
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        bucket = start_bucket(Path(temporary), "origin")
+        try:
+            bucket.project.dvc("push", "--quiet")
+            quick = visit(bucket, "judge")
+            print(f"verify: {quick.identical} outputs made again identically")
+            trained = visit(bucket, "trained", "--train")
+            print(f"verify --train: {trained.identical} outputs made again identically")
+            caught = [
+                plant_and_verify(quick.clone, number, change)
+                for number, change in enumerate(CHANGES, 1)
+            ]
+            pulled = Faults(Path(temporary), bucket).run()
+        finally:
+            bucket.emulator.kill()
+    conclude(
+        "a judge's visit: clone, pull from the emulated bucket, verify",
+        [
+            Figure("clone and pull", quick.pulling, "s"),
+            Figure("verify", quick.verifying, "s"),
+            Figure("clone, pull and verify", quick.pulling + quick.verifying, "s", "<=", 180),
+            Figure("verify --train", trained.verifying, "s"),
+            Figure(
+                "clone, pull and verify --train",
+                trained.pulling + trained.verifying,
+                "s",
+                "<=",
+                480,
+            ),
+            Figure("reported of a clean clone", quick.reported, "", "=", 0),
+            Figure("the same with --train", trained.reported, "", "=", 0),
+            Figure("planted changes, caught and named", sum(caught), "of 12", "=", 12),
+            Figure("pulls after faults, byte-identical", sum(pulled.values()), "of 10", "=", 10),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
