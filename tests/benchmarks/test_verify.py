@@ -1,0 +1,35 @@
+"""The twelve changes of the judge's benchmark still find what they change."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.verify_changes import CHANGES
+from tests.conftest import ROOT
+
+#: What the last commit has; data and models need a run.
+IN_GIT = {
+    "a parameter, edited": "params.yaml",
+    "a stage's code": "verdict/statistics/threshold.py",
+    "a requirement": "requirements.txt",
+    "a hash in dvc.lock": "dvc.lock",
+    "a number of the report, hashes renewed": "metrics/report/index.html",
+}
+
+
+def test_there_are_twelve_of_different_kinds() -> None:
+    assert len({change.what for change in CHANGES}) == 12
+    assert len({change.named for change in CHANGES}) >= 11
+
+
+@pytest.mark.parametrize("what", IN_GIT)
+def test_a_change_changes_one_line(what: str, tmp_path: Path) -> None:
+    (change,) = (change for change in CHANGES if change.what == what)
+    path = IN_GIT[what]
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / path, tmp_path / path)
+    change.plant(tmp_path)
+    before = (ROOT / path).read_text("utf-8").splitlines()
+    after = (tmp_path / path).read_text("utf-8").splitlines()
+    assert len(set(after) - set(before)) == 1

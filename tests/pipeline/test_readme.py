@@ -1,0 +1,195 @@
+"""Every command of README.md and docs/: run here, shown by make, run by another test, or not run.
+
+A command that stands in none of the four tables below fails the first test, and so does an entry
+for a command that no page has any more.
+"""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.pipeline.conftest import Project
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Run here as they stand, and what they have to print.
+RUN = {
+    "dvc metrics diff": "",
+    "dvc exp show": "tuned",
+    "python -m verdict.params": "learning_rate: 0.002",
+    "python -m verdict.statistics data/predictions/tuned.parquet": '"balanced_accuracy"',
+}
+
+#: Doors: what make would run, and a test that does run it.
+SHOWN = {
+    "make repro": ("dvc repro", "tests/pipeline/test_repro.py"),
+    "make repro recipe=melanoma": ("python -m tools.recipe use 'melanoma'", "tests/pipeline"),
+    "make test": ("python -m pytest", ""),
+    "make pull": ("python -m tools.pull proof", "tests/pipeline/test_remote.py"),
+    "make pull what=all": ("python -m tools.pull all", "tests/pipeline/test_remote.py"),
+    "make remote bucket=NAME": (
+        "python -m tools.remote --bucket 'NAME' --prefix ''",
+        "tests/tools/test_remote.py",
+    ),
+    "make demo": ("python -m tools.demo", "tests/tools/test_demo.py"),
+    "make export to=exported": (
+        "python -m tools.export --output 'exported'",
+        "tests/tools/test_export.py",
+    ),
+    "make publish repo=OWNER/NAME dry=yes": (
+        "python -m tools.publish --repo 'OWNER/NAME' --dry-run",
+        "tests/tools/test_publish.py",
+    ),
+}
+
+#: Run by another test, in other folders or with other names: the file, and words it has to hold.
+ELSEWHERE = {
+    "dvc repro": ("tests/pipeline/test_repro.py", 'dvc("repro")'),
+    "dvc exp run -S lora.r=32": ("tests/pipeline/test_repro.py", '"-S", "lora.r=32"'),
+    "dvc exp run --queue -S 'lora.r=8,16'": (
+        "tests/pipeline/test_repro.py",
+        '"exp", "run", "--queue", "-S", "lora.r=4,32"',
+    ),
+    "dvc exp run --run-all": ("tests/pipeline/test_repro.py", '"exp", "run", "--run-all"'),
+    "dvc plots show": ("tests/pipeline/test_repro.py", '"plots", "show"'),
+    "dvc push": ("tests/pipeline/test_remote.py", 'dvc("push")'),
+    "python -m tools.pull proof": ("tests/pipeline/test_remote.py", '"tools.pull", "proof"'),
+    "python -m tools.pull all": ("tests/pipeline/test_remote.py", '"tools.pull", "all"'),
+    "python -m tools.remote --check": ("tests/tools/test_remote.py", "check()"),
+    "python -m tools.predict --image lesion.jpg": (
+        "tests/tools/test_predict.py",
+        'run("--image", folder / "0.png")',
+    ),
+    "python -m tools.predict --image folder --output answers.csv": (
+        "tests/tools/test_predict.py",
+        'run("--image", folder, "--output",',
+    ),
+    "python -m tools.predict --pairs pairs.csv": (
+        "tests/tools/test_predict.py",
+        '"--pairs", tmp_path / name',
+    ),
+    "python -m tools.predict --image scan.png --question 'Is a mass visible?'": (
+        "tests/tools/test_predict.py",
+        '("--question", "Is it red?"',
+    ),
+    "python -m tools.new_task fundus --images my/images --table my/labels.csv --id image_id "
+    "--label diagnosis --group patient_id --out data/fundus": (
+        "tests/pipeline/test_new_task.py",
+        '"tools.new_task", "leaves", "--images"',
+    ),
+    "make repro recipe=embedded/fundus": (
+        "tests/pipeline/test_new_task.py",
+        '"use", "embedded/leaves"',
+    ),
+    "make repro recipe=fundus": ("tests/pipeline/test_new_task.py", '"use", "leaves"'),
+    # What it starts is a server as `mlflow server` does.
+    "mlflow ui --backend-store-uri sqlite:///mlflow.db": (
+        "tests/tracking/conftest.py",
+        '"--backend-store-uri"',
+    ),
+}
+
+#: Not run by any test, and why.
+NOT_RUN = {
+    "git clone <this repository> verdict && cd verdict": "has no address before it is published",
+    ". .venv/bin/activate": "changes only the shell that reads it",
+    "git add .dvc/config && git commit -m 'Keep data and models in a bucket'": "git's own",
+}
+
+
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Return the commands of the fenced bash blocks, without their comments."""
+    found = []
+    blocks = [block for page in PAGES for block in _FENCED.findall(page.read_text("utf-8"))]
+    for block in (text for language, text in blocks if language == "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.sub(r"(^|\s)#.*", "", line)
+            if command.strip():
+                found.append(" ".join(command.split()))
+    return found
+
+
+def mentioned(program: str) -> list[str]:
+    """Return what the pages have in backticks or blocks that starts with these words."""
+    prose = "".join(_FENCED.sub("", page.read_text("utf-8")) for page in PAGES)
+    inline = [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", prose)]
+    return sorted({one for one in [*inline, *commands()] if one.startswith(f"{program} ")})
+
+
+def test_every_command_has_its_entry() -> None:
+    tables = [*RUN, *SHOWN, *ELSEWHERE, *NOT_RUN]
+    assert len(tables) == len(set(tables))
+    assert sorted(set(commands()) - set(tables)) == [], "say here how these are tested"
+    assert sorted(set(tables) - set(commands())) == [], "no page has these any more"
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_command_runs(command: str, repro: Project) -> None:
+    assert RUN[command] in repro.run("bash", "-c", command).stdout
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_door_leads_to_what_is_tested(command: str) -> None:
+    line, test = SHOWN[command]
+    project = Project(ROOT)
+    shown = project.run("make", "--dry-run", *shlex.split(command)[1:]).stdout
+    assert line in [" ".join(one.split()) for one in shown.splitlines()]
+    module = re.search(r"tools\.\w+", line)
+    sources = (ROOT / test).rglob("*.py") if (ROOT / test).is_dir() else [ROOT / test]
+    if module and test:
+        assert any(module[0] in source.read_text("utf-8") for source in sources)
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_other_tests_run_it(command: str) -> None:
+    test, words = ELSEWHERE[command]
+    assert words in (ROOT / test).read_text("utf-8")
+
+
+def test_make_has_every_door_and_variable() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    made = {command.split()[3] for command in mentioned("python -m tools.new_task")}
+    known = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
+    for command in mentioned("make"):
+        door, *variables = command.split()[1:]
+        assert door in known, command
+        for variable in variables:
+            assert f"$({variable.partition('=')[0]})" in makefile, command
+        name = re.search(r"\bname=(\w+)", command)
+        assert name is None or (ROOT / "benchmarks" / f"{name[1]}.py").is_file(), command
+        recipe = re.search(r"\brecipe=([\w/-]+)", command)
+        assert (
+            recipe is None
+            or recipe[1].removeprefix("embedded/") in made
+            or (ROOT / "recipes" / f"{recipe[1]}.yaml").is_file()
+        ), command
+
+
+def test_modules_exist_and_know_their_options() -> None:
+    for command in mentioned("python -m"):
+        module, *words = shlex.split(command)[2:]
+        spec = importlib.util.find_spec(module)
+        assert spec is not None, command
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        files = origin.parent.glob("*.py") if origin.name == "__init__.py" else [origin]
+        source = "".join(file.read_text("utf-8") for file in files)
+        for option in (word for word in words if word.startswith("--")):
+            assert f'"{option}"' in source or option == "--help", command
+
+
+def test_files_that_are_linked_are_there() -> None:
+    links = [
+        page.parent / link
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8"))
+    ]
+    assert len(links) > 3
+    assert [link for link in links if not link.exists()] == []
