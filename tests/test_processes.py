@@ -1,7 +1,14 @@
-"""Which launcher is started, and with what; the rest runs in tests/pipeline/test_training.py."""
+"""Which launcher is started, with what, and that a wish to stop gets through it.
 
+The rest runs in tests/pipeline/test_training.py.
+"""
+
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +79,49 @@ def test_accelerate_gets_the_count_and_the_arguments(started: list[list[str]]) -
         "-m", "accelerate.commands.launch", "--num_processes", "4",
         "--mixed_precision", "bf16", "-m", "stages.train",
     ]  # fmt: skip
+
+
+#: Takes a while to save, as training does, and ends as that does.
+TRAINING = """
+import os, signal, sys, time
+from pathlib import Path
+from tests.test_processes import train
+from verdict.processes import launch
+
+launch(train(launcher=sys.argv[1], num_processes=int(sys.argv[2])), "training", *sys.argv[1:])
+rank = os.environ.get("RANK", "0")
+
+def save(number, _):
+    time.sleep(1)
+    Path(f"saved-{rank}").write_text(signal.Signals(number).name)
+    sys.exit(1)
+
+signal.signal(signal.SIGTERM, save)
+signal.signal(signal.SIGINT, save)
+Path(f"ready-{rank}").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("launcher", "count", "number"),
+    [("torchrun", 2, signal.SIGINT), ("accelerate", 1, signal.SIGTERM)],
+    ids=["torchrun", "accelerate"],
+)
+def test_a_wish_to_stop_reaches_the_training_which_is_waited_for(
+    tmp_path: Path, launcher: str, count: int, number: signal.Signals
+) -> None:
+    (tmp_path / "training.py").write_text(TRAINING)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", launcher, str(count)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    while len(list(tmp_path.glob("ready-*"))) < count:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(60) == 1
+    saved = {path.name: path.read_text() for path in tmp_path.glob("saved-*")}
+    assert saved == {f"saved-{rank}": number.name for rank in range(count)}

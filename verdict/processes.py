@@ -4,6 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
+
+import psutil
 
 from verdict.errors import VerdictError
 from verdict.params_training import Train
@@ -32,11 +35,34 @@ def launch(options: Train, module: str, *arguments: str) -> None:
     command = [sys.executable, "-m", *_launcher(options), *options.launcher_args, "-m", module]
     command += arguments
     environment = {**os.environ, _STARTED: options.launcher}
-    process = subprocess.Popen(command, env=environment)
-    # The processes save a checkpoint before they end. Ctrl-C reaches them from the terminal.
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
-    signal.signal(signal.SIGINT, lambda *_: None)
-    sys.exit(process.wait())
+    # In a group of its own, so that it gets Ctrl-C from here alone.
+    process = subprocess.Popen(command, env=environment, process_group=0)
+    told: list[psutil.Process] = []
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        for receiver in _receivers(process.pid):
+            told.append(receiver)
+            receiver.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    code = process.wait()
+    # They save a checkpoint before they end.
+    psutil.wait_procs(told)
+    sys.exit(code)
+
+
+def _receivers(launcher: int) -> list[psutil.Process]:
+    """Return who is to be told to stop: the training where nobody in between passes it on.
+
+    torchrun's agent tells its processes; ``accelerate launch`` with one process just ends.
+    """
+    try:
+        process = psutil.Process(launcher)
+        alone = [p for p in process.children() if "TORCHELASTIC_RUN_ID" not in p.environ()]
+    except psutil.Error:
+        return []
+    return alone or [process]
 
 
 def _launcher(options: Train) -> list[str]:

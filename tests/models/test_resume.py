@@ -1,6 +1,5 @@
 """A run that ends early goes on as if it had not: same weights, same curve, same rows."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT
@@ -146,22 +146,54 @@ def test_a_run_killed_after_its_last_checkpoint_learns_no_more(
     expect_equal(whole, train_tiny(tiny, tmp_path, options=options))
 
 
+#: When SIGTERM comes: as soon as so many processes prepare batches and so many steps are done.
+MOMENTS = {"just started": (1, 0), "between steps": (1, 3), "evaluation": (2, 2)}
+WITH_WORKERS = vary(
+    max_steps=6, save_strategy="no", eval_strategy="steps", eval_steps=2, dataloader_num_workers=1
+)
+
+
+@pytest.fixture(scope="module")
+def whole_with_workers(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return train_tiny(tiny, tmp_path_factory.mktemp("whole"), options=WITH_WORKERS)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
-    tiny: Tiny, tmp_path: Path
+    tiny: Tiny, tmp_path: Path, whole_with_workers: Any, moment: str
 ) -> None:
-    options = vary(max_steps=8, save_strategy="no", dataloader_num_workers=1)
+    workers, steps = MOMENTS[moment]
+    done = [0]
+    over = threading.Event()
+    ours = psutil.Process()
+    others = set(ours.children())
 
-    def to_all() -> None:
-        for child in multiprocessing.active_children():
-            assert child.pid is not None
-            os.kill(child.pid, signal.SIGTERM)
-        assert multiprocessing.active_children()
-        terminate()
+    def signal_all() -> None:
+        group: set[psutil.Process] = set()
+        while len(group) < workers or done[0] < steps:
+            if over.is_set():
+                return
+            group = set(ours.children()) - others
+        # Again and again, in case one is not yet what it is going to be; and from another process,
+        # since one that prepares batches leaves quietly if its parent tells it to.
+        again = 'while kill -TERM "$@"; do sleep 0.005; done'
+        pids = [str(process.pid) for process in group]
+        with subprocess.Popen(["sh", "-c", again, "sh", *pids], stderr=subprocess.DEVNULL):
+            if not over.is_set():
+                terminate()
 
-    whole = train_tiny(tiny, tmp_path / "whole", options=options)
-    with pytest.raises(Stopped, match="SIGTERM after step"):
-        train_tiny(tiny, tmp_path / "cut", options=options, on_point=at(2, to_all))
-    expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
+    def count(step: int, _: dict[str, float]) -> None:
+        done[0] = step
+
+    sender = threading.Thread(target=signal_all)
+    sender.start()
+    try:
+        with pytest.raises(Stopped, match="SIGTERM after step"):
+            train_tiny(tiny, tmp_path, options=WITH_WORKERS, on_point=count)
+    finally:
+        over.set()
+        sender.join()
+    expect_equal(whole_with_workers, train_tiny(tiny, tmp_path, options=WITH_WORKERS))
 
 
 def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ def test_sigterm_reaches_every_process_of_a_launcher(
             "train.launcher": "torchrun",
             "train.num_processes": 2,
             "train.per_device_train_batch_size": 8,
+            # torchrun sends the signal to these processes, too.
+            "train.dataloader_num_workers": 1,
             # Long enough that the signal finds both at work.
             "train.max_steps": 400,
             "train.num_train_epochs": 40,

@@ -5,7 +5,6 @@ Both get the same additions (:class:`_Exact`); they differ in how the loss comes
 
 import functools
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
 from trl import SFTTrainer
 
 from verdict.errors import VerdictError
+from verdict.models.batch_processes import shield
 from verdict.models.checkpoints import seal
 from verdict.models.collate import POSITIONS, WEIGHTS
 from verdict.models.losses import answer_losses, label_losses
@@ -110,10 +110,10 @@ class _Exact(Trainer):
         self._finished = False
 
     def get_train_dataloader(self) -> Any:
-        return _shielded(super().get_train_dataloader())
+        return shield(super().get_train_dataloader())
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        return _shielded(super().get_eval_dataloader(eval_dataset))
+        return shield(super().get_eval_dataloader(eval_dataset))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
         return self._order
@@ -218,24 +218,6 @@ class _Exact(Trainer):
             stopped = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
             self._finished = stopped or state["global_step"] >= state["max_steps"]
         return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
-
-
-def _shielded(loader: Any) -> Any:
-    """Let the processes that prepare batches ignore SIGTERM; they end with this one.
-
-    Sent to the whole group it would kill them first, and the run with them, unsaved.
-    """
-    seed = loader.worker_init_fn
-
-    def begin(worker: int) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        # Inherited: its other end belongs to the training process.
-        signal.set_wakeup_fd(-1)
-        if seed is not None:
-            seed(worker)
-
-    loader.worker_init_fn = begin
-    return loader
 
 
 class WritingTrainer(_Exact, SFTTrainer):
