@@ -1,0 +1,92 @@
+"""A project of 33,126 records, as many as SIIM-ISIC has: time, memory, files, and what DVC takes.
+
+``make bench name=scale`` makes an archive with the published layout and counts (33,126 images of
+2,056 patients, 584 melanomas, 425 pairs of duplicates), its pixels small, and lets ``dvc`` run
+fetch, extract, split and format in a fresh copy of the project; then it asks ``dvc status`` and
+pushes to a folder. ``docs/scale.md`` goes on from the costs a million images. Decoding large
+images is measured by ``make bench name=extract``.
+"""
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.isic_sized import IMAGES, draw, write_archive
+from benchmarks.repro import Cost, measure
+from benchmarks.resume import copy_project, edit
+from benchmarks.table import Figure, conclude
+from verdict.tasks.melanoma.layout import FILES
+
+PICTURES, SIZE = 16, (320, 240)
+STAGES = ("fetch", "extract", "split", "format")
+#: As many shards as the published recipe makes: 512 pixels in shards of 256 MB.
+SHARDS: dict[str, Any] = {"extract.size": 128, "extract.shard_megabytes": 16}
+STATUS_ROUNDS = 7
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        raw = folder / "raw"
+        write_archive(raw, IMAGES, [draw(SIZE, seed) for seed in range(PICTURES)])
+        project = copy_project(folder / "project")
+        addresses = {
+            f"fetch.files.{key}": {"address": str(raw / file), "sha256": None}
+            for key, file in FILES.items()
+        }
+        edit(project, {"fetch.source": "files", **addresses, **SHARDS})
+        costs = {stage: measure(["dvc", "repro", "-s", stage], project, {}) for stage in STAGES}
+        status = statistics.median(seconds(project, "status") for _ in range(STATUS_ROUNDS))
+        remote = folder / "remote"
+        seconds(project, "remote", "add", "--default", "--force", "folder", str(remote))
+        push = seconds(project, "push", *STAGES)
+        objects, files = count(remote), count(project / "data")
+        gigabytes = sum(path.stat().st_size for path in remote.rglob("*") if path.is_file()) / 1e9
+        copied = seconds_to_copy(remote, folder / "copy")
+    conclude(
+        f"{IMAGES:,} records of {SIZE[0]} × {SIZE[1]} pixels, {len(os.sched_getaffinity(0))} cores",
+        [
+            *(figure for stage in STAGES for figure in figures(stage, costs[stage])),
+            Figure(
+                "most memory of a stage", max(c.gigabytes for c in costs.values()), "GB", "<=", 1
+            ),
+            Figure("dvc status after nothing changed", status, "s", "<=", 2),
+            Figure("objects in the remote", objects, "", "<=", 200),
+            Figure("files in data/", files),
+            Figure(f"dvc push of {gigabytes:.2f} GB to a folder", push, "s"),
+            Figure("the same bytes copied without DVC", copied, "s"),
+        ],
+    )
+
+
+def figures(stage: str, cost: Cost) -> list[Figure]:
+    """Return the costs of a stage, also for a million images."""
+    return [
+        Figure(f"{stage}", cost.seconds, "s"),
+        Figure(f"{stage}, a million images", cost.seconds * 1e6 / IMAGES / 3600, "h"),
+        Figure(f"{stage}, memory", cost.gigabytes, "GB"),
+    ]
+
+
+def seconds(project: Path, *command: str) -> float:
+    started = time.monotonic()
+    subprocess.run(["dvc", *command], cwd=project, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def seconds_to_copy(source: Path, destination: Path) -> float:
+    started = time.monotonic()
+    subprocess.run(["cp", "-r", str(source), str(destination)], check=True)
+    return time.monotonic() - started
+
+
+def count(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+if __name__ == "__main__":
+    main()
