@@ -1,16 +1,20 @@
 """Making again: what comes out as recorded stays, anything else is put back, and time is kept."""
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tools.verify.digests import Digester
 from tools.verify.pipeline import Stage
 from tools.verify.remake import Workshop
 from tools.verify.results import IDENTICAL, Status, different, unchecked
 from tools.verify.tasks import Cost, Task, merged, plan
+from verdict.files import write_json
 from verdict.params import Params
 
 
@@ -137,6 +141,42 @@ def test_tasks_that_one_command_can_do_are_done_together(clone: Path) -> None:
     done = work(clone, tasks)
     assert done.seconds.keys() == {"of a, c"}
     assert done.findings["b"] == unchecked("needs absent: `dvc pull`")
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "status", "said"),
+    [
+        ("echo '{\"accuracy\": 0.91}' > metrics/tuned.json", Status.EQUIVALENT, "1 metrics inside"),
+        ("echo '{\"accuracy\": 0.79}' > metrics/tuned.json", Status.DIFFERENT, "outside: accuracy"),
+        ("false", Status.DIFFERENT, "1 weights, lora_A by 1 at most"),
+    ],
+)
+def test_an_adapter_with_other_weights_is_judged_by_its_answers(
+    clone: Path, evaluation: str, status: Status, said: str
+) -> None:
+    for path, value in (("models/adapter/weights.safetensors", 0.0), ("new.safetensors", 1.0)):
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        save_file({"lora_A": np.array([value], np.float32)}, clone / path)
+    interval = {"tuned.accuracy_low": 0.85, "tuned.accuracy_high": 0.95}
+    write_json(clone / "metrics/report/comparison.json", interval)
+    write_json(clone / "metrics/tuned.json", {"accuracy": 0.9})
+    published = Digester()(clone / "models/adapter")
+    assert published is not None
+    judge = Stage(
+        "evaluate@tuned", evaluation, {"models/adapter": published.md5}, {},
+        {"metrics/tuned.json": "0"}, frozenset(), frozenset(),
+    )  # fmt: skip
+    train = replace(
+        task("train", "mkdir models/adapter && cp new.* models/adapter/weights.safetensors", {}),
+        outputs={"models/adapter": published.md5},
+        judged_by=judge,
+    )
+    found = work(clone, [train]).findings["models/adapter"]
+    assert found.status == status
+    assert said in found.detail
+    # What was published is back.
+    assert Digester()(clone / "models/adapter") == published
+    assert json.loads((clone / "metrics/tuned.json").read_text()) == {"accuracy": 0.9}
 
 
 def entry(name: str, outs: tuple[str, ...], deps: tuple[str, ...] = ()) -> Stage:
