@@ -5,7 +5,8 @@ As published (2026.7.19) it
 * drops a final ``\\r`` of what is uploaded in one request, since it parses it as an e-mail;
 * stores what has arrived when a client is killed in the middle of an upload;
 * rewrites its whole index, in place, for each object: a push of n objects writes n² entries, and a
-  kill in that moment loses them all.
+  kill in that moment loses them all;
+* reads and writes again, with each part of an upload, all parts that had arrived before.
 
 Here an object that was acknowledged survives ``kill -9``. Uploads in parts and policies of buckets
 are forgotten when the server ends; what DVC needs is not.
@@ -21,7 +22,11 @@ from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
-from gcp_storage_emulator import server, storage  # type: ignore[import-untyped]
+from gcp_storage_emulator import (  # type: ignore[import-untyped]
+    exceptions,
+    server,
+    storage,
+)
 from gcp_storage_emulator.handlers.buckets import create_bucket  # type: ignore[import-untyped]
 
 from verdict.files import replacing
@@ -37,8 +42,9 @@ class Storage(storage.Storage):
     """Buckets and objects in a folder; the index is a journal with a line for each change."""
 
     def __init__(self, folder: Path):
-        self._journal = folder.resolve() / "journal.jsonl"
-        super().__init__(data_dir=str(folder.resolve()))
+        self._folder = folder.resolve()
+        self._journal = self._folder / "journal.jsonl"
+        super().__init__(data_dir=str(self._folder))
 
     def _read_config_from_file(self) -> None:
         """Read the journal, and write it anew: whole lines, each bucket and object once."""
@@ -78,6 +84,36 @@ class Storage(storage.Storage):
     ) -> None:
         super().create_file(bucket_name, file_name, content, file_obj, file_id)
         self._note(bucket_name, file_name, file_obj)
+
+    def get_resumable_byte_count(self, file_id: str) -> int:
+        parts = self._parts(file_id)
+        return parts.stat().st_size if parts.exists() else 0
+
+    def add_to_resumable_upload(
+        self,
+        file_id: str,
+        content: bytes | None,
+        total_size: int | None = None,
+        expected_start: int | None = None,
+    ) -> bytes | None:
+        """Append a part; return the whole once it is complete, else None.
+
+        Raises:
+            BadRequest: the part does not begin where the last one ended.
+        """
+        received = self.get_resumable_byte_count(file_id)
+        if expected_start not in (None, received):
+            raise exceptions.BadRequest(f"expected bytes from {received}, not {expected_start}")
+        parts = self._parts(file_id)
+        parts.parent.mkdir(parents=True, exist_ok=True)
+        with parts.open("ab") as file:
+            file.write(content or b"")
+        if total_size is None or parts.stat().st_size < total_size:
+            return None
+        return parts.read_bytes()[:total_size]
+
+    def _parts(self, file_id: str) -> Path:
+        return self._folder / storage.STORAGE_DIR / storage.RESUMABLE_DIR / self.safe_id(file_id)
 
     def delete_file(self, bucket_name: str, file_name: str) -> None:
         super().delete_file(bucket_name, file_name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gcp_storage_emulator.exceptions import BadRequest
 
 from tools import emulator as door
 from tools.emulated_storage import HOST, Emulator, Storage
@@ -64,6 +65,14 @@ def test_upload_in_parts(tmp_path: Path) -> None:
     with serving(tmp_path / "kept") as emulator:
         client(emulator).put_file(str(tmp_path / "large"), "data/large", chunksize=2**21)
         assert client(emulator).cat_file("data/large") == content
+
+
+def test_part_out_of_place_is_refused(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    assert storage.add_to_resumable_upload("upload", b"12") is None
+    with pytest.raises(BadRequest, match="from 2, not 3"):
+        storage.add_to_resumable_upload("upload", b"45", 4, 3)
+    assert storage.add_to_resumable_upload("upload", b"34", 4, 2) == b"1234"
 
 
 def test_index_outlives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
