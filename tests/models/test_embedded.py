@@ -25,24 +25,23 @@ from verdict.params_data import EmbeddedModel
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model
-options = EmbeddedModel(
-    architecture="gemma3", lessons="shapes", seed=int(sys.argv[2]), steps=int(sys.argv[3])
-)
-build_model(Path(sys.argv[1]), options)
+for seed in sys.argv[2:]:
+    options = EmbeddedModel(architecture="gemma3", lessons="shapes", seed=int(seed), steps=3)
+    build_model(Path(sys.argv[1]) / seed, options)
 """
 SYSTEM, QUESTION, ANSWER = "You are an assistant.", "What shape is it?", "It is a star."
 #: Soft tokens an image, and pixels a side.
 TOKENS, SIDE = 16, 64
 
 
-def build(folder: Path, seed: int, hash_seed: str, steps: int = 5) -> Path:
+def build(folder: Path, seeds: list[str], hash_seed: str) -> Path:
     environment = {
         **os.environ,
         "PYTHONHASHSEED": hash_seed,
         "TZ": "Asia/Tokyo" if hash_seed == "1" else "UTC",
     }
     subprocess.run(
-        [sys.executable, "-c", BUILD, str(folder), str(seed), str(steps)],
+        [sys.executable, "-c", BUILD, str(folder), *seeds],
         cwd=ROOT, env=environment, check=True, capture_output=True,
     )  # fmt: skip
     return folder
@@ -54,7 +53,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("model") / "base", seed=1, hash_seed="1")
+    return build(tmp_path_factory.mktemp("model"), ["1"], hash_seed="1") / "1"
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +91,10 @@ def ask(processor: Any, colour: str, question: str = QUESTION) -> Any:
 
 
 def test_two_processes_write_the_same_bytes(base: Path, tmp_path: Path) -> None:
-    again = build(tmp_path / "again", seed=1, hash_seed="2")
-    assert contents(base) == contents(again)
-    other = build(tmp_path / "other", seed=2, hash_seed="1", steps=2)
-    assert contents(base)["model.safetensors"] != contents(other)["model.safetensors"]
+    # In one process, the other first: what it leaves behind must not matter.
+    folder = build(tmp_path, ["2", "1"], hash_seed="2")
+    assert contents(base) == contents(folder / "1")
+    assert contents(base)["model.safetensors"] != contents(folder / "2")["model.safetensors"]
 
 
 def test_the_folder_is_complete_and_says_nothing_about_where_it_was_made(base: Path) -> None:

@@ -25,7 +25,7 @@ from verdict.models.embedded import build_model
 for seed in sys.argv[2:]:
     for architecture in ("gemma3_text", "gemma3"):
         options = EmbeddedModel(
-            architecture=architecture, lessons="comparisons", seed=int(seed), steps=4
+            architecture=architecture, lessons="comparisons", seed=int(seed), steps=2
         )
         build_model(Path(sys.argv[1]) / seed / architecture, options)
 """

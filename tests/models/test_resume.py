@@ -24,6 +24,7 @@ torch = pytest.importorskip("torch")
 
 #: Three steps an epoch: checkpoint 4 lies in the middle of the second, 6 at its end.
 OPTIONS = vary(max_steps=8, save_steps=2, logging_steps=3)
+EVERY_STEP = OPTIONS.model_copy(update={"logging_steps": 1})
 FULL = {"method": "full", "freeze": ["embeddings"]}
 KINDS = pytest.mark.parametrize(
     ("quantization", "model", "changes"),
@@ -61,11 +62,26 @@ def expect_equal(first: Any, second: Any) -> None:
     assert first.evaluations == second.evaluations
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Train to the end; what was trained with the same options before is returned again."""
+    trained: dict[str, Any] = {}
+
+    def train(**kind: Any) -> Any:
+        key = repr(sorted(kind.items()))
+        if key not in trained:
+            trained[key] = train_tiny(tiny, tmp_path_factory.mktemp("whole"), **kind)
+        return trained[key]
+
+    return train
+
+
 @KINDS
 @pytest.mark.parametrize(("last_step", "resumed_from"), [(5, 4), (7, 6)], ids=["mid", "end"])
 def test_killed_and_resumed_is_the_same_to_the_bit(
     tiny: Tiny,
     tmp_path: Path,
+    uninterrupted: Callable[..., Any],
     capsys: pytest.CaptureFixture[str],
     quantization: Quantization,
     model: ModelOptions,
@@ -75,7 +91,7 @@ def test_killed_and_resumed_is_the_same_to_the_bit(
 ) -> None:
     kind: dict[str, Any] = {"quantization": quantization, "model": model}
     options = OPTIONS.model_copy(update=changes)
-    whole = train_tiny(tiny, tmp_path / "whole", options=options, **kind)
+    whole = uninterrupted(options=options, **kind)
     every = options.model_copy(update={"logging_steps": 1})
     with pytest.raises(Killed):
         train_tiny(tiny, tmp_path / "cut", options=every, on_point=at(last_step, die), **kind)
@@ -153,14 +169,9 @@ WITH_WORKERS = vary(
 )
 
 
-@pytest.fixture(scope="module")
-def whole_with_workers(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return train_tiny(tiny, tmp_path_factory.mktemp("whole"), options=WITH_WORKERS)
-
-
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
-    tiny: Tiny, tmp_path: Path, whole_with_workers: Any, moment: str
+    tiny: Tiny, tmp_path: Path, uninterrupted: Callable[..., Any], moment: str
 ) -> None:
     workers, steps = MOMENTS[moment]
     done = [0]
@@ -193,7 +204,8 @@ def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
     finally:
         over.set()
         sender.join()
-    expect_equal(whole_with_workers, train_tiny(tiny, tmp_path, options=WITH_WORKERS))
+    resumed = train_tiny(tiny, tmp_path, options=WITH_WORKERS)
+    expect_equal(uninterrupted(options=WITH_WORKERS), resumed)
 
 
 def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path) -> None:
@@ -202,10 +214,13 @@ def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path)
 
 
 def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
-    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny,
+    tmp_path: Path,
+    uninterrupted: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = OPTIONS.model_copy(update={"logging_steps": 1})
-    whole = train_tiny(tiny, tmp_path / "whole", options=options)
+    options = EVERY_STEP
+    whole = uninterrupted(options=options)
     with pytest.raises(Killed):
         train_tiny(tiny, tmp_path / "cut", options=options, on_point=at(5, die))
     optimizer = tmp_path / "cut/checkpoint-4/optimizer.pt"
@@ -220,10 +235,10 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_with_a_checkpoint_at_that_step(
-    tiny: Tiny, tmp_path: Path, number: signal.Signals
+    tiny: Tiny, tmp_path: Path, uninterrupted: Callable[..., Any], number: signal.Signals
 ) -> None:
-    options = vary(max_steps=8, save_strategy="no")
-    whole = train_tiny(tiny, tmp_path / "whole", options=options)
+    options = EVERY_STEP.model_copy(update={"save_strategy": "no"})
+    whole = uninterrupted(options=EVERY_STEP)
     before = signal.getsignal(number)
     with pytest.raises(Stopped, match=rf"{number.name} after step [34] of 8, .* `dvc repro`"):
         train_tiny(
