@@ -13,10 +13,13 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def ways(tiny: Tiny) -> Any:
     from benchmarks.evaluate import Ways
+    from verdict.answers.score import Scorer
     from verdict.models.inference import load_for_inference
 
+    loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
     return Ways(
-        loaded=load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu"),
+        loaded=loaded,
+        scorer=Scorer(loaded.model),
         images=tiny.images,
         answers=tiny.answers,
         conversations=tiny.conversations,

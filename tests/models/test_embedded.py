@@ -275,7 +275,7 @@ def chance(share: float, times: int) -> float:
 def test_lessons_that_an_architecture_does_not_have_are_refused(tmp_path: Path) -> None:
     from verdict.errors import VerdictError
     from verdict.models.embedded import build_model
-    from verdict.params import EmbeddedModel
+    from verdict.params_data import EmbeddedModel
 
     options = EmbeddedModel(architecture="gemma3_text", lessons="shapes", seed=1, steps=1)
     with pytest.raises(VerdictError, match=r"gemma3_text cannot have the lessons shapes; set .*"):
