@@ -18,7 +18,8 @@
 #
 # Started again with the same WORKSPACE, it goes on where it was stopped. SIGTERM stops it: training
 # saves a checkpoint first. Exit codes: 0 done, 143 stopped, 78 the environment is wrong (it would
-# be next time, too), others: what failed.
+# be next time, too), others: what failed. What stages have done before a failure is brought out as
+# well, with unfinished.bundle: the machine may end with the run.
 set -euo pipefail
 
 child='' stopped='' told=' '
@@ -30,6 +31,8 @@ main() {
   mkdir -p "$project" "$out"
   cd "$project"
   trap stop TERM INT
+  # Where GKE, Batch and Vertex AI put NVIDIA's driver; no image knows of it.
+  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/nvidia/lib64
   if ((${PET_NODE_RANK:-0} > 0)); then
     run python -m stages.train
     return
@@ -37,17 +40,22 @@ main() {
   take_the_workspace
   take_the_commit
   take_the_remote
+  local failed=0
   if (($#)); then
     run "$@"
   else
     local targets
     read -ra targets <<<"${TARGETS:-}"
-    run dvc repro --pull --allow-missing "${targets[@]}"
+    run dvc repro --pull --allow-missing "${targets[@]}" || failed=$?
     write_the_bundle
     # The bundle comes last: it never names data that are not in the remote.
     run dvc push
   fi
   run python -c "$upload" "$out" "$RESULTS/$RUN"
+  if ((failed)); then
+    echo "run: $RUN failed; what was done before is in $RESULTS/$RUN/unfinished.bundle" >&2
+    exit "$failed"
+  fi
   echo "run: $RUN is done; results are in $RESULTS/$RUN"
 }
 
@@ -106,13 +114,16 @@ take_the_remote() {
 
 # dvc.lock and the metrics, as a commit on top of the one that was run.
 write_the_bundle() {
+  local name=results
+  ((!failed)) || name=unfinished
+  rm -f "$out"/*.bundle
   git add --all
   git diff --cached --quiet ||
-    git -c user.name=verdict -c user.email=verdict@localhost commit --quiet -m "Run $RUN"
+    git -c user.name=verdict -c user.email=verdict@localhost commit --quiet -m "Run $RUN: $name"
   if [[ $(git rev-parse HEAD) == "$COMMIT" ]]; then
     echo "run: nothing changed; there are no results to bring home"
   else
-    git bundle create --quiet "$out/results.bundle" "$COMMIT..results/$RUN"
+    git bundle create --quiet "$out/$name.bundle" "$COMMIT..results/$RUN"
   fi
 }
 
