@@ -3,8 +3,9 @@
 #
 #     deploy/batch/submit.sh [--dry-run]       with --dry-run: print the job
 #
-# First: deploy/google_account.sh. Not as Spot: the disk goes with the machine, and with it the
-# checkpoints; deploy/gke has Spot.
+# First: deploy/google_account.sh. The job names one GPU's devices and its driver where
+# Container-Optimized OS (batch-cos) has them, so that no container is privileged. Not as Spot: the
+# disk goes with the machine, and with it the checkpoints; deploy/gke has Spot.
 set -euo pipefail
 # shellcheck source=deploy/common.sh
 . "$(dirname "$0")/../common.sh"

@@ -1,7 +1,9 @@
 """The jobs for Batch, Cloud Run, Vertex AI, Slurm and SkyPilot, against what these know."""
 
+import itertools
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,22 @@ def test_all_run_the_same_command_in_the_same_image() -> None:
     assert f"bash {RUN}" in sky
 
 
+def test_on_batch_the_container_has_the_gpu_without_privileges() -> None:
+    # What docker needs where there is no NVIDIA runtime:
+    # https://cloud.google.com/container-optimized-os/docs/how-to/run-gpus
+    group = job("batch")
+    container = group["taskGroups"][0]["taskSpec"]["runnables"][1]["container"]
+    options = container["options"].split()
+    devices = {after for before, after in itertools.pairwise(options) if before == "--device"}
+
+    assert devices == {"/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"}
+    assert "/var/lib/nvidia/lib64:/usr/local/nvidia/lib64:ro" in container["volumes"]
+    assert "--privileged" not in options
+    # A script beside the container would otherwise let Batch choose Debian, where these are not.
+    disk = group["allocationPolicy"]["instances"][0]["policy"]["bootDisk"]
+    assert disk["image"] == "batch-cos"
+
+
 def test_the_token_is_named_and_not_written() -> None:
     batch = job("batch")["taskGroups"][0]["taskSpec"]["environment"]
     cloud_run = job("cloud_run")["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
@@ -128,17 +146,47 @@ exit "$END"
 """
 
 
-def test_the_slurm_job_passes_sigterm_on_and_queues_again(tmp_path: Path) -> None:
+def test_skypilots_docker_may_pull_from_artifact_registry(tmp_path: Path) -> None:
+    task = yaml.safe_load((ROOT / "deploy/skypilot/verdict.yaml").read_text("utf-8"))
+    for name in ("docker", "gcloud"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*"\n', "utf-8")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    for image, asked in (
+        ("europe-west4-docker.pkg.dev/mine/verdict/verdict@sha256:0", True),
+        ("docker.io/somebody/verdict@sha256:0", False),
+    ):
+        answer = subprocess.run(
+            ["bash", "-c", task["run"]],
+            capture_output=True,
+            text=True,
+            env={**environment, "IMAGE": image},
+        )
+        assert answer.returncode == 0, answer.stderr
+        *before, run = answer.stdout.splitlines()
+        assert run.startswith("docker run ")
+        login = "gcloud auth configure-docker europe-west4-docker.pkg.dev --quiet"
+        assert before == ([login] if asked else [])
+
+
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
+def test_the_slurm_job_saves_and_queues_again_unless_it_was_cancelled(
+    tmp_path: Path, number: signal.Signals, again: bool
+) -> None:
+    text = (ROOT / "deploy/slurm/verdict.sbatch").read_text("utf-8")
+    assert "\n#SBATCH --signal=B:USR1@120\n" in text
     process = _slurm(tmp_path, SLURM_JOB_ID="17")
     while not (tmp_path / "begun").exists():
         assert process.poll() is None
 
-    process.terminate()
+    process.send_signal(number)
     output, _ = process.communicate(timeout=20)
 
     assert process.returncode == 143
     assert "saved\n" in output
-    assert "scontrol: requeue 17" in output
+    # Slurm would requeue a cancelled job, too, if it were asked to.
+    assert ("scontrol: requeue 17" in output) is again
 
 
 @pytest.mark.parametrize("code", [0, 78])
