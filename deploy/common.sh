@@ -56,6 +56,29 @@ exists() {
   [[ ! $dry_run ]] && "$@" >/dev/null 2>&1
 }
 
+# The bucket, and the repository that the image lies in.
+make_storage() {
+  exists gcloud storage buckets describe "gs://$BUCKET" ||
+    run gcloud storage buckets create "gs://$BUCKET" --project "$PROJECT" --location "$REGION" \
+      --uniform-bucket-level-access --public-access-prevention
+  exists gcloud artifacts repositories describe verdict --project "$PROJECT" --location "$REGION" ||
+    run gcloud artifacts repositories create verdict --project "$PROJECT" --location "$REGION" \
+      --repository-format docker
+}
+
+project_number() {
+  if [[ $dry_run ]]; then
+    echo PROJECT_NUMBER
+  else
+    gcloud projects describe "$PROJECT" --format 'value(projectNumber)'
+  fi
+}
+
+# Always the cluster of settings.env, whichever one kubectl was used with last.
+kubectl() {
+  command kubectl --context "gke_${PROJECT}_${REGION}_$CLUSTER" "$@"
+}
+
 # Print a file with its ${NAMES} filled in from the settings; an unknown one is an error.
 render() {
   python3 -c 'import os, string, sys

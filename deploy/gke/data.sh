@@ -21,14 +21,25 @@ list=$folder/$recipe.tsv
 run python -m tools.transfer_list --recipe "$recipe" --out "$list"
 
 run gcloud services enable --project "$PROJECT" storagetransfer.googleapis.com
-run gcloud transfer authorize --project "$PROJECT" --add-missing
+# Only so that the service's own account is made: --add-missing would make you an owner of the
+# project, and that account an administrator of all buckets.
+run gcloud transfer authorize --project "$PROJECT"
+service=serviceAccount:project-$(project_number)@storage-transfer-service.iam.gserviceaccount.com
+for role in roles/storage.objectUser roles/storage.legacyBucketReader; do
+  run gcloud storage buckets add-iam-policy-binding "gs://$BUCKET" --member "$service" --role "$role"
+done
 exists gcloud storage buckets describe "gs://$BUCKET-lists" ||
   run gcloud storage buckets create "gs://$BUCKET-lists" --project "$PROJECT" --location "$REGION" \
     --uniform-bucket-level-access
 run gcloud storage buckets add-iam-policy-binding "gs://$BUCKET-lists" --member allUsers \
   --role roles/storage.objectViewer
 run gcloud storage cp "$list" "gs://$BUCKET-lists/$recipe.tsv"
-run gcloud transfer jobs create "https://storage.googleapis.com/$BUCKET-lists/$recipe.tsv" \
-  "gs://$BUCKET" --project "$PROJECT"
+# Started again, it copies what is missing.
+if exists gcloud transfer jobs describe "verdict-$recipe" --project "$PROJECT"; then
+  run gcloud transfer jobs run "verdict-$recipe" --project "$PROJECT"
+else
+  run gcloud transfer jobs create "https://storage.googleapis.com/$BUCKET-lists/$recipe.tsv" \
+    "gs://$BUCKET" --project "$PROJECT" --name "verdict-$recipe"
+fi
 echo "Follow it with: gcloud transfer jobs list --project $PROJECT"
 echo "Then write the new addresses into fetch.files: https://HOST/PATH is gs://$BUCKET/HOST/PATH."

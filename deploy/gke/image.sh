@@ -13,7 +13,9 @@ cd "$here/.."
 commit=$(git rev-parse HEAD)
 tag=$REGION-docker.pkg.dev/$PROJECT/verdict/verdict:${commit:0:12}
 run gcloud auth configure-docker "$REGION-docker.pkg.dev" --quiet
-run docker build --build-arg "REVISION=$commit" --tag "$tag" .
+# For the clouds' machines, whatever this one is, and their drivers.
+run docker build --platform linux/amd64 --secret id=pip,src=deploy/container/cuda12.conf \
+  --build-arg "REVISION=$commit" --tag "$tag" .
 run docker push "$tag"
 [[ $dry_run ]] || echo "IMAGE=$(docker inspect --format '{{index .RepoDigests 0}}' "$tag")"
 echo "COMMIT=$commit"

@@ -3,16 +3,19 @@
 #
 #     deploy/gke/secrets.sh [--dry-run]
 #
-# They go from one program into the next, never into a file, an argument or a log. Names without a
-# value are left out, and so is GOOGLE_APPLICATION_CREDENTIALS: pods need no key.
+# They go from one program into the next, never into a file, an argument or a log. Left out are names
+# without a value, GOOGLE_APPLICATION_CREDENTIALS (pods need no key), and what opens compose.yaml's
+# database and object store.
 set -euo pipefail
 # shellcheck source=deploy/common.sh
 . "$(dirname "$0")/../common.sh"
 read_arguments "$@"
+need PROJECT REGION CLUSTER
 cd "$here/.."
 [[ -f .env ]] || die "there is no .env; copy .env.example and fill it in"
 
-given() { grep -E '^[A-Z_]+=.' .env | grep -v '^GOOGLE_APPLICATION_CREDENTIALS='; }
+given() { sed -nE '/^(GOOGLE|POSTGRES|OBJECTS)_/d; /^[A-Z_]+=./p' .env; }
+[[ $(given) ]] || die ".env has no value that pods could use; those that need none need no secret"
 if [[ $dry_run ]]; then
   echo "would be given: $(given | cut -d= -f1 | tr '\n' ' ')"
   exit

@@ -13,25 +13,16 @@ read_arguments "$@"
 need PROJECT REGION BUCKET CLUSTER
 
 run gcloud services enable --project "$PROJECT" container.googleapis.com \
-  artifactregistry.googleapis.com storage.googleapis.com
+  artifactregistry.googleapis.com storage.googleapis.com file.googleapis.com
 
 exists gcloud container clusters describe "$CLUSTER" --project "$PROJECT" --location "$REGION" ||
   run gcloud container clusters create-auto "$CLUSTER" --project "$PROJECT" \
     --location "$REGION" --release-channel regular
 run gcloud container clusters get-credentials "$CLUSTER" --project "$PROJECT" --location "$REGION"
 
-exists gcloud storage buckets describe "gs://$BUCKET" ||
-  run gcloud storage buckets create "gs://$BUCKET" --project "$PROJECT" --location "$REGION" \
-    --uniform-bucket-level-access --public-access-prevention
-exists gcloud artifacts repositories describe verdict --project "$PROJECT" --location "$REGION" ||
-  run gcloud artifacts repositories create verdict --project "$PROJECT" --location "$REGION" \
-    --repository-format docker
+make_storage
 
-if [[ $dry_run ]]; then
-  number=PROJECT_NUMBER
-else
-  number=$(gcloud projects describe "$PROJECT" --format 'value(projectNumber)')
-fi
+number=$(project_number)
 # Workload Identity: the pods' own account (namespace verdict, account verdict); no key, and no other
 # service account in between.
 pods=principal://iam.googleapis.com/projects/$number/locations/global

@@ -11,7 +11,7 @@ read_arguments "$@"
 overlay=$here/gke/overlays/${arguments[0]:-}
 [[ ${#arguments[@]} == 1 && -d $overlay ]] ||
   die "name one of: $(cd "$here/gke/overlays" && echo ./*/ | tr -d './')"
-need PROJECT BUCKET IMAGE COMMIT
+need PROJECT REGION CLUSTER BUCKET IMAGE COMMIT
 
 manifests=$(kubectl kustomize --load-restrictor LoadRestrictionsNone "$overlay")
 if [[ $dry_run ]]; then
@@ -22,7 +22,7 @@ kind=job name=${arguments[0]%-spot}
 if [[ ${arguments[0]} == multi-node ]]; then
   kind=jobset name=verdict
   kubectl get customresourcedefinition jobsets.jobset.x-k8s.io >/dev/null ||
-    die "this cluster has no JobSet controller; see deploy/gke/README.md"
+    die "this cluster has no JobSet controller; see deploy/README.md"
 fi
 if [[ ${arguments[0]} != services ]]; then
   # A Job cannot be changed; neither can a running one be meant.

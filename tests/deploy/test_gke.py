@@ -1,9 +1,11 @@
 """The manifests of ``deploy/gke``: rendered by Kustomize, against their schemas, and sealed."""
 
 import functools
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -166,6 +168,10 @@ def test_losing_the_machine_does_not_count_and_wrong_settings_end_it(overlay: st
     assert job["activeDeadlineSeconds"] <= 86400
     (run,) = pod["containers"]
     assert run["command"] == RUN
+    variables = {one["name"]: one["value"] for one in run["env"]}
+    # What the next machine would download or hash again.
+    for name in ("HF_HOME", "DVC_SITE_CACHE_DIR"):
+        assert variables[name].startswith("/workspace/")
     claims = {volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"][:1]}
     assert claims == {of_kind(overlay, "PersistentVolumeClaim")[0]["metadata"]["name"]}
     assert run["volumeMounts"][0] == {"name": "workspace", "mountPath": "/workspace"}
@@ -205,6 +211,49 @@ def test_the_machines_of_the_jobset_find_each_other() -> None:
     assert job["completionMode"] == "Indexed"
     (claim,) = of_kind("multi-node", "PersistentVolumeClaim")
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_the_machines_wait_for_each_other_as_long_as_one_may_take() -> None:
+    (manifest,) = of_kind("multi-node", "JobSet")
+    _, train = manifest["spec"]["replicatedJobs"]
+    (run,) = train["template"]["spec"]["template"]["spec"]["containers"]
+    given = {one["name"]: one["value"] for one in run["env"] if one["name"].startswith("PET_")
+             and "value" in one}  # fmt: skip
+    # torchrun's own reading of them, for the machine that has nothing else to do.
+    script = (
+        "from torch.distributed.run import config_from_args, parse_args\n"
+        "config, _, _ = config_from_args(parse_args(['-m', 'stages.train']))\n"
+        "print(config.rdzv_backend, config.rdzv_endpoint, config.max_nodes,"
+        " config.rdzv_configs['rank'], config.rdzv_configs['timeout'])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **given, "PET_NODE_RANK": "1"},
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    backend, endpoint, nodes, rank, seconds = answer.stdout.split()
+    assert (backend, nodes, rank) == ("static", given["PET_NNODES"], "1")
+    assert endpoint == f"{given['PET_MASTER_ADDR']}:{given['PET_MASTER_PORT']}"
+    # A machine, an image of some GB and a look through the data: more than torchrun's 10 minutes.
+    assert int(seconds) >= 3600
+
+
+def test_services_name_no_port_of_a_sidecar() -> None:
+    # kubectl port-forward does not look there for names (kubernetes#125412), nor did Services
+    # before Kubernetes 1.32 (kubernetes#127958).
+    for overlay in OVERLAYS:
+        named = {
+            port["name"]
+            for owner in of_kind(overlay, "Deployment")
+            for container in owner["spec"]["template"]["spec"]["containers"]
+            for port in container["ports"]
+        }
+        for service in of_kind(overlay, "Service"):
+            for port in service["spec"]["ports"]:
+                assert isinstance(port["targetPort"], int) or port["targetPort"] in named
 
 
 def test_no_service_is_open_to_the_world() -> None:

@@ -101,34 +101,159 @@ def test_deleting_wants_a_word() -> None:
     assert "say --yes" in run("gke/teardown.sh", "--dry-run").stderr
 
 
-def test_secrets_go_by_a_pipe_and_without_the_key_file(tmp_path: Path) -> None:
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A copy of the scripts with its settings filled in, for programs that only note the call."""
     shutil.copytree(DEPLOY, tmp_path / "deploy")
-    (tmp_path / ".env").write_text(
-        "# tokens\nHF_TOKEN=hf_secret\nWANDB_API_KEY=\nGOOGLE_APPLICATION_CREDENTIALS=key.json\n"
-    )
-    # Shows what it is asked, and what comes by the pipe of `create secret` and of `apply`.
-    (tmp_path / "kubectl").write_text(
-        '#!/bin/sh\necho "kubectl $*" >>"$LOG"\n'
-        'case $* in create*) sed "s/^/piped: /" >>"$LOG" ;; esac\n'
-    )
-    (tmp_path / "kubectl").chmod(0o755)
-    log = tmp_path / "log"
+    settings = tmp_path / "deploy/settings.env"
+    text = settings.read_text("utf-8").replace("my-project", "mine")
+    settings.write_text(text.replace("0" * 64, "d" * 64).replace("0" * 40, "c" * 40), "utf-8")
+    return tmp_path
 
+
+def started(
+    folder: Path, script: str, *arguments: str, programs: dict[str, str], **environment: str
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run a script beside stand-ins, which note their calls and do as told; return the calls."""
+    log = folder / "log"
+    log.write_text("", "utf-8")
+    for name, text in programs.items():
+        (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{text}\n', "utf-8")
+        (folder / name).chmod(0o755)
     result = subprocess.run(
-        ["bash", tmp_path / "deploy/gke/secrets.sh"],
+        ["bash", folder / "deploy" / script, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log)},
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), **environment},
     )
+    return result, log.read_text("utf-8").splitlines()
+
+
+def test_secrets_go_by_a_pipe_and_only_those_that_pods_need(elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text(
+        "# tokens\nHF_TOKEN=hf_secret\nWANDB_API_KEY=\nGOOGLE_APPLICATION_CREDENTIALS=key.json\n"
+        "POSTGRES_PASSWORD=p\nOBJECTS_SECRET_KEY=o\n"
+    )
+    # Shows what comes by the pipe of `create secret`.
+    kubectl = {"kubectl": 'case $* in *create*) sed "s/^/piped: /" >>"$LOG" ;; esac'}
+
+    result, lines = started(elsewhere, "gke/secrets.sh", programs=kubectl)
 
     assert result.returncode == 0, result.stderr
-    lines = log.read_text("utf-8").splitlines()
     assert [line for line in lines if "hf_secret" in line] == ["piped: HF_TOKEN=hf_secret"]
     assert [line for line in lines if line.startswith("piped: ")] == ["piped: HF_TOKEN=hf_secret"]
     assert "hf_secret" not in result.stdout + result.stderr
-    assert "would be given: HF_TOKEN \n" in _dry(tmp_path)
+    dry, _ = started(elsewhere, "gke/secrets.sh", "--dry-run", programs=kubectl)
+    assert "would be given: HF_TOKEN \n" in dry.stdout
+
+    (elsewhere / ".env").write_text("HF_TOKEN=\n")
+    result, lines = started(elsewhere, "gke/secrets.sh", programs=kubectl)
+    assert result.returncode == 1
+    assert ".env has no value that pods could use" in result.stderr
+    assert lines == []
 
 
-def _dry(folder: Path) -> str:
-    command = ["bash", folder / "deploy/gke/secrets.sh", "--dry-run"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [("gke/secrets.sh", []), ("gke/start.sh", ["train"]), ("gke/teardown.sh", ["--yes"])],
+)
+def test_kubectl_is_asked_for_the_cluster_of_the_settings(
+    elsewhere: Path, script: str, arguments: list[str]
+) -> None:
+    (elsewhere / ".env").write_text("HF_TOKEN=hf_secret\n")
+
+    result, lines = started(
+        elsewhere, script, *arguments, programs={"kubectl": "cat >/dev/null", "gcloud": ""}
+    )
+
+    assert result.returncode == 0, result.stderr
+    asked = [line for line in lines if line.startswith("kubectl ")]
+    assert asked
+    for line in asked:
+        assert line.startswith("kubectl --context gke_mine_us-central1_verdict "), line
+
+
+def test_taking_down_again_passes_over_what_is_gone(elsewhere: Path) -> None:
+    nothing = {"gcloud": "case $* in *describe*) exit 1 ;; esac", "kubectl": "exit 1"}
+
+    result, lines = started(elsewhere, "gke/teardown.sh", "--yes", "--bucket", programs=nothing)
+
+    assert result.returncode == 0, result.stderr
+    assert not [line for line in lines if "delete" in line or " rm " in line]
+    assert "gcloud filestore instances list --project mine" in result.stdout
+
+
+def test_the_cluster_goes_after_its_volumes(elsewhere: Path) -> None:
+    # The disks are not gone yet.
+    programs = {"gcloud": "", "kubectl": 'case $* in *" wait "*) exit 1 ;; esac'}
+
+    result, lines = started(elsewhere, "gke/teardown.sh", "--yes", programs=programs)
+
+    assert result.returncode == 1
+    assert not [line for line in lines if "clusters delete" in line]
+
+
+def test_a_secret_that_was_left_empty_gets_its_token(elsewhere: Path) -> None:
+    piped = 'case $* in *"versions add"*) echo "piped: $(cat)" >>"$LOG" ;; esac'
+    half = {"gcloud": f'case $* in *"versions describe"*) exit 1 ;; esac\n{piped}'}
+    result, lines = started(elsewhere, "google_account.sh", programs=half, HF_TOKEN="hf_secret")
+
+    assert result.returncode == 0, result.stderr
+    assert not [line for line in lines if " create " in line]  # all of it exists
+    assert "piped: hf_secret" in lines
+
+    result, lines = started(
+        elsewhere, "google_account.sh", programs={"gcloud": piped}, HF_TOKEN="hf_other"
+    )
+    assert result.returncode == 0, result.stderr
+    assert not [line for line in lines if line.startswith("piped: ")]
+    assert "keeps its token" in result.stdout
+
+
+def test_what_runs_without_a_cluster_gets_its_bucket_and_its_repository(elsewhere: Path) -> None:
+    nothing = {
+        "gcloud": 'case $* in *describe*) exit 1 ;; *"versions add"*) cat >/dev/null ;; esac'
+    }
+
+    result, lines = started(elsewhere, "google_account.sh", programs=nothing, HF_TOKEN="hf_secret")
+
+    assert result.returncode == 0, result.stderr
+    made = [line.split()[1:5] for line in lines if " create " in line]
+    assert ["storage", "buckets", "create", "gs://mine-verdict"] in made
+    assert ["artifacts", "repositories", "create", "verdict"] in made
+    assert not [line for line in lines if "clusters" in line]
+
+
+def test_copying_the_data_makes_nobody_an_owner_and_can_be_repeated(elsewhere: Path) -> None:
+    programs = {"gcloud": 'case $* in "projects describe"*) echo 17 ;; esac', "python": ""}
+
+    result, lines = started(elsewhere, "gke/data.sh", "melanoma", programs=programs)
+
+    assert result.returncode == 0, result.stderr
+    assert not [line for line in lines if "--add-missing" in line]
+    service = "serviceAccount:project-17@storage-transfer-service.iam.gserviceaccount.com"
+    granted = {line.split()[4] for line in lines if service in line}
+    assert granted == {"gs://mine-verdict"}
+    assert "gcloud transfer jobs run verdict-melanoma --project mine" in lines
+    assert not [line for line in lines if "transfer jobs create" in line]
+
+
+def test_the_image_is_for_the_clouds_machines_and_their_drivers(elsewhere: Path) -> None:
+    programs = {"docker": "", "gcloud": "", "git": f"echo {'c' * 40}"}
+
+    result, lines = started(elsewhere, "gke/image.sh", programs=programs)
+
+    assert result.returncode == 0, result.stderr
+    (build,) = [line.split() for line in lines if line.startswith("docker build ")]
+    assert build[build.index("--platform") + 1] == "linux/amd64"
+    (secret,) = [word for word in build if word.startswith("id=pip,src=")]
+    listed = subprocess.run(
+        ["python", "-m", "pip", "config", "list"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PIP_CONFIG_FILE": str(elsewhere / secret.removeprefix("id=pip,src="))},
+    )
+    # CUDA 12.6: Cloud Run's driver (535) is too old for the wheels on PyPI, which have CUDA 13.
+    assert "global.extra-index-url='https://download.pytorch.org/whl/cu126'" in listed.stdout
