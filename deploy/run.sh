@@ -87,7 +87,8 @@ take_the_workspace() {
   }
   # Left by a machine that was switched off. DVC believes in a lock as long as any process has its
   # number, and in a container the numbers are the same each time.
-  rm -f .dvc/tmp/rwlock .git/index.lock
+  rm -f .dvc/tmp/rwlock
+  [[ ! -d .git ]] || find .git -name '*.lock' -delete
 }
 
 take_the_commit() {

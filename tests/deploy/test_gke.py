@@ -265,6 +265,14 @@ def test_no_service_is_open_to_the_world() -> None:
     assert policy["spec"]["ingress"] == [{"from": [{"podSelector": {}}]}]
 
 
+def test_every_setting_is_read() -> None:
+    kinds = {".json", ".sh", ".yaml"}
+    files = [path for path in (ROOT / "deploy").rglob("*") if path.suffix in kinds]
+    text = "".join(path.read_text("utf-8") for path in files)
+
+    assert [name for name in settings() if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_settings_reach_the_manifests() -> None:
     (mlflow,) = of_kind("services", "Deployment")
     arguments = mlflow["spec"]["template"]["spec"]["containers"][0]["args"]

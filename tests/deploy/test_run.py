@@ -94,6 +94,20 @@ def test_what_was_done_before_a_failure_is_brought_out(machine: Machine) -> None
     assert (results / "results.bundle").exists()
 
 
+def test_locks_of_git_that_was_killed_hold_up_nothing(machine: Machine) -> None:
+    machine.run("true", REMOTE="committed")
+    machine.git("commit", "--quiet", "--allow-empty", "--message", "Newer")
+    git = machine.folder / "project/.git"
+    # Of a fetch, of a checkout, of a commit.
+    locks = [git / name for name in ("shallow.lock", "HEAD.lock", "refs/heads/results/one.lock")]
+    for lock in locks:
+        lock.touch()
+
+    machine.run("true", REMOTE="committed")
+
+    assert not [lock for lock in locks if lock.exists()]
+
+
 def test_the_driver_is_found_where_clouds_put_it(machine: Machine) -> None:
     script = 'echo "path: $LD_LIBRARY_PATH"'
     output = machine.run("bash", "-c", script, REMOTE="committed", LD_LIBRARY_PATH="/its/own")
