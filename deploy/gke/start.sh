@@ -28,8 +28,9 @@ if [[ ${arguments[0]} != services ]]; then
   # A Job cannot be changed; neither can a running one be meant.
   state=$(kubectl get "$kind" "$name" --namespace verdict --ignore-not-found \
     --output 'jsonpath={.metadata.name} {.status.conditions[?(@.status=="True")].type}')
-  case $state in
-    '' | *Complete* | *Failed*) kubectl delete "$kind" "$name" --namespace verdict --ignore-not-found ;;
+  # Whole words: a running JobSet may say StartupPolicyCompleted.
+  case " $state " in
+    '  ' | *' Complete '* | *' Completed '* | *' Failed '*) kubectl delete "$kind" "$name" --namespace verdict --ignore-not-found ;;
     *) die "$kind $name is still running: kubectl logs -f -n verdict $kind/$name" ;;
   esac
 fi

@@ -213,6 +213,23 @@ def test_the_machines_of_the_jobset_find_each_other() -> None:
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
+def test_the_jobset_ends_with_wrong_settings_and_with_its_day() -> None:
+    (manifest,) = of_kind("multi-node", "JobSet")
+    policy = manifest["spec"]["failurePolicy"]
+    # JobSet starts all again for any reason that no rule names, with a new deadline.
+    ends = {
+        reason
+        for rule in policy["rules"]
+        if rule["action"] == "FailJobSet"
+        for reason in rule["onJobFailureReasons"]
+    }
+
+    assert {"PodFailurePolicy", "DeadlineExceeded"} <= ends
+    assert policy["maxRestarts"] <= 5
+    for spec in jobs("multi-node"):
+        assert spec["activeDeadlineSeconds"] <= 86400
+
+
 def test_the_machines_wait_for_each_other_as_long_as_one_may_take() -> None:
     (manifest,) = of_kind("multi-node", "JobSet")
     _, train = manifest["spec"]["replicatedJobs"]

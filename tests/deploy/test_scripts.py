@@ -175,6 +175,34 @@ def test_kubectl_is_asked_for_the_cluster_of_the_settings(
         assert line.startswith("kubectl --context gke_mine_us-central1_verdict "), line
 
 
+@pytest.mark.parametrize(
+    ("overlay", "state", "running"),
+    [
+        ("train-spot", "", False),
+        ("train-spot", "train ", True),
+        ("train-spot", "train Suspended", True),
+        ("train-spot", "train SuccessCriteriaMet Complete", False),
+        ("train-spot", "train FailureTarget Failed", False),
+        ("multi-node", "verdict StartupPolicyCompleted", True),
+        ("multi-node", "verdict Completed", False),
+    ],
+)
+def test_a_finished_job_makes_way_and_a_running_one_stays(
+    elsewhere: Path, overlay: str, state: str, running: bool
+) -> None:
+    # Another request gets no such answer.
+    kubectl = {"kubectl": f'case $* in *--ignore-not-found*jsonpath*) echo "{state}" ;; esac'}
+
+    result, lines = started(elsewhere, "gke/start.sh", overlay, programs=kubectl)
+
+    kind, name = ("jobset", "verdict") if overlay == "multi-node" else ("job", "train")
+    removed = [line for line in lines if f" delete {kind} {name} " in line]
+    applied = [line for line in lines if " apply " in line]
+    assert (len(removed), len(applied)) == ((0, 0) if running else (1, 1))
+    assert (f"{kind} {name} is still running" in result.stderr) is running
+    assert result.returncode == int(running)
+
+
 def test_taking_down_again_passes_over_what_is_gone(elsewhere: Path) -> None:
     nothing = {"gcloud": "case $* in *describe*) exit 1 ;; esac", "kubectl": "exit 1"}
 
