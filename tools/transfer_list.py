@@ -4,13 +4,11 @@
     python -m tools.transfer_list https://example.org/a.zip https://example.org/b.csv > files.tsv
 
 Nothing is downloaded: each server is asked for the size (and, where it tells, the MD5) of its file.
-The service reads the list from a bucket, or from any public address, and needs no machine of yours:
+The service reads the list from an address that everybody can read, and needs no machine of yours;
+deploy/gke/data.sh does the whole of it:
 
-    gcloud storage cp files.tsv gs://LISTS/
-    gcloud storage objects update gs://LISTS/files.tsv --add-acl-grant=entity=AllUsers,role=READER
-    gcloud transfer jobs create https://storage.googleapis.com/LISTS/files.tsv gs://BUCKET
+    deploy/gke/data.sh melanoma
 
-(Allow the service's account to write to BUCKET first: gcloud transfer authorize --add-missing.)
 A file then is gs://BUCKET/HOST/PATH: https://example.org/a.zip becomes gs://BUCKET/example.org/a.zip;
 write that as its address into fetch.files.
 

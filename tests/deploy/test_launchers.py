@@ -95,7 +95,7 @@ def test_on_batch_the_container_has_the_gpu_without_privileges() -> None:
     assert devices == {"/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"}
     assert "/var/lib/nvidia/lib64:/usr/local/nvidia/lib64:ro" in container["volumes"]
     assert "--privileged" not in options
-    # A script beside the container would otherwise let Batch choose Debian, where these are not.
+    # Left to choose, Batch may take another system, where these are not.
     disk = group["allocationPolicy"]["instances"][0]["policy"]["bootDisk"]
     assert disk["image"] == "batch-cos"
 
