@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from rich.console import Console
 from safetensors.torch import save_file
 
@@ -81,21 +80,56 @@ def test_text_may_differ_in_computed_numbers_alone(tmp_path: Path) -> None:
     assert both(tmp_path, "t.bin", b"\xff1", b"\xff2").status == Status.DIFFERENT
 
 
-def test_figures_may_differ_in_a_few_pixels(tmp_path: Path) -> None:
-    pixels = np.zeros((20, 20, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    pixels[0, :4] = 255
-    Image.fromarray(pixels).save(tmp_path / "b.png")
-    found = compare(tmp_path / "a.png", tmp_path / "b.png")
-    assert (
-        str(found) == "equivalent (1 % of the pixels differ, tolerance 2 %: fonts drawn otherwise)"
+def drawn(path: Path, text: str, x: int = 20, shade: int = 0) -> Path:
+    image = Image.new("L", (160, 80), 255)
+    draw = ImageDraw.Draw(image)
+    draw.text((40, 30), text, fill=0, font_size=20)
+    draw.line((x, 0, x, 79), fill=shade)
+    image.save(path)
+    return path
+
+
+def test_lines_of_figures_may_move_by_a_pixel_and_no_number_may_change(tmp_path: Path) -> None:
+    before = drawn(tmp_path / "a.png", "0.93")
+    moved = compare(before, drawn(tmp_path / "b.png", "0.93", x=21, shade=30))
+    assert str(moved) == (
+        "equivalent (1.2 % of the pixels differ, tolerance 2 %: edges drawn otherwise)"
     )
-    pixels[1] = 255
-    Image.fromarray(pixels).save(tmp_path / "b.png")
-    assert compare(tmp_path / "a.png", tmp_path / "b.png").status == Status.DIFFERENT
-    Image.fromarray(pixels[:10]).save(tmp_path / "b.png")
-    sizes = "20 × 20 pixels, made again 20 × 10"
-    assert compare(tmp_path / "a.png", tmp_path / "b.png") == different(sizes)
+    assert compare(before, drawn(tmp_path / "b.png", "0.93", x=22)).status == Status.DIFFERENT
+    forged = compare(before, drawn(tmp_path / "b.png", "0.98"))
+    assert forged.status == Status.DIFFERENT
+    assert " pixels show something else, from " in forged.detail
+    shaded = Image.new("L", (160, 80), 245)
+    shaded.save(tmp_path / "b.png")
+    Image.new("L", (160, 80), 255).save(before)
+    assert compare(before, tmp_path / "b.png") == different(
+        "1e+02 % of the pixels differ, tolerance 2 %"
+    )
+    shaded.crop((0, 0, 160, 40)).save(tmp_path / "b.png")
+    sizes = "160 × 80 pixels, made again 160 × 40"
+    assert compare(before, tmp_path / "b.png") == different(sizes)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "said"),
+    [
+        ("m.json", b"5", 'all of it is 5, made again "absent"'),
+        (
+            "m.json",
+            b'{"auroc": 0.99, "auroc": 0.5}',
+            "cannot be read as JSON: auroc is there twice",
+        ),
+        ("m.json", b'{"auroc": true}', "auroc is true, made again 1"),
+        ("m.png", b"no image", "cannot be read as an image: "),
+        ("m.safetensors", b"no weights", "cannot be read as weights: "),
+    ],
+)
+def test_what_cannot_be_read_is_different_and_said(
+    tmp_path: Path, name: str, before: bytes, said: str
+) -> None:
+    found = both(tmp_path, name, before, b'{"auroc": 1}')
+    assert found.status == Status.DIFFERENT
+    assert found.detail.startswith(said)
 
 
 def parquet(path: Path, scores: list[list[float]], words: list[str]) -> Path:
@@ -113,6 +147,12 @@ def test_tables_are_compared_row_by_row(tmp_path: Path) -> None:
     assert compare(before, far) == different(wrong)
     word = parquet(tmp_path / "b.parquet", [[-1.0, -2.0], [-3.0, -4.0]], ["x", "z"])
     assert compare(before, word) == different("word of 1 rows, the first is r2")
+    said = [{b"verdict": f"{{positive: {word}}}".encode()} for word in ("yes", "no")]
+    for path, metadata in zip((before, near), said, strict=True):
+        pq.write_table(pq.read_table(path).replace_schema_metadata(metadata), path)
+    assert compare(before, near) == different(
+        'its metadata verdict: "{positive: yes}", made again "{positive: no}"'
+    )
     (tmp_path / "b.parquet").write_bytes(b"PAR1")
     assert compare(before, tmp_path / "b.parquet").status == Status.DIFFERENT
 
@@ -179,14 +219,19 @@ def test_other_parameters_are_named_with_both_values() -> None:
 
 def test_a_sample_is_judged_by_what_was_compared() -> None:
     found = {"records": 64, "of": 96, "difference": 0.0, "tolerance": 0.001, "wrong": []}
+    found["seed"] = 7
     assert judge_sample(found | {"records": 96}) == IDENTICAL
     assert judge_sample(found).status == Status.EQUIVALENT
-    assert "64 of 96 records: difference 0, tolerance 0.001" in judge_sample(found).detail
+    assert (
+        "64 of 96 records, drawn with seed 7: difference 0, tolerance 0.001"
+        in judge_sample(found).detail
+    )
     assert judge_sample(found | {"difference": 0.0005}).status == Status.EQUIVALENT
     assert judge_sample(found | {"difference": 0.002}).status == Status.DIFFERENT
     wrong = judge_sample(found | {"wrong": ["r1: parsed is 'a', asked again 'b'", "r2: …"]})
     assert wrong == different(
-        "asked again about 64 of 96 records: r1: parsed is 'a', asked again 'b' and 1 more"
+        "asked again about 64 of 96 records, drawn with seed 7: "
+        "r1: parsed is 'a', asked again 'b' and 1 more"
     )
 
 
@@ -241,6 +286,32 @@ def test_what_is_said_at_the_end() -> None:
     written = wrong.as_json()
     assert written["holds"] is False
     assert written["outputs"][1]["made_again"] == {"status": "DIFFERENT", "detail": "rows"}
+
+
+def test_nothing_holds_whose_numbers_were_not_computed_again() -> None:
+    found = findings(IDENTICAL)
+    found.claims["leakage"] = unchecked("data/records is absent: `dvc pull`")
+    assert found.holds
+    assert found.sentence.endswith("; 1 were not made again; not checked: leakage.")
+    for name in ("compare", "tuned"):
+        again = unchecked("needs data/predictions: `dvc pull`")
+        found.outputs.append(Output(f"metrics/{name}.json", "", IDENTICAL, again, numbers=True))
+    assert not found.holds
+    assert not found.differs
+    assert found.sentence == (
+        "Not verified: metrics/compare.json and 1 more could not be computed again from the "
+        "predictions."
+    )
+    found.claims["code"] = different("x.py")
+    assert found.sentence == "Does not hold: code."
+
+
+@pytest.mark.parametrize("minutes", ["inf", "nan", "-1", "soon"])
+def test_no_time_is_refused(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--minutes={minutes}"])
+    assert ended.value.code == 2
+    assert minutes in capsys.readouterr().err
 
 
 def test_the_table_fits_a_terminal_of_80_columns(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tools.conftest import SIGNATURE, git, write_keys
-from tools.verify.signing import claimed_commit
+from tools.verify.signing import claimed_commit, key_signer, sign
+from tools.verify.statement import describe
 
 
 def wrong(said: str) -> list[tuple[str, ...]]:
@@ -59,6 +61,27 @@ def test_what_was_not_pulled_is_said_and_does_not_fail(signed: Path, check: Call
     code, said = check()
     assert code == 2
     assert "none of the data, models and predictions is here: `dvc pull`" in said
+
+
+@pytest.mark.parametrize(
+    ("left_out", "named"),
+    [("models/adapter", "models/adapter"), ("params.yaml", "params.yaml")],
+)
+def test_a_statement_that_says_less_than_the_commit_makes(
+    miniature: Path, check: Callable, left_out: str, named: str
+) -> None:
+    write_keys()
+    said = describe(miniature)
+    less = replace(
+        said,
+        files={path: one for path, one in said.files.items() if not path.startswith(left_out)},
+        outputs=[path for path in said.outputs if path != left_out],
+        cached=[path for path in said.cached if path != left_out],
+    )
+    sign(less, key_signer(Path("own.pem")), SIGNATURE)
+    code, output = check()
+    assert code == 1
+    assert f"unsigned  {named}\n" in output
 
 
 def change_payload(statement: Path) -> None:

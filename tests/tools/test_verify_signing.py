@@ -116,7 +116,7 @@ def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Pat
     pending = prepare(parse(["--sign", "--private-key", "own.pem"], None), lambda _: None)
     commit = pending.statement.commit
     found = Verification(commit, claims={"code": different("x is edited")})
-    assert pending.finish(found) == "Not signed: something is different."
+    assert pending.finish(found) == "Not signed. Does not hold: code."
     with pytest.raises(VerdictError, match="there was a commit in between"):
         pending.finish(Verification("0" * 40))
     assert not SIGNATURE.exists()

@@ -3,7 +3,7 @@
 In a temporary clone, without touching anything here: hashes everything that was pulled, computes
 metrics, figures and the verdict again from the predictions, makes data again from its inputs, and
 asks the models again about as many records as there is time for. Exit code 0: all of it holds;
-1: something is different; 2: it could not be verified.
+1: something is different; 2: it could not be verified, or the numbers could not be computed again.
 """
 
 import argparse
@@ -37,18 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.print(f"[dim]{time.monotonic() - started:5.0f} s  {message}[/dim]", soft_wrap=True)
 
     try:
-        holds = check_signature(options) if options.check else _verify(options, say)
+        if options.check:
+            return HOLDS if check_signature(options) else DIFFERS
+        return _verify(options, say)
     except VerdictError as error:
         print(f"Could not verify: {error}.", file=sys.stderr)
         return UNKNOWN
     except KeyboardInterrupt:
         print("Could not verify: interrupted; nothing was changed.", file=sys.stderr)
         return UNKNOWN
-    return HOLDS if holds else DIFFERS
 
 
-def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
-    """Verify, show and write what was found; sign it where that is asked for."""
+def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Verify, show and write what was found; sign it where that is asked for; the exit code."""
     signing = prepare(options, say) if options.sign else None
     result = verify(
         Path(), minutes=options.minutes, train=options.train, keep=options.keep, say=say
@@ -58,7 +59,9 @@ def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> bool:
     print(f"Details: {options.out} and {options.out.with_suffix('.html')}")
     if signing:
         print(signing.finish(result))
-    return result.holds
+    if result.differs:
+        return DIFFERS
+    return HOLDS if result.holds else UNKNOWN
 
 
 def _write(result: Verification, out: Path) -> None:

@@ -28,17 +28,22 @@ from verdict.records.conversations import Conversation, read_answers, read_conve
 from verdict.records.shards import ImageStore
 from verdict.reproducibility import device_name, make_deterministic
 
-SEED = 0
 #: How far log-probabilities of an answer may lie apart, by the arithmetic of the model.
 TOLERANCES = {"float32": 0.001, "bfloat16": 0.25}
 
 
 @dataclass
 class Part:
-    """The conversations of one split, what was published of them, and what came now."""
+    """The conversations of one split, what was published of them, and what came now.
+
+    Attributes:
+        about: what the file says of all its rows.
+        published: its rows, by id.
+    """
 
     file: Path
     conversations: list[Conversation]
+    about: dict[str, Any]
     published: dict[str, dict[str, Any]]
     rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -52,10 +57,14 @@ class Asker:
     dtype: str
 
 
-def ask_again(name: str, seconds: float, out: Path, params: Params) -> None:
+def ask_again(name: str, seconds: float, out: Path, params: Params, seed: int) -> None:
     """Ask a model again, and write to ``out`` what was found.
 
     Where all records were asked about, their predictions are written there, too.
+
+    Args:
+        seed: of the draw. Whoever made the predictions must not know it: they could leave what it
+            draws as it was.
     """
     asker, parts = _load(name, params), _read(name, params)
     wrong = [
@@ -63,9 +72,16 @@ def ask_again(name: str, seconds: float, out: Path, params: Params) -> None:
         for part in parts
         if {one.id for one in part.conversations} != part.published.keys()
     ]
+    nothing = asker.answer([])
+    wrong += [
+        f"{part.file} says {key} is {part.about[key]!r}, which is {value!r}"
+        for part in parts
+        for key, value in _about(nothing).items()
+        if part.about[key] != value
+    ]
     planned = [(part, batch) for part in parts for batch in asker.batches(part.conversations)]
     largest, started = 0.0, time.monotonic()
-    drawn = random.Random(SEED).sample(planned, len(planned))
+    drawn = random.Random(seed).sample(planned, len(planned))
     for done, (part, batch) in enumerate(drawn, 1):
         for row in asker.answer(batch).table.to_pylist():
             apart, problems = compare_rows(part.published.get(row["id"], {}), row)
@@ -78,27 +94,34 @@ def ask_again(name: str, seconds: float, out: Path, params: Params) -> None:
     of = sum(len(part.conversations) for part in parts)
     asked = sum(len(part.rows) for part in parts)
     if asked == of:
-        nothing = asker.answer([])
         about = nothing.labels, nothing.positive
         for part in parts:
             made = make_predictions(name, *about, part.rows, nothing.length_normalization)
             write_predictions(out / part.file, made)
-    found = {"records": asked, "of": of, "difference": largest, "wrong": wrong}
+    found = {"records": asked, "of": of, "seed": seed, "difference": largest, "wrong": wrong}
     write_json(out / FOUND, found | {"tolerance": TOLERANCES[asker.dtype]})
 
 
 def _read(name: str, params: Params) -> list[Part]:
     files = {"test": Path(f"{name}.parquet"), "validation": Path(f"validation/{name}.parquet")}
-    return [
-        Part(
-            file,
-            read_conversations(CHAT / f"{split}.jsonl")
-            if split == "test" or params.evaluate.validation
-            else [],
-            {row["id"]: row for row in read_predictions(PREDICTIONS / file).table.to_pylist()},
-        )
-        for split, file in files.items()
-    ]
+    parts = []
+    for split, file in files.items():
+        asked = split == "test" or params.evaluate.validation
+        conversations = read_conversations(CHAT / f"{split}.jsonl") if asked else []
+        published = read_predictions(PREDICTIONS / file)
+        rows = {row["id"]: row for row in published.table.to_pylist()}
+        parts.append(Part(file, conversations, _about(published), rows))
+    return parts
+
+
+def _about(predictions: Predictions) -> dict[str, Any]:
+    """Return what predictions say of all their rows."""
+    return {
+        "model": predictions.model,
+        "labels": list(predictions.labels),
+        "positive": predictions.positive,
+        "length_normalization": predictions.length_normalization,
+    }
 
 
 def _load(name: str, params: Params) -> Asker:

@@ -17,8 +17,10 @@ from tools.verify.results import IDENTICAL, Finding, different, equivalent, wors
 #: Numbers that were computed; whole numbers are counts and names, and have to be equal.
 _NUMBER = re.compile(r"[-+]?\d+\.\d+(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+")
 _NAMED = 3  # differences in a message
-#: Of a figure so many pixels may differ: fonts are drawn a little differently elsewhere.
+#: Of a figure so many pixels may differ: lines and edges fall on other pixels elsewhere.
 _PIXELS = 0.02
+#: … but each, of 255, by no more than this from the pixel itself or one that touches it.
+_SHADES = 32
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,12 @@ def _numbers(largest: float, tolerance: Tolerance) -> Finding:
 
 def _compare_json(published: Path, remade: Path, tolerance: Tolerance) -> Finding:
     try:
-        before, after = (_flat(json.loads(path.read_bytes())) for path in (published, remade))
+        before, after = (
+            _flat(json.loads(path.read_bytes(), object_pairs_hook=_once))
+            for path in (published, remade)
+        )
     except ValueError as error:
-        return different(f"not JSON: {error}")
+        return different(f"cannot be read as JSON: {error}")
     largest, wrong = 0.0, []
     for key in dict.fromkeys([*before, *after]):
         old, new = before.get(key, "absent"), after.get(key, "absent")
@@ -87,7 +92,7 @@ def _compare_json(published: Path, remade: Path, tolerance: Tolerance) -> Findin
             largest = max(largest, abs(old - new))
             if abs(old - new) <= tolerance.value:
                 continue
-        if old != new:
+        if old != new or type(old) is not type(new):
             wrong.append(f"{key} is {_short(old)}, made again {_short(new)}")
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
@@ -95,12 +100,23 @@ def _compare_json(published: Path, remade: Path, tolerance: Tolerance) -> Findin
     return _numbers(largest, tolerance) if largest else equivalent("the same values, laid out anew")
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that is there twice: readers disagree about which one counts."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"{key} is there twice")
+        values[key] = value
+    return values
+
+
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict | list) or not value:
+        return {path or "all of it": value}
     items = value.items() if isinstance(value, dict) else enumerate(value)
     flat: dict[str, Any] = {}
     for name, child in items:
-        key = f"{path}.{name}" if path else str(name)
-        flat |= _flat(child, key) if isinstance(child, dict | list) and child else {key: child}
+        flat |= _flat(child, f"{path}.{name}" if path else str(name))
     return flat
 
 
@@ -136,6 +152,8 @@ def _compare_parquet(published: Path, remade: Path, tolerance: Tolerance) -> Fin
         before, after = (pq.read_table(path, partitioning=None) for path in (published, remade))
     except (pa.ArrowInvalid, OSError) as error:
         return different(f"not readable: {error}")
+    if (before.schema.metadata or {}) != (after.schema.metadata or {}):
+        return different(_metadata(before.schema.metadata or {}, after.schema.metadata or {}))
     if before.schema != after.schema or before.num_rows != after.num_rows:
         return different(
             f"{before.num_rows:,} rows of {before.num_columns} columns, "
@@ -160,6 +178,15 @@ def _compare_parquet(published: Path, remade: Path, tolerance: Tolerance) -> Fin
     return _numbers(largest, tolerance) if largest else equivalent("same rows, stored otherwise")
 
 
+def _metadata(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> str:
+    """Name the first entry of a file's metadata that differs, with what it says."""
+    key = next(key for key in [*before, *after] if before.get(key) != after.get(key))
+    old, new = (one.get(key, b"absent").decode("utf-8", "replace") for one in (before, after))
+    start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+    said = (_short(text[max(0, start - 20) :]) for text in (old, new))
+    return f"its metadata {key.decode('utf-8', 'replace')}: {', made again '.join(said)}"
+
+
 def _id(table: pa.Table, row: int) -> str:
     return table["id"][row].as_py() if "id" in table.column_names else f"row {row + 1}"
 
@@ -171,22 +198,46 @@ def _apart(old: list[float], new: list[float]) -> float:
 
 
 def _compare_images(published: Path, remade: Path, tolerance: Tolerance) -> Finding:
-    before, after = (np.asarray(Image.open(path).convert("RGBA")) for path in (published, remade))
+    try:
+        before, after = (
+            np.asarray(Image.open(path).convert("RGBA")).astype(np.int16)
+            for path in (published, remade)
+        )
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return different(f"cannot be read as an image: {error}")
     if before.shape != after.shape:
         return different(
             f"{before.shape[1]} × {before.shape[0]} pixels, made again "
             f"{after.shape[1]} × {after.shape[0]}"
         )
+    elsewhere = _beyond(before, after) | _beyond(after, before)
+    if elsewhere.any():
+        y, x = np.argwhere(elsewhere)[0]
+        return different(f"{int(elsewhere.sum()):,} pixels show something else, from {x}, {y} on")
     share = float((before != after).any(axis=-1).mean())
     said = f"{100 * share:.2g} % of the pixels differ, tolerance {100 * _PIXELS:g} %"
-    return different(said) if share > _PIXELS else equivalent(f"{said}: fonts drawn otherwise")
+    return different(said) if share > _PIXELS else equivalent(f"{said}: edges drawn otherwise")
+
+
+def _beyond(image: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Say of which pixels (height, width) no such colour is in the other, at or beside them."""
+    # Only now: it takes a second to import, and equal figures need none of it.
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    around = (3, 3, 1)
+    low, high = minimum_filter(other, around), maximum_filter(other, around)
+    return ((image < low - _SHADES) | (image > high + _SHADES)).any(axis=-1)
 
 
 def _compare_weights(published: Path, remade: Path, tolerance: Tolerance) -> Finding:
     # Only now: torch takes seconds to import, and weights are rarely made again.
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    before, after = load_file(published), load_file(remade)
+    try:
+        before, after = load_file(published), load_file(remade)
+    except SafetensorError as error:
+        return different(f"cannot be read as weights: {error}")
     if {n: w.shape for n, w in before.items()} != {n: w.shape for n, w in after.items()}:
         return different("other names or shapes of weights")
     apart = {name: float((before[name] - after[name]).abs().max()) for name in before}

@@ -37,7 +37,9 @@ def compare_rows(
 def judge_sample(found: Mapping[str, Any]) -> Finding:
     """Judge what :mod:`tools.verify.asking` found."""
     records, of, wrong = found["records"], found["of"], found["wrong"]
-    share = "all records" if records == of else f"{records:,} of {of:,} records"
+    share = "all records"
+    if records < of:
+        share = f"{records:,} of {of:,} records, drawn with seed {found['seed']}"
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return different(f"asked again about {share}: {wrong[0]}{more}")
@@ -49,7 +51,7 @@ def judge_sample(found: Mapping[str, Any]) -> Finding:
         )
     if records == of and apart == 0:
         return IDENTICAL
-    why = "drawn by chance" if apart == 0 else "rounding of another processor"
+    why = "the others were not asked about" if apart == 0 else "rounding of another processor"
     return equivalent(
         f"asked again about {share}: difference {apart:.2g}, tolerance {tolerance:g}; {why}"
     )

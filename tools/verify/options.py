@@ -1,6 +1,7 @@
 """The options of the command, and which of them go together."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def parse(arguments: Sequence[str] | None, description: str | None) -> argparse.
     )
     parser.add_argument(
         "--minutes",
-        type=float,
+        type=_minutes,
         default=10.0,
         metavar="N",
         help="time for making data and answers again (default 10); 0: statistics alone",
@@ -97,6 +98,13 @@ def _contradiction(options: argparse.Namespace) -> str:
     if (options.identity or options.issuer) and not (options.check and options.sigstore):
         return "--identity and --issuer are for --check --sigstore"
     return ""
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 <= minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time: 0 or more minutes")
+    return minutes
 
 
 def _json_path(text: str) -> Path:

@@ -53,14 +53,19 @@ class Pipeline:
             with Repo(str(root)) as repo:
                 self._described = {str(stage.name): stage for stage in repo.index.stages}
                 self._cache = Path(repo.cache.local.path)
+            own = {path for stage in self._locked.values() for path in _hashes(stage, "outs")}
+            self.stages = [
+                self._stage(name, entry, own)
+                for name, entry in self._locked.items()
+                if name in self._described
+            ]
         except DvcException as error:
             raise VerdictError(f"dvc.yaml or {LOCK} cannot be read: {error}") from None
-        own = {path for stage in self._locked.values() for path in _hashes(stage, "outs")}
-        self.stages = [
-            self._stage(name, entry, own)
-            for name, entry in self._locked.items()
-            if name in self._described
-        ]
+        except (AttributeError, LookupError, TypeError) as error:
+            raise VerdictError(
+                f"{LOCK} is not as DVC writes it ({type(error).__name__}: {error}): "
+                "`git checkout` an earlier one, or `dvc repro`"
+            ) from None
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """Return the MD5 of each file of a folder, by the folder's; None if nobody knows them."""
@@ -113,7 +118,7 @@ class Pipeline:
             deps,
             entry.get("params", {}).get(PARAMS, {}),
             _hashes(entry, "outs"),
-            frozenset(path for path in deps if not _within(path, own)),
+            frozenset(path for path in deps if not any(overlap(path, out) for out in own)),
             frozenset(path for path, out in outs.items() if out.use_cache),
         )
 
@@ -122,8 +127,6 @@ def _hashes(entry: dict[str, Any], kind: str) -> dict[str, str]:
     return {one["path"]: one["md5"] for one in entry.get(kind, [])}
 
 
-def _within(path: str, outs: set[str]) -> bool:
-    """Say whether a path is an output, lies in one, or holds some."""
-    return any(
-        path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/") for out in outs
-    )
+def overlap(path: str, out: str) -> bool:
+    """Say whether a path is an output, lies in it, or holds it."""
+    return path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/")

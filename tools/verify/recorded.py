@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from tools.verify.copying import git
+from tools.verify.copying import git, uncommitted
 from tools.verify.digests import Digest, Digester, changes
-from tools.verify.pipeline import LOCK, PARAMS, Pipeline, Stage
+from tools.verify.pipeline import LOCK, PARAMS, Pipeline, Stage, overlap
 from tools.verify.results import IDENTICAL, Finding, different, unchecked, worst
 from verdict.errors import VerdictError
 from verdict.params import Params
@@ -18,6 +18,8 @@ from verdict.records.shards import read_records
 from verdict.records.split_files import read_split
 from verdict.records.splitting import SPLITS
 
+#: The stages, and this command itself.
+_PROGRAMS = ("stages", "tools", "verdict")
 _NAMED = 4  # things in a message
 
 
@@ -48,9 +50,31 @@ def _against(md5: str, found: Digest, pipeline: Pipeline, place: str) -> Finding
     return different(f"in {place} {named + ': ' if named else ''}{hashes}")
 
 
-def check_pipeline(pipeline: Pipeline) -> Finding:
-    """Say whether dvc.yaml and dvc.lock agree, and the lock with itself."""
-    return _listed(pipeline.disagreements())
+def check_pipeline(pipeline: Pipeline, root: Path, digest: Digester) -> Finding:
+    """Say whether dvc.yaml and dvc.lock agree, and the lock with itself.
+
+    Args:
+        root: where the outputs are; what was read of one that is not here cannot be looked at.
+    """
+    return _listed([*pipeline.disagreements(), *_read_otherwise(pipeline, root, digest)])
+
+
+def _read_otherwise(pipeline: Pipeline, root: Path, digest: Digester) -> list[str]:
+    """Say which stage read a part of an output, or a folder of several, other than written."""
+
+    def as_recorded(path: str, md5: str) -> bool:
+        found = digest(root / path)
+        return found is not None and found.md5 == md5
+
+    written = {path: md5 for stage in pipeline.stages for path, md5 in stage.outs.items()}
+    here = {path for path, md5 in written.items() if as_recorded(path, md5)}
+    return [
+        f"{stage.name} read another {path} than {LOCK} has as written"
+        for stage in pipeline.stages
+        for path, md5 in stage.deps.items()
+        if path not in written and path not in stage.code
+        if {out for out in written if overlap(path, out)} <= here and not as_recorded(path, md5)
+    ]
 
 
 def other_parameters(stage: Stage, params: Any) -> list[str]:
@@ -83,12 +107,18 @@ def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding
 
 
 def check_work_tree(root: Path, stages: Iterable[Stage]) -> Finding:
-    """Name what was edited since the commit and decides results; outputs are compared apart."""
-    status = git(root, "status", "--porcelain", "--untracked-files=no", "-z")
-    edited = {entry[3:] for entry in status.split("\0") if entry}
-    decisive = {"dvc.yaml", LOCK, PARAMS}
+    """Name what was edited since the commit and decides results, or what is said of them.
+
+    Outputs are compared apart, but for those that were taken away.
+    """
+    stages = list(stages)
+    edited = {path for letters, path in uncommitted(root) if letters != "??"}
+    decisive = {"dvc.yaml", LOCK, PARAMS, *_PROGRAMS}
     decisive |= {path for stage in stages for path in stage.code}
-    wrong = []
+    outputs = {path for stage in stages for path in stage.outs}
+    wrong = [
+        f"{path} is removed" for path in sorted(edited & outputs) if not (root / path).exists()
+    ]
     for path in sorted(edited):
         if path == PARAMS and (root / path).is_file():
             before = yaml.safe_load(git(root, "show", f"HEAD:{PARAMS}"))

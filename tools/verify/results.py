@@ -57,12 +57,14 @@ class Output:
     Attributes:
         recorded: whether what is here has the hash that dvc.lock has written down.
         remade: whether making it again from its inputs gives the same.
+        numbers: it holds what the verdict rests on: computed from predictions.
     """
 
     path: str
     stage: str
     recorded: Finding
     remade: Finding
+    numbers: bool = False
 
 
 @dataclass
@@ -85,14 +87,25 @@ class Verification:
         return [*self.claims.values(), *of_outputs]
 
     @property
+    def differs(self) -> bool:
+        """Whether anything is different."""
+        return any(finding.status == Status.DIFFERENT for finding in self.findings)
+
+    @property
+    def uncomputed(self) -> list[str]:
+        """The numbers that were not computed again, without which nothing is proved."""
+        unsaid = Status.UNCHECKED
+        return [out.path for out in self.outputs if out.numbers and out.remade.status == unsaid]
+
+    @property
     def holds(self) -> bool:
-        """Whether nothing is different."""
-        return all(finding.status != Status.DIFFERENT for finding in self.findings)
+        """Whether nothing is different, and all numbers were computed again."""
+        return not (self.differs or self.uncomputed)
 
     @property
     def sentence(self) -> str:
-        """The result in one sentence."""
-        if not self.holds:
+        """The result in one sentence; what was not checked is in it."""
+        if self.differs:
             wrong = [name for name, one in self.claims.items() if one.status == Status.DIFFERENT]
             wrong += [
                 out.path
@@ -100,6 +113,11 @@ class Verification:
                 if Status.DIFFERENT in (out.recorded.status, out.remade.status)
             ]
             return f"Does not hold: {', '.join(wrong)}."
+        if self.uncomputed:
+            first, *others = self.uncomputed
+            more = f" and {len(others)} more" if others else ""
+            return f"Not verified: {first}{more} could not be computed again from the predictions."
+        unseen = [name for name, one in self.claims.items() if one.status == Status.UNCHECKED]
         made = [out.remade.status for out in self.outputs]
         equivalent_ones = made.count(Status.EQUIVALENT)
         left = made.count(Status.UNCHECKED)
@@ -108,6 +126,7 @@ class Verification:
             "identically"
             + (f", {equivalent_ones} equivalently" if equivalent_ones else "")
             + (f"; {left} were not made again" if left else "")
+            + (f"; not checked: {', '.join(unseen)}" if unseen else "")
             + "."
         )
 

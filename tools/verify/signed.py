@@ -33,7 +33,7 @@ class Signing:
             VerdictError: another commit was verified than was hashed, or it cannot be signed.
         """
         if not result.holds:
-            return "Not signed: something is different."
+            return f"Not signed. {result.sentence}"
         if result.commit != self.statement.commit:
             raise VerdictError("there was a commit in between, and nothing is signed: run again")
         sign(replace(self.statement, sentence=result.sentence), self.signer, self.path)
@@ -76,9 +76,11 @@ def _report(statement: Statement, found: Comparison) -> str:
         *(f"DIFFERENT {path}" for path in found.changed),
         *(f"missing   {path}" for path in found.missing),
         *(f"extra     {path}" for path in found.extra),
+        *(f"unsigned  {path}" for path in found.unsigned),
         *(f"not here  {path} (`dvc pull {path}`)" for path in found.absent),
     ]
-    wrong = len(found.changed) + len(found.missing) + len(found.extra)
+    kinds = (found.changed, found.missing, found.extra, found.unsigned)
+    wrong = sum(map(len, kinds))
     rest = "; outputs that are not here were not checked" if found.absent else ""
     lines.append(
         f"Does not hold: {wrong} files are not as signed."

@@ -83,6 +83,7 @@ class Comparison:
         changed: other bytes than signed, or edited since the commit.
         missing: signed, but not here.
         extra: in an output's folder, but not signed.
+        unsigned: what this commit makes, or what decides it, and the statement leaves out.
         absent: outputs that were not pulled at all, and of which nothing can be said.
         same: how many files are as signed.
     """
@@ -90,12 +91,13 @@ class Comparison:
     changed: list[str]
     missing: list[str]
     extra: list[str]
+    unsigned: list[str]
     absent: list[str]
     same: int
 
     @property
     def holds(self) -> bool:
-        return not (self.changed or self.missing or self.extra)
+        return not (self.changed or self.missing or self.extra or self.unsigned)
 
 
 def describe(root: Path) -> Statement:
@@ -147,10 +149,13 @@ def compare_tree(root: Path, statement: Statement) -> Comparison:
     edited = {path for letters, path in uncommitted(root) if letters != "??"}
     changed = {path for path, digest in found.items() if digest != expected[path]}
     missing = expected.keys() - found.keys()
+    made = {path for stage in Pipeline(root).stages for path in stage.outs}
+    decisive = {*DECISIVE, *_tracked_metrics(root)} - statement.files.keys()
     return Comparison(
         sorted(changed | (edited - missing)),
         sorted(missing),
         sorted(_files_of(root, statement.outputs) - statement.files.keys()),
+        sorted((made - {*statement.outputs}) | decisive),
         absent,
         len(found) - len(changed),
     )

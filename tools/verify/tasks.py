@@ -69,6 +69,11 @@ def merged(tasks: Sequence[Task]) -> Task:
     )
 
 
+def is_statistics(stage: Stage) -> bool:
+    """Say whether the metrics that a stage writes come from predictions alone."""
+    return stage.name == "compare" or stage.name.startswith("evaluate@")
+
+
 def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> list[Task]:
     """Return what can be made again, cheapest first.
 

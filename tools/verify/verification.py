@@ -20,7 +20,7 @@ from tools.verify.recorded import (
 )
 from tools.verify.remake import Workshop
 from tools.verify.results import Output, Status, Verification, unchecked
-from tools.verify.tasks import plan
+from tools.verify.tasks import METRICS, is_statistics, plan
 from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_file import read_params
@@ -57,13 +57,14 @@ def verify(
                 places = {"the work tree": root, store: clone}
                 recorded = check_output(path, stage, pipeline, places, digest)
                 made = unchecked("nothing makes it")
-                result.outputs.append(Output(path, stage.name, recorded, made))
+                numbers = path.startswith(f"{METRICS}/") and is_statistics(stage)
+                result.outputs.append(Output(path, stage.name, recorded, made, numbers))
         if not train:
             _something_pulled(result.outputs, pipeline)
         _take_from_work_tree(root, clone, pipeline, digest)
         result.claims = {
             "work tree": check_work_tree(root, pipeline.stages),
-            "dvc.yaml and dvc.lock": check_pipeline(pipeline),
+            "dvc.yaml and dvc.lock": check_pipeline(pipeline, clone, digest),
             PARAMS: check_parameters(pipeline.stages, raw),
             "code": check_code(pipeline.stages, clone, digest),
             "leakage": check_leakage(clone, params),

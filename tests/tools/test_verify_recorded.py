@@ -1,0 +1,116 @@
+"""What the lock and the work tree say of themselves, and where they contradict what is there."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.tools.conftest import git
+from tools.verify.__main__ import main
+from tools.verify.digests import Digester, digest_of_listing
+from tools.verify.pipeline import Pipeline
+from tools.verify.recorded import check_pipeline, check_work_tree
+from tools.verify.results import IDENTICAL, different
+
+CHAIN = """\
+stages:
+  format:
+    cmd: "true"
+    outs: [data/chat]
+  evaluate:
+    cmd: "true"
+    deps: [data/chat/test.jsonl]
+    outs: [data/predictions/base.parquet, data/predictions/validation/base.parquet]
+  compare:
+    cmd: "true"
+    deps: [data/predictions]
+    outs: [metrics/compare.json]
+"""
+
+LOCK = """\
+schema: '2.0'
+stages:
+  format:
+    cmd: "true"
+    outs: [{{path: data/chat, md5: {chat}}}]
+  evaluate:
+    cmd: "true"
+    deps: [{{path: data/chat/test.jsonl, md5: {part}}}]
+    outs:
+    - {{path: data/predictions/base.parquet, md5: {one}}}
+    - {{path: data/predictions/validation/base.parquet, md5: {two}}}
+  compare:
+    cmd: "true"
+    deps: [{{path: data/predictions, md5: {folder}}}]
+    outs: [{{path: metrics/compare.json, md5: {one}}}]
+"""
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def chain(miniature: Path) -> dict[str, str]:
+    """A project whose stages read a part of an output and a folder of two; the MD5 of each."""
+    for path, text in (
+        ("data/chat/test.jsonl", "{}"),
+        ("data/predictions/base.parquet", "1"),
+        ("data/predictions/validation/base.parquet", "2"),
+        ("metrics/compare.json", "1"),
+        ("dvc.yaml", CHAIN),
+    ):
+        (miniature / path).parent.mkdir(parents=True, exist_ok=True)
+        (miniature / path).write_text(text)
+    folder = {"base.parquet": md5("1"), "validation/base.parquet": md5("2")}
+    return {
+        "part": md5("{}"),
+        "chat": digest_of_listing({"test.jsonl": md5("{}")}),
+        "one": md5("1"),
+        "two": md5("2"),
+        "folder": digest_of_listing(folder),
+    }
+
+
+def said(root: Path, hashes: dict[str, str]) -> object:
+    (root / "dvc.lock").write_text(LOCK.format(**hashes))
+    return check_pipeline(Pipeline(root), root, Digester())
+
+
+def test_what_was_read_of_an_output_is_what_was_written(
+    miniature: Path, chain: dict[str, str]
+) -> None:
+    assert said(miniature, chain) == IDENTICAL
+    assert said(miniature, chain | {"folder": "f" * 32 + ".dir"}) == different(
+        "compare read another data/predictions than dvc.lock has as written"
+    )
+    assert said(miniature, chain | {"part": "f" * 32}) == different(
+        "evaluate read another data/chat/test.jsonl than dvc.lock has as written"
+    )
+    # Of what is not here nothing can be said.
+    (miniature / "data/predictions/base.parquet").unlink()
+    assert said(miniature, chain | {"folder": "f" * 32 + ".dir"}) == IDENTICAL
+
+
+@pytest.mark.parametrize("lock", ["", "schema: '2.0'\n"])
+def test_a_lock_that_dvc_did_not_write_is_named(
+    miniature: Path, lock: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (miniature / "dvc.lock").write_text(lock)
+    git(miniature, "commit", "--quiet", "--all", "-m", "Damaged")
+    assert main(["--minutes", "0"]) == 2
+    assert "Could not verify: dvc.lock is not as DVC writes it" in capsys.readouterr().err
+
+
+def test_what_is_edited_or_removed_since_the_commit_is_named(miniature: Path) -> None:
+    (miniature / "tools/verify").mkdir(parents=True)
+    (miniature / "tools/verify/judging.py").write_text("")
+    git(miniature, "add", "--all")
+    git(miniature, "commit", "--quiet", "-m", "With the command")
+    stages = Pipeline(miniature).stages
+    assert check_work_tree(miniature, stages) == IDENTICAL
+    (miniature / "tools/verify/judging.py").write_text("print('Holds')")
+    (miniature / "metrics/report/comparison.json").unlink()
+    assert check_work_tree(miniature, stages) == different(
+        "metrics/report/comparison.json is removed; tools/verify/judging.py is edited"
+    )
