@@ -46,6 +46,7 @@ def test_it_gives_the_published_answers_and_log_probabilities(ran: Path, tmp_pat
         cwd=ran, env={**os.environ, "PYTHONPATH": str(ran)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "Loading weights" not in done.stderr
     found = {Path(row["input"]).stem: row for row in map(json.loads, done.stdout.splitlines())}
     published = read_predictions(ran / PREDICTIONS)
     rows = {row["id"]: row for row in published.table.to_pylist()}

@@ -120,7 +120,7 @@ def test_what_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
     page.locator("#image input[type=file]").set_input_files(image)
     page.wait_for_function("document.querySelector('#image img') !== null")
     page.get_by_role("button", name="Ask").click()
-    page.get_by_text("No answer: the image does not decode").wait_for()
+    page.get_by_text("No answer: it does not decode").wait_for()
 
 
 def test_only_this_machine_may_ask(address: str) -> None:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.predict.questions import task_of_pairs
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
@@ -51,6 +50,7 @@ def _serve(options: argparse.Namespace) -> None:
         from tools.demo.page import CSS, THEME, build
         from tools.demo.samples import samples
         from tools.predict.answering import Predictor, chosen
+        from tools.predict.questions import task_of_pairs
 
         weights = chosen(params, options.model, options.adapter)
         predictor = Predictor(params, weights)

@@ -117,7 +117,7 @@ def _note(text: str) -> str:
 
 def _shown(answered: Answered, predictor: Predictor, case: Sample | None) -> str:
     if answered.error is not None:
-        return _note(f"No answer: the image {answered.error}.")
+        return _note(f"No answer: it {answered.error}.")
     answers = predictor.asked.answers or {}
     parts = []
     if answers:

@@ -14,6 +14,7 @@ answer; 1: something has none, and it is named.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +22,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tools.predict import DISCLAIMER
-from tools.predict.questions import combined, images_named, texts_named
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"predict: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("predict: interrupted; nothing was written", file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever reads has read enough; what is still to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FAILED
 
 
@@ -47,14 +50,17 @@ def _predict(options: argparse.Namespace) -> int:
     quieten_libraries()
     pin_cpu(params.reproducibility)
     go_offline()
-    # Imported only now: torch must find the pins in its environment.
+    # Imported only now: torch and the hub's library must find the pins in their environment.
     from tools.predict.answering import Predictor, chosen
     from tools.predict.output import as_json, check_output, for_people, writing
+    from tools.predict.questions import combined, images_named, texts_named
 
     if options.output:
         check_output(options.output)
     asked = params.format
     if options.prompt is not None:
+        if not options.prompt.strip():
+            raise VerdictError("--prompt is blank, which asks nothing: leave it out, or ask")
         asked = asked.model_copy(update={"prompt": options.prompt})
     weights = chosen(params, options.model, options.adapter)
     predictor = Predictor(params, weights, asked)

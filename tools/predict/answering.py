@@ -139,12 +139,16 @@ class Predictor:
         """The model.
 
         Raises:
-            VerdictError: it is not here, damaged, or an adapter for another base.
+            VerdictError: it is not here, damaged, or an adapter for another base; or what it is to
+                be asked holds a sign of its own.
         """
         make_deterministic(0, strict=self._params.reproducibility.strict)
-        return load_for_inference(
+        loaded = load_for_inference(
             self.weights.model, self.weights.adapter, self._params.model, self.device
         )
+        if problem := _signs_in(self.asked.prompt, loaded):
+            raise VerdictError(f"the prompt {problem}")
+        return loaded
 
     def answers(self, questions: Iterable[Question]) -> Iterator[Answered]:
         """Yield what comes of each question, in their order; ``PART`` of them are held at a time.
@@ -175,6 +179,9 @@ class Predictor:
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
                 images = pool.map(partial(_image, self._params.extract), questions)
                 for index, (image, error) in enumerate(images):
+                    text = questions[index].text
+                    if error is None and text:
+                        error = _signs_in(text, self.loaded)
                     if error is not None:
                         errors[index] = error
                         continue
@@ -182,7 +189,7 @@ class Predictor:
                         "id": _id(index),
                         "group": _UNKNOWN,
                         "image": None if image is None else {"bytes": image, "path": None},
-                        "text": questions[index].text,
+                        "text": text,
                         "label": label,
                         "answer": None if label else _UNKNOWN,
                         "attributes": "{}",
@@ -218,6 +225,15 @@ class Predictor:
             label_in_words=row["parsed"],
             invalid=row["invalid_reason"],
         )
+
+
+def _signs_in(text: str, loaded: Loaded) -> str | None:
+    """Say which of its own signs a model would read in a text: an image that is not there, …"""
+    tokens = loaded.processor.tokenizer.added_tokens_decoder.values()
+    found = [token.content for token in tokens if token.special and token.content in text]
+    if not found:
+        return None
+    return f"holds {max(found, key=len)}, which the model takes for a sign of its own: leave it out"
 
 
 def _id(index: int) -> str:

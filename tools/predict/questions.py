@@ -12,7 +12,7 @@ from verdict.params_file import check_section
 from verdict.params_section import Section
 from verdict.records.archive import IMAGE_SUFFIXES
 from verdict.records.conversations import TEXT
-from verdict.sources.addresses import redacted, scheme_of
+from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.download import receive
 from verdict.tasks import load_task
 
@@ -66,13 +66,15 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
         downloads: where what comes from addresses is put.
 
     Raises:
-        VerdictError: a path leads nowhere, or a folder holds no images.
+        VerdictError: a path is empty or leads nowhere, or a folder holds no images.
     """
     for argument in arguments:
+        if not argument.strip():
+            raise VerdictError("--image is empty: name an image, a folder or an address")
         if scheme_of(argument) != "file":
             yield _downloaded(argument, downloads)
             continue
-        path = Path(argument)
+        path = local_path(argument)
         if path.is_dir():
             yield from (Question(str(found), found) for found in _images_in(path))
         elif path.is_file():
