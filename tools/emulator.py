@@ -81,6 +81,8 @@ def serve(port: int) -> None:
     root = Path(project_config().dvc_dir).parent
     try:
         emulator = Emulator(root / FOLDER, BUCKET, port)
+    except OverflowError:
+        raise VerdictError(f"Port {port} is none: --port takes 1 to 65535.") from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

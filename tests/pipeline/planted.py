@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
 from tests.pipeline.conftest import Project
+from verdict.predictions import METADATA_KEY
 
 
 def copied(project: Project, folder: Path) -> Project:
@@ -61,6 +62,15 @@ def change_prediction(path: Path) -> None:
     changed = table.set_column(index, field, [rows])
     path.unlink()
     pq.write_table(changed, path)
+
+
+def call_another_label_positive(path: Path) -> None:
+    """Rewrite predictions with the other of two labels as the positive one, and no other row."""
+    table = pq.read_table(path)
+    said = json.loads(table.schema.metadata[METADATA_KEY])
+    (said["positive"],) = {*said["labels"]} - {said["positive"]}
+    path.unlink()
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(said)}), path)
 
 
 def change_metric(path: Path) -> None:

@@ -7,6 +7,7 @@ for a command that no page has any more.
 import importlib.util
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,30 @@ def test_modules_exist_and_know_their_options() -> None:
         source = "".join(file.read_text("utf-8") for file in files)
         for option in (word for word in words if word.startswith("--")):
             assert f'"{option}"' in source or option == "--help", command
+
+
+def test_the_picture_is_that_of_dvc(clone: Callable[[str], Project]) -> None:
+    drawn = clone("drawn").dvc("dag", "--md")
+    text = PAGES[0].read_text("utf-8")
+    pictures = re.findall(r"^```mermaid\n.*?^```\n", text, re.DOTALL | re.MULTILINE)
+    assert pictures == [drawn.rstrip() + "\n"]
+
+
+def test_what_a_person_gets_is_what_is_committed(clone: Callable[[str], Project]) -> None:
+    project = clone("committed")
+    project.environment["COLUMNS"] = "80"
+    printed = project.run("python", "-m", "verdict.report", "metrics/report").stdout
+    first = next(text for language, text in _FENCED.findall(PAGES[0].read_text("utf-8"))
+                 if language == "text")  # fmt: skip
+    assert first.splitlines() == [line.rstrip() for line in printed.strip().splitlines()]
+
+
+def test_sections_that_are_linked_are_there() -> None:
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        titles = re.findall(r"^#+ (.+)$", _FENCED.sub("", text), re.MULTILINE)
+        known = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= known, page
 
 
 def test_files_that_are_linked_are_there() -> None:

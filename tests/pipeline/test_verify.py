@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.canary import SECRETS, assert_none, leaks
 from tests.pipeline.conftest import Project
 from tests.pipeline.planted import (
+    call_another_label_positive,
     change_metric,
     change_prediction,
     change_weight,
@@ -106,6 +107,7 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
         path.unlink()
         path.write_text("\n".join(lines) + "\n")
     change_prediction(project.root / "data/predictions/base.parquet")
+    call_another_label_positive(project.root / "data/predictions/validation/reference.parquet")
     change_metric(project.root / "metrics/reference.json")
     change_weight(project.root / "models/adapter/adapter_model.safetensors")
     project.edit({("compare", "seed"): 1})
@@ -120,6 +122,8 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     assert "log-probabilities differ by 0.01" in details["data/predictions/base.parquet made_again"]
     assert details["metrics/reference.json made_again"].startswith("accuracy is ")
     assert "asked again about" in details["data/predictions/tuned.parquet made_again"]
+    path = "data/predictions/validation/reference.parquet"
+    assert "says positive is 'benign'" in details[f"{path} made_again"]
     assert "metrics/report/comparison.json made_again" in details
     assert not [name for name in details if name.endswith("as_recorded")]
 

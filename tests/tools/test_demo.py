@@ -138,6 +138,12 @@ def test_only_this_machine_may_ask(address: str) -> None:
             assert tried.connect_ex((other, port)) != 0
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1"])
+def test_no_port(port: str) -> None:
+    with pytest.raises(SystemExit, match=rf"demo: port {port} is none: --port takes 1 to 65535"):
+        demo.main([f"--port={port}"])
+
+
 def test_without_gradio_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"gradio is not installed, .* make install-tools"):

@@ -130,6 +130,12 @@ def test_another_default_is_not_replaced(project: Path) -> None:
     assert local.read_text() == before
 
 
+def test_no_port(project: Path) -> None:
+    with pytest.raises(SystemExit, match=r"emulator: Port 65536 is none: --port takes 1 to 65535"):
+        door.main(["--port", "65536"])
+    assert not (project / ".dvc/config.local").exists()
+
+
 def test_used_port(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(project / "other") as stranger:
         with pytest.raises(SystemExit) as ended:

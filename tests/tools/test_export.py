@@ -120,6 +120,34 @@ def test_nothing_is_overwritten(tiny: Tiny, project: Any) -> None:
         run()
 
 
+@pytest.mark.parametrize("prompts", ["0", "-3"])
+def test_no_prompts_prove_nothing(prompts: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from tools.export.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--output", "exported", f"--prompts={prompts}"])
+    assert ended.value.code == 2
+    assert f"{prompts} prompts prove nothing" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tiny: Tiny, project: Any) -> None:
+    from tools.export.merging import export
+
+    project(tiny)
+    params = read_params()
+    said: list[str] = []
+    with pytest.raises(VerdictError, match="/proc/no/exported cannot be written"):
+        export(params, chosen(params, None, None), Path("/proc/no/exported"), 4, said.append)
+    assert said == []
+
+
+def test_an_adapter_that_does_nothing_has_no_share_to_lose() -> None:
+    from tools.export.parity import compare
+
+    logits = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
+    assert not compare("bfloat16", logits, logits, logits).holds
+
+
 def test_a_model_as_it_comes_has_no_adapter(tiny: Tiny, project: Any) -> None:
     from tools.export.merging import export
 

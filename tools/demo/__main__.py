@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if find_spec("gradio") is None:
             raise VerdictError("gradio is not installed, which the page needs: make install-tools")
+        if not 0 < options.port < 2**16:
+            raise VerdictError(f"port {options.port} is none: --port takes 1 to 65535")
         _serve(options)
     except VerdictError as error:
         sys.exit(f"demo: {error}")

@@ -46,6 +46,13 @@ def _export(options: argparse.Namespace) -> None:
     print(f"{options.output}: {size / 1e6:,.1f} MB of weights")
 
 
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} prompts prove nothing: 1 or more")
+    return count
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.export",
@@ -58,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
     model.add_argument("--adapter", type=Path, metavar="FOLDER", help="another one of models/base")
     add(
-        "--prompts", type=int, default=16, metavar="N",
+        "--prompts", type=_count, default=16, metavar="N",
         help="prompts of the test split that prove it (default %(default)s)",
     )  # fmt: skip
     return parser

@@ -9,6 +9,7 @@ import gc
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -43,8 +44,8 @@ def export(
         How far the stored model, loaded by another process, is from the one evaluated.
 
     Raises:
-        VerdictError: the folder exists, there is nothing to export, or the stored model gives other
-            logits; nothing is written then.
+        VerdictError: the folder exists or cannot be made, there is nothing to export, or the stored
+            model gives other logits; nothing is written then.
     """
     if output.exists():
         raise VerdictError(f"{output} exists; name another folder, or remove it first")
@@ -52,6 +53,7 @@ def export(
         raise VerdictError(
             f"{weights.name} is {weights.model} as it comes: there is no adapter to merge"
         )
+    _check_place(output)
     asked = Prompts(prompts)
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
@@ -85,6 +87,16 @@ def export(
         require(stored, "What was stored", output)
         write_json(partial / PROVENANCE_FILE, {**provenance, "parity": asdict(stored)})
     return stored
+
+
+def _check_place(folder: Path) -> None:
+    """Refuse where no folder can be made, before any work is done."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise VerdictError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def _provenance(weights: Weights, loaded: Loaded) -> dict[str, Any]:

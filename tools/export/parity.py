@@ -3,6 +3,7 @@
 Import this only after ``verdict.reproducibility.pin_cpu``.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def compare(
         prompts=len(expected),
         largest=float((found - expected).abs().max()),
         relative=difference / _rms(expected),
-        of_the_adapter=None if effect is None else difference / effect,
+        # Of an adapter that does nothing, any rounding is too much.
+        of_the_adapter=None if effect is None else difference / effect if effect else math.inf,
         same_first=int((expected.argmax(1) == found.argmax(1)).sum()),
     )
 
