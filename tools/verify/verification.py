@@ -101,7 +101,8 @@ def _something_pulled(outputs: list[Output], pipeline: Pipeline) -> None:
     if found and all(one.recorded.status == Status.UNCHECKED for one in found):
         raise VerdictError(
             "none of the data, models and predictions is here: `dvc pull` fetches them, `dvc "
-            "repro` makes them. Or let --train make all of it again, which needs nothing but the code"
+            "repro` makes them. Or let --train make all of it again, which needs nothing but "
+            "the code"
         )
 
 
