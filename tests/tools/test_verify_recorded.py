@@ -1,10 +1,15 @@
 """What the lock and the work tree say of themselves, and where they contradict what is there."""
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.tools.conftest import git
 from tools.verify.__main__ import main
 from tools.verify.digests import Digester, digest_of_listing
@@ -114,3 +119,38 @@ def test_what_is_edited_or_removed_since_the_commit_is_named(miniature: Path) ->
     assert check_work_tree(miniature, stages) == different(
         "metrics/report/comparison.json is removed; tools/verify/judging.py is edited"
     )
+
+
+SLOW = """\
+import runpy, sys
+from tools.verify import verification
+from tools.verify.copying import run, temporary_clone
+
+def slow(root, **options):
+    with temporary_clone(root, keep=False) as clone:
+        print(clone, flush=True)
+        # Only after a while: by then it is waited for.
+        run(clone, "sleep 2; echo $$ > pid.partial && mv pid.partial pid && exec sleep 100")
+
+verification.verify = slow
+sys.argv[1:] = []
+runpy.run_module("tools.verify", run_name="__main__")
+"""
+
+
+def test_terminated_it_takes_along_what_it_started(miniature: Path) -> None:
+    verifying = subprocess.Popen(
+        [sys.executable, "-c", SLOW], cwd=miniature, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert verifying.stdout is not None
+    clone = Path(verifying.stdout.readline().strip())
+    while not (clone / "pid").exists():
+        assert verifying.poll() is None
+    started = int((clone / "pid").read_text())
+    verifying.send_signal(signal.SIGTERM)
+    assert "interrupted; nothing was changed" in verifying.communicate(timeout=60)[1]
+    assert verifying.returncode == 2
+    assert not clone.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(started, 0)

@@ -8,10 +8,12 @@ asks the models again about as many records as there is time for. Exit code 0: a
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -72,5 +74,11 @@ def _write(result: Verification, out: Path) -> None:
         raise VerdictError(f"{out} cannot be written: {os.strerror(error.errno or 0)}") from None
 
 
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # As Ctrl-C: what was started ends as well, and the clone goes.
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())
