@@ -120,7 +120,7 @@ def test_nothing_is_overwritten(tiny: Tiny, project: Any) -> None:
         run()
 
 
-@pytest.mark.parametrize("prompts", ["0", "-3"])
+@pytest.mark.parametrize("prompts", ["0", "-3", "many"])
 def test_no_prompts_prove_nothing(prompts: str, capsys: pytest.CaptureFixture[str]) -> None:
     from tools.export.__main__ import main
 

@@ -311,7 +311,7 @@ def test_no_time_is_refused(minutes: str, capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as ended:
         main([f"--minutes={minutes}"])
     assert ended.value.code == 2
-    assert minutes in capsys.readouterr().err
+    assert f"{minutes} is no time: 0 or more minutes" in capsys.readouterr().err
 
 
 def test_the_table_fits_a_terminal_of_80_columns(tmp_path: Path) -> None:

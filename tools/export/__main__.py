@@ -47,10 +47,9 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} prompts prove nothing: 1 or more")
-    return count
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -101,7 +101,10 @@ def _contradiction(options: argparse.Namespace) -> str:
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
     if not 0 <= minutes < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no time: 0 or more minutes")
     return minutes
