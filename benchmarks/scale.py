@@ -2,9 +2,10 @@
 
 ``make bench name=scale`` makes an archive with the published layout and counts (33,126 images of
 2,056 patients, 584 melanomas, 425 pairs of duplicates), its pixels small, and lets ``dvc`` run
-fetch, extract, split and format in a fresh copy of the project; then it asks ``dvc status`` and
-pushes to a folder. ``docs/scale.md`` goes on from the costs a million images. Decoding large
-images is measured by ``make bench name=extract``.
+fetch, extract, split and format in a fresh copy of the project; then it asks ``dvc status``,
+pushes to a folder, and pulls into a clone. ``benchmarks/scale_bytes.py`` adds whether bytes or
+objects decide how long that takes, ``benchmarks/scale_large.py`` the stages on 24-megapixel images,
+killed half-way. ``docs/scale.md`` goes on from the costs a million images.
 """
 
 import os
@@ -18,12 +19,11 @@ from typing import Any
 from benchmarks.extract import cpu_seconds
 from benchmarks.isic_sized import IMAGES, draw, write_archive
 from benchmarks.repro import Cost, measure
-from benchmarks.resume import copy_project, edit
+from benchmarks.scale_bytes import bytes_figures, commit
+from benchmarks.scale_large import STAGES, large_figures, most, project_of
 from benchmarks.table import Figure, conclude
-from verdict.tasks.melanoma.layout import FILES
 
 PICTURES, SIZE = 16, (320, 240)
-STAGES = ("fetch", "extract", "split", "format")
 #: As many shards as the published recipe makes: 512 pixels in shards of 256 MB.
 SHARDS: dict[str, Any] = {"extract.size": 128, "extract.shard_megabytes": 16}
 STATUS_ROUNDS = 7
@@ -34,12 +34,7 @@ def main() -> None:
         folder = Path(name)
         raw = folder / "raw"
         write_archive(raw, IMAGES, [draw(SIZE, seed) for seed in range(PICTURES)])
-        project = copy_project(folder / "project")
-        addresses = {
-            f"fetch.files.{key}": {"address": str(raw / file), "sha256": None}
-            for key, file in FILES.items()
-        }
-        edit(project, {"fetch.source": "files", **addresses, **SHARDS})
+        project = project_of(raw, folder / "project", SHARDS)
         costs = {stage: measure(["dvc", "repro", "-s", stage], project, {}) for stage in STAGES}
         cpu = cpu_seconds()
         status = statistics.median(seconds(project, "status") for _ in range(STATUS_ROUNDS))
@@ -50,19 +45,22 @@ def main() -> None:
         objects, files = count(remote), count(project / "data")
         gigabytes = sum(path.stat().st_size for path in remote.rglob("*") if path.is_file()) / 1e9
         copied = seconds_to_copy(remote, folder / "copy")
+        pull = seconds_to_pull(project, folder / "clone")
+    large = large_figures()
     conclude(
         f"{IMAGES:,} records of {SIZE[0]} × {SIZE[1]} pixels, {len(os.sched_getaffinity(0))} cores",
         [
             *(figure for stage in STAGES for figure in figures(stage, costs[stage])),
-            Figure(
-                "most memory of a stage", max(c.gigabytes for c in costs.values()), "GB", "<=", 1
-            ),
+            Figure("most memory of a stage", most(costs), "GB", "<=", 1),
             Figure("dvc status after nothing changed", status, "s", "<=", 2),
             Figure("its processor time", status_cpu, "s"),
             Figure("objects in the remote", objects, "", "<=", 200),
             Figure("files in data/", files),
             Figure(f"dvc push of {gigabytes:.2f} GB to a folder", push, "s"),
+            Figure("dvc pull of the same into a fresh clone", pull, "s"),
             Figure("the same bytes copied without DVC", copied, "s"),
+            *bytes_figures(),
+            *large,
         ],
     )
 
@@ -86,6 +84,16 @@ def seconds_to_copy(source: Path, destination: Path) -> float:
     started = time.monotonic()
     subprocess.run(["cp", "-r", str(source), str(destination)], check=True)
     return time.monotonic() - started
+
+
+def seconds_to_pull(project: Path, clone: Path) -> float:
+    """Clone the project, pull what its stages wrote; return the seconds of the pull."""
+    commit(project)
+    subprocess.run(["git", "clone", "--quiet", str(project), str(clone)], check=True)
+    pull = seconds(clone, "pull", *STAGES)
+    # It ends with an error where anything differs.
+    seconds(clone, "status", "--quiet", *STAGES)
+    return pull
 
 
 def count(folder: Path) -> int:
