@@ -60,6 +60,20 @@ def test_sixteen_bit_images_are_refused_not_clipped() -> None:
         result(encoded(Image.new("I;16", (64, 64), 4000)))
 
 
+@pytest.mark.parametrize("format_", ["GIF", "TIFF"])
+def test_of_several_pictures_none_is_chosen(format_: str) -> None:
+    pages = [Image.new("L", (80, 80), shade) for shade in (10, 120, 240)]
+    with pytest.raises(ValueError, match="holds 3 pictures"):
+        result(encoded(pages[0], format_, save_all=True, append_images=pages[1:]))
+    assert result(encoded(pages[1], format_)).shape == (64, 64, 3)
+
+
+def test_of_a_camera_s_views_the_first_is_the_picture() -> None:
+    views = [Image.new("RGB", (80, 80), (shade, 90, 60)) for shade in (20, 220)]
+    pixels = result(encoded(views[0], "MPO", save_all=True, append_images=views[1:]))
+    assert pixels[..., 0].max() < 60
+
+
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(ValueError, match=r"megapixels, more than extract\.max_megapixels"):
         result(encoded(Image.new("L", (1100, 1000))), max_megapixels=1)

@@ -31,7 +31,8 @@ def convert(data: bytes, options: Extract) -> bytes:
         JPEG (4:4:4) or lossless WebP of size × size pixels.
 
     Raises:
-        ValueError: the bytes are no image, are damaged, or hold more pixels than allowed.
+        ValueError: the bytes are no image, are damaged, hold several pictures (an animation, the
+            pages of a TIFF), or more pixels than allowed.
     """
     image = _decode(data, options)
     resampling = _RESAMPLING[options.resample]
@@ -53,6 +54,13 @@ def _decode(data: bytes, options: Extract) -> Image.Image:
                 raise ValueError(
                     f"has {pixels / 1e6:.0f} megapixels, more than extract.max_megapixels "
                     f"({options.max_megapixels})"
+                )
+            # A camera's MPO holds one picture and its previews or views.
+            frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise ValueError(
+                    f"holds {frames} pictures, and which one is meant is not known: save "
+                    "that one as a file of its own"
                 )
             if image.format == "JPEG":
                 wanted = max(1, round(options.size * DRAFT_MARGIN))
