@@ -73,7 +73,7 @@ verify: $(if $(key),install-tools,install)  ## check what holds, in a temporary 
 	@python -m tools.verify --minutes $(minutes) $(if $(train),--train) $(if $(key),--sign --private-key '$(key)')
 
 check-signature: install-tools  ## check verification.sig and the files here: key=FILE, the signer's public key
-	@python -m tools.verify --check --public-key '$(key)'
+	@python -m tools.verify --check --public-key '$(or $(key),signing-key.pub.pem)'
 
 predict: install  ## ask the tuned model: make predict image=lesion.jpg
 	@python -m tools.predict --image '$(image)'
