@@ -187,10 +187,16 @@ def test_a_model_that_would_sample_answers_greedily(
 
 
 class Misplacing:
-    """A model that reads on after a cache as if it stood elsewhere (``shift``), or not at all."""
+    """A model that reads on after a cache as if it stood elsewhere (``shift``), or not at all.
 
-    def __init__(self, model: Any, shift: int | None, *, only_prompts: bool = False):
+    Or one that lets each position see all before it, whatever a mask says (``sees_all``).
+    """
+
+    def __init__(
+        self, model: Any, shift: int | None, *, only_prompts: bool = False, sees_all: bool = False
+    ):
         self._model, self._shift, self._only_prompts = model, shift, only_prompts
+        self._sees_all = sees_all
         self.dtype, self.config, self.passes = model.dtype, model.config, 0
 
     def __call__(self, **inputs: Any) -> Any:
@@ -200,8 +206,11 @@ class Misplacing:
             if self._shift is None:
                 raise RuntimeError("The size of tensor a (9) must match the size of tensor b (40)")
             rows, width = inputs["input_ids"].shape
-            start = cache.get_seq_length() + self._shift
-            inputs["position_ids"] = torch.arange(start, start + width).expand(rows, -1)
+            start = cache.get_seq_length()
+            places = inputs.get("position_ids", torch.arange(start, start + width).expand(rows, -1))
+            inputs["position_ids"] = places + self._shift
+        if self._sees_all:
+            inputs.pop("attention_mask", None)
         return self._model(**inputs)
 
 
@@ -209,13 +218,14 @@ class Misplacing:
     ("misplacing", "way", "passes"),
     [
         # What prompts begin with, their rest, the answers; and once the longest answer in full.
-        ({"shift": 0}, "shared", [4, 3]),
-        ({"shift": 5, "only_prompts": True}, "cached", [6, 2]),
-        ({"shift": None, "only_prompts": True}, "cached", [5, 2]),
-        ({"shift": 5}, "full", [8, 2]),
-        ({"shift": None}, "full", [6, 2]),
+        ({"shift": 0}, "packed", [4, 3]),
+        ({"shift": 0, "sees_all": True}, "shared", [7, 3]),
+        ({"shift": 5, "only_prompts": True}, "cached", [9, 2]),
+        ({"shift": None, "only_prompts": True}, "cached", [7, 2]),
+        ({"shift": 5}, "full", [11, 2]),
+        ({"shift": None}, "full", [8, 2]),
     ],
-    ids=["right", "prompts wrong", "prompts impossible", "wrong", "impossible"],
+    ids=["right", "sees all", "prompts wrong", "prompts impossible", "wrong", "impossible"],
 )
 def test_scores_are_right_where_the_cache_misleads(
     tiny: Tiny, loaded: Any, misplacing: dict[str, Any], way: str, passes: list[int]
@@ -238,17 +248,37 @@ def test_scores_are_right_where_the_cache_misleads(
 def test_prompts_share_what_stands_ahead_of_the_image_and_of_any_difference(
     tiny: Tiny, loaded: Any
 ) -> None:
-    from verdict.answers.score import _shared_tokens
+    from verdict.answers.prefill import shared_tokens
 
     model, inputs = loaded.model, batch(tiny, loaded.processor, 3).inputs
     image = inputs["token_type_ids"][0].argmax().item()
-    assert _shared_tokens(model, inputs) == image > 2
+    assert shared_tokens(model, inputs) == image > 2
     other = inputs["input_ids"].clone()
     other[2, 2] += 1
-    assert _shared_tokens(model, {"input_ids": other}) == 2
-    assert _shared_tokens(model, {"input_ids": other[:1]}) == 0
+    assert shared_tokens(model, {"input_ids": other}) == 2
+    assert shared_tokens(model, {"input_ids": other[:1]}) == 0
     same = torch.full((2, 5), 7)
-    assert _shared_tokens(model, {"input_ids": same}) == 4
+    # The last begins what is read on with, and the one ahead of it is left for a pass of all rows.
+    assert shared_tokens(model, {"input_ids": same}) == 3
+
+
+@pytest.mark.parametrize("window", [30, 95])
+def test_answers_that_no_window_holds_together_stand_in_rows_of_their_own(
+    tiny: Tiny, loaded: Any, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from verdict.answers.prompts import candidate_ids
+    from verdict.answers.score import Scorer
+
+    inputs = batch(tiny, loaded.processor, 3).inputs
+    candidates = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)
+    kind, length = " ".join(sorted(inputs)), inputs["input_ids"].shape[1]
+    far = Scorer(loaded.model, {kind: "full"})(inputs, candidates)
+    assert length + max(map(len, candidates)) <= 95 < length + sum(map(len, candidates)) - 2
+    monkeypatch.setattr(loaded.model.config.get_text_config(), "sliding_window", window)
+    expected = Scorer(loaded.model, {kind: "full"})(inputs, candidates)
+    assert (np.abs(np.subtract(far, expected)).max() > 1e-3) == (window < length)
+    scores = Scorer(loaded.model, {kind: "packed"})(inputs, candidates)
+    np.testing.assert_allclose(scores, expected, atol=1e-3)
 
 
 def test_want_of_memory_is_no_reason_to_compute_more(tiny: Tiny, loaded: Any) -> None:

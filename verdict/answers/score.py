@@ -5,28 +5,30 @@ from typing import Any
 
 import torch
 
+from verdict.answers.prefill import CANNOT, Read, positions, read_prompts
+
 #: Largest difference, a token, between two ways to compute the same score, by the model's
 #: precision; a wrong position makes a larger one.
 _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
-#: What models raise that cannot read on after a cache; want of memory is none of these.
-_CANNOT = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 #: The ways to compute the same scores, the quickest first.
-_WAYS = ("shared", "cached", "full")
+_WAYS = ("packed", "shared", "cached", "full")
 
 
 class Scorer:
     """Scores candidate answers with one model.
 
     What all prompts of a batch begin with, up to their first image, is computed once for the
-    batch; the rest of the prompt once for all candidates. Not every model can read on after a
-    cache of keys and values: Qwen2.5-VL keeps positions of the prompt outside of it, so that each
-    candidate takes a full pass. So the first batch of each kind is compared with one.
+    batch; the rest of the prompt once for all candidates; and the candidates stand in one row, each
+    hidden from the others. Not every model can read on after a cache of keys and values: Qwen2.5-VL
+    keeps positions of the prompt outside of it, so that each candidate takes a full pass. So the
+    first batch of each kind is compared with one.
 
     Attributes:
-        ways: for each kind of batch (the names of its inputs) how it is scored: ``shared`` (as
-            above), ``cached`` (each prompt whole, once for all candidates) or ``full``. The slowest
-            holds for all, since what one kind leaves in a model may mislead the next. Of a kind
-            that stands here nothing is compared any more.
+        ways: for each kind of batch (the names of its inputs) how it is scored: ``packed`` (as
+            above), ``shared`` (the same, with a copy of the cache for each candidate), ``cached``
+            (that, and each prompt read whole) or ``full``. The slowest holds for all, since what
+            one kind leaves in a model may mislead the next. Of a kind that stands here nothing is
+            compared any more.
     """
 
     def __init__(self, model: Any, ways: Mapping[str, str] | None = None):
@@ -46,100 +48,126 @@ class Scorer:
             For each row one sum of token log-probabilities a candidate (natural logarithm), the
             end of the turn included.
         """
+        return self.read(inputs, candidates)[0]
+
+    def read(
+        self, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
+    ) -> tuple[list[list[float]], Read | None]:
+        """Return the same, and what was read of the prompts; None after full passes."""
         kind = " ".join(sorted(inputs))
         slowest = max((_WAYS.index(way) for way in self.ways.values()), default=0)
         if kind in self.ways:
-            return self._scores(_WAYS[slowest], inputs, candidates).tolist()
-        self.ways[kind], scores = self._decide(_WAYS[slowest:], inputs, candidates)
-        return scores.tolist()
+            scores, read = self._scores(_WAYS[slowest], inputs, candidates)
+        else:
+            self.ways[kind], scores, read = self._decide(_WAYS[slowest:], inputs, candidates)
+        return scores.tolist(), read
 
     def _decide(
         self,
         ways: Sequence[str],
         inputs: dict[str, torch.Tensor],
         candidates: list[list[int]],
-    ) -> tuple[str, torch.Tensor]:
-        """Return the first way that gives the longest candidate's scores, and the scores."""
+    ) -> tuple[str, torch.Tensor, Read | None]:
+        """Return the first way that gives the longest candidate's scores, and what it gives."""
         expected: torch.Tensor | None = None
         longest = max(range(len(candidates)), key=lambda index: len(candidates[index]))
         for way in ways[:-1]:
             try:
-                scores = self._scores(way, inputs, candidates)
+                scores, read = self._scores(way, inputs, candidates)
             except torch.OutOfMemoryError:
                 raise
-            except _CANNOT:
+            except CANNOT:
                 continue
             if expected is None:
                 expected = _in_full(self._model, inputs, [candidates[longest]])[:, 0]
             difference = (scores[:, longest] - expected).abs().max() / len(candidates[longest])
             if float(difference) <= _TOLERANCE[self._model.dtype]:
-                return way, scores
-        return ways[-1], self._scores(ways[-1], inputs, candidates)
+                return way, scores, read
+        return ways[-1], *self._scores(ways[-1], inputs, candidates)
 
     def _scores(
         self, way: str, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, Read | None]:
         if way == "full":
-            return _in_full(self._model, inputs, candidates)
-        shared = _shared_tokens(self._model, inputs) if way == "shared" else 0
-        return _after_cache(self._model, inputs, candidates, shared)
+            return _in_full(self._model, inputs, candidates), None
+        read = read_prompts(self._model, inputs, shared=way != "cached")
+        packed = way == "packed" and _fit_a_window(self._model, read, candidates)
+        after = _packed if packed else _one_by_one
+        return after(self._model, read, candidates), read
 
 
-def _shared_tokens(model: Any, inputs: dict[str, torch.Tensor]) -> int:
-    """Return how many tokens all prompts of a batch begin with, ahead of any image or sound."""
-    ids = inputs["input_ids"]
-    if len(ids) == 1:
-        return 0
-    differs = (ids != ids[:1]).any(0)
-    for name in ("image_token_id", "audio_token_id", "video_token_id"):
-        if (token := getattr(model.config, name, None)) is not None:
-            differs |= ids[0] == token
-    # The last token is never shared: its logits, of every row, predict the answer's first.
-    differs[-1] = True
-    return int(differs.int().argmax())
-
-
-def _prompt(model: Any, inputs: dict[str, torch.Tensor], shared: int) -> Any:
-    """Return the model's output at the end of the prompts, with its cache of all before it."""
-    if not shared:
-        return model(**inputs, use_cache=True, logits_to_keep=1)
-    ids = inputs["input_ids"]
-    past = model(input_ids=ids[:1, :shared], use_cache=True, logits_to_keep=1).past_key_values
-    past.batch_repeat_interleave(len(ids))
-    # The mask and token_type_ids stay whole: they say what each position attends to.
-    rest = {**inputs, "input_ids": ids[:, shared:]}
-    return model(**rest, past_key_values=past, use_cache=True, logits_to_keep=1)
+def _fit_a_window(model: Any, read: Read, candidates: list[list[int]]) -> bool:
+    """Say whether every position may see all before it: a mask of our own leaves no window out."""
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    tokens = read.ids.shape[1] + sum(len(candidate) - 1 for candidate in candidates)
+    return all(tokens <= window for window in windows if window is not None)
 
 
 @torch.inference_mode()
-def _after_cache(
-    model: Any, inputs: dict[str, torch.Tensor], candidates: list[list[int]], shared: int
-) -> torch.Tensor:
-    """Return scores of shape (rows, candidates) from one pass over prompts, one over answers."""
-    prompt = _prompt(model, inputs, shared)
-    rows, count = inputs["input_ids"].shape[0], len(candidates)
+def _packed(model: Any, read: Read, candidates: list[list[int]]) -> torch.Tensor:
+    """Return scores of shape (rows, candidates) from one pass with all answers behind one another.
+
+    What stands there is the prompt's last token, which every answer sees, and of each answer all
+    tokens but the last, which its own alone see.
+    """
+    rows, prompt = read.ids.shape
+    device = read.ids.device
+    # The longest is the last, so that the comparison with a full pass would show any that it sees.
+    order = sorted(range(len(candidates)), key=lambda index: len(candidates[index]))
+    owner, tokens, places = [-1], [], [0]
+    at: dict[int, list[int]] = {}
+    for index in order:
+        inner = candidates[index][:-1]
+        at[index] = [0, *range(len(owner), len(owner) + len(inner))]
+        owner += [index] * len(inner)
+        places += range(1, len(inner) + 1)
+        tokens += inner
+    width = len(owner)
+    of = torch.tensor(owner, device=device)
+    sees = (of[:, None] == of) | (of == -1)
+    sees = torch.cat([sees.new_ones(width, prompt - 1), sees.tril()], dim=1)
+    hidden = torch.zeros(sees.shape, dtype=model.dtype, device=device)
+    hidden = hidden.masked_fill(~sees, torch.finfo(model.dtype).min)
+    answers = torch.tensor(tokens, dtype=torch.long, device=device).expand(rows, -1)
+    logits = model(
+        input_ids=torch.cat([read.ids[:, -1:], answers], dim=1),
+        attention_mask=hidden.expand(rows, 1, -1, -1),
+        position_ids=(torch.tensor(places, device=device) + prompt - 1).expand(rows, -1),
+        past_key_values=read.cache(),
+        use_cache=True,
+    ).logits
+    log_probabilities = logits.float().log_softmax(-1)
+    totals = [
+        log_probabilities[:, at[index], candidate].sum(-1, dtype=torch.float64)
+        for index, candidate in enumerate(candidates)
+    ]
+    return torch.stack(totals, dim=1)
+
+
+@torch.inference_mode()
+def _one_by_one(model: Any, read: Read, candidates: list[list[int]]) -> torch.Tensor:
+    """Return scores of shape (rows, candidates) from one pass with each answer in its own row."""
+    rows, count = len(read.ids), len(candidates)
     width = max(len(candidate) for candidate in candidates)
-    device = inputs["input_ids"].device
+    device = read.ids.device
     ids = torch.zeros(count, width, dtype=torch.long, device=device)
     real = torch.zeros(count, width, dtype=torch.bool, device=device)
     for index, candidate in enumerate(candidates):
         ids[index, : len(candidate)] = torch.tensor(candidate, device=device)
         real[index, : len(candidate)] = True
     ids, real = ids.repeat(rows, 1), real.repeat(rows, 1)
+    past = read.cache()
+    past.batch_repeat_interleave(count)
     # The last prompt position predicts the first answer token, and so on; after the last token
-    # nothing is asked.
-    logits = prompt.logits.repeat_interleave(count, 0)
-    if width > 1:
-        past = prompt.past_key_values
-        past.batch_repeat_interleave(count)
-        mask = inputs["attention_mask"].repeat_interleave(count, 0)
-        answer = model(
-            input_ids=ids[:, :-1],
-            attention_mask=torch.cat([mask, real[:, :-1].long()], dim=1),
-            past_key_values=past,
-            use_cache=True,
-        )
-        logits = torch.cat([logits, answer.logits], dim=1)
+    # nothing is asked. What fills up a row stands behind its answer, which does not see it.
+    before = read.ids.shape[1] - 1
+    logits = model(
+        input_ids=torch.cat([read.ids[:, -1:].repeat_interleave(count, 0), ids[:, :-1]], dim=1),
+        position_ids=positions(ids, before, before + width),
+        past_key_values=past,
+        use_cache=True,
+    ).logits
     log_probabilities = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     total = torch.where(real, log_probabilities, 0.0).sum(-1, dtype=torch.float64)
     return total.view(rows, count)
