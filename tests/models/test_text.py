@@ -218,10 +218,10 @@ def test_free_text_is_learned_and_only_written(free: Tiny, tmp_path: Path) -> No
 
 
 def test_nothing_written_is_called_empty(free: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    from verdict.answers import asking, evaluate
+    from verdict.answers import evaluate, generate
     from verdict.models.inference import load_for_inference
 
-    monkeypatch.setattr(asking, "generate_answers", lambda *_, **__: [""])
+    monkeypatch.setattr(generate, "generate_answers", lambda *_, **__: [""])
     loaded = load_for_inference(free.base, free.base / "config.json", MODEL, "cpu")
     predictions = evaluate.predict(
         "x", loaded, free.validation[:1], free.images, free.answers,

@@ -1,15 +1,19 @@
 """Ask a loaded model about prepared batches, one after another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from verdict.answers.classify import classify
-from verdict.answers.generate import generate_answers
+from verdict.answers.generate import Writer
+from verdict.answers.prefill import Read
 from verdict.answers.prompts import Batch, Planned, candidate_ids, end_of_turn_id, prepare
 from verdict.answers.score import Scorer
 from verdict.models.inference import Loaded
 from verdict.records.conversations import Answers
 from verdict.records.shards import ImageStore
+
+#: How candidates are scored (``Scorer.ways``) and answers written (``Writer.ways``).
+Ways = dict[str, dict[str, str]]
 
 
 class Answered(NamedTuple):
@@ -20,31 +24,34 @@ class Answered(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What came of one batch, and the ways in which candidates are scored (``Scorer.ways``)."""
+    """What came of one batch, and the ways that were decided up to there."""
 
     answered: list[Answered]
-    ways: dict[str, str]
+    ways: Ways
 
 
 class Asker:
     """Asks about one batch, in the way that the model and the task call for."""
 
     def __init__(self, loaded: Loaded, answers: Answers, max_new_tokens: int, *, by_token: bool):
-        self._loaded, self._answers = loaded, answers
-        self._max_new_tokens, self._by_token = max_new_tokens, by_token
+        self._loaded, self._answers, self._by_token = loaded, answers, by_token
         self.scorer = Scorer(loaded.model)
+        self.writer = Writer(loaded.model, loaded.processor, max_new_tokens)
 
     def ask(
-        self, plan: Sequence[Planned], images: ImageStore, device: str, ways: Mapping[str, str]
+        self, plan: Sequence[Planned], images: ImageStore, device: str, ways: Ways
     ) -> Iterator[Part]:
         """Yield what comes of each batch of a plan.
 
         Args:
-            ways: how to score candidates, as earlier batches have decided.
+            ways: how to ask, as earlier batches have decided; empty before the first.
         """
-        self.scorer.ways = dict(ways)
+        self.scorer.ways = dict(ways.get("score", {}))
+        self.writer.ways = dict(ways.get("write", {}))
         for batch in prepare(self._loaded.processor, plan, images, device):
-            yield Part(self(batch), dict(self.scorer.ways))
+            answered = self(batch)
+            decided = {"score": dict(self.scorer.ways), "write": dict(self.writer.ways)}
+            yield Part(answered, decided)
 
     def __call__(self, batch: Batch) -> list[Answered]:
         if self._loaded.labels is not None:
@@ -53,24 +60,20 @@ class Asker:
             )
             return [Answered(score, "") for score in scores]
         if not self._answers.labels:
-            return [Answered([], text) for text in self._write(batch)]
-        scores, texts = self._score(batch), self._write(batch)
+            return [Answered([], text) for text in self._write(batch, None)]
+        scores, read = self._score(batch)
+        texts = self._write(batch, read)
         return [Answered(*pair) for pair in zip(scores, texts, strict=True)]
 
-    def _score(self, batch: Batch) -> list[list[float]]:
+    def _score(self, batch: Batch) -> tuple[list[list[float]], Read | None]:
         prompt = batch.conversations[0].prompt
         candidates = candidate_ids(self._loaded.processor, prompt, self._answers)
-        scores = self.scorer(batch.inputs, candidates)
+        scores, read = self.scorer.read(batch.inputs, candidates)
         if not self._by_token:
-            return scores
+            return scores, read
         lengths = [len(candidate) for candidate in candidates]
-        return [[a / b for a, b in zip(score, lengths, strict=True)] for score in scores]
+        return [[a / b for a, b in zip(score, lengths, strict=True)] for score in scores], read
 
-    def _write(self, batch: Batch) -> list[str]:
-        return generate_answers(
-            self._loaded.model,
-            self._loaded.processor,
-            batch.inputs,
-            end_of_turn=end_of_turn_id(self._loaded.processor, batch.conversations[0].prompt),
-            max_new_tokens=self._max_new_tokens,
-        )
+    def _write(self, batch: Batch, read: Read | None) -> list[str]:
+        end = end_of_turn_id(self._loaded.processor, batch.conversations[0].prompt)
+        return self.writer(batch.inputs, read, end_of_turn=end)

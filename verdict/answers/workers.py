@@ -1,12 +1,12 @@
 """Who asks the model: this process, or the workers of a Ray cluster, each with the model."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from verdict.answers.asking import Asker, Part
+from verdict.answers.asking import Asker, Part, Ways
 from verdict.answers.prompts import Planned
 from verdict.engine import Pool, open_pool
 from verdict.models.inference import Loaded, load_for_inference, without_weights
@@ -19,8 +19,8 @@ from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 #: Batches that a worker is given at once, so that it prepares one while the model has another.
 _BATCHES = 4
 
-#: Batches, and how to score their candidates.
-_Task = tuple[Sequence[Planned], Mapping[str, str]]
+#: Batches, and how to ask about them.
+_Task = tuple[Sequence[Planned], Ways]
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def answering(
 
 
 def ask_pool(
-    pool: Pool, plan: Sequence[Planned], begin: int, ways: Mapping[str, str]
+    pool: Pool, plan: Sequence[Planned], begin: int, ways: Ways
 ) -> Iterator[tuple[int, Part]]:
     """Yield number and answers of the batches of a plan from ``begin`` on, as workers end them.
 
