@@ -69,6 +69,11 @@ class Planned:
     conversations: list[Conversation]
     texts: list[str]
 
+    @property
+    def pictures(self) -> int:
+        """How many images each has; this decides which inputs a processor makes of them."""
+        return count_images(self.conversations[0].prompt)
+
 
 def plan_batches(
     processor: ProcessorMixin, conversations: Sequence[Conversation], batch_size: int
@@ -77,6 +82,8 @@ def plan_batches(
 
     Left padding under scaled-dot-product attention can change a row's result
     (transformers#47651); rows of one length need none, so no row depends on its neighbours.
+
+    The first batch with each number of images stands ahead of all others (``count_deciding``).
     """
     rendered: dict[str, tuple[str, int]] = {}
     alike: dict[tuple[int, int], list[tuple[Conversation, str]]] = {}
@@ -95,7 +102,17 @@ def plan_batches(
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
             plan.append(Planned([row for row, _ in chosen], [text for _, text in chosen]))
-    return plan
+    first: dict[int, int] = {}
+    for index, planned in enumerate(plan):
+        first.setdefault(planned.pictures, index)
+    ahead = set(first.values())
+    order = [*sorted(ahead), *(index for index in range(len(plan)) if index not in ahead)]
+    return [plan[index] for index in order]
+
+
+def count_deciding(plan: Sequence[Planned]) -> int:
+    """Return how many batches at the beginning of a plan decide how the others are asked about."""
+    return len({planned.pictures for planned in plan})
 
 
 def prepare(

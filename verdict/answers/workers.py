@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from verdict.answers.asking import Asker, Part, Ways
-from verdict.answers.prompts import Planned
+from verdict.answers.prompts import Planned, count_deciding
 from verdict.engine import Pool, open_pool
 from verdict.models.inference import Loaded, load_for_inference, without_weights
 from verdict.params import Params
@@ -65,12 +65,13 @@ def ask_pool(
 ) -> Iterator[tuple[int, Part]]:
     """Yield number and answers of the batches of a plan from ``begin`` on, as workers end them.
 
-    The first batch of all is asked about alone: how its candidates are scored holds for the rest.
+    One worker has those that decide how the others are asked about; then nothing depends on which
+    worker has which.
     """
-    if begin == 0:
-        [(_, [first])] = pool.run([(plan[:1], {})])
-        yield 0, first
-        begin, ways = 1, first.ways
+    if begin < (deciding := count_deciding(plan)):
+        [(_, first)] = pool.run([(plan[begin:deciding], ways)])
+        yield from enumerate(first, begin)
+        begin, ways = deciding, first[-1].ways
     starts = range(begin, len(plan), _BATCHES)
     tasks = [(plan[start : start + _BATCHES], ways) for start in starts]
     for index, parts in pool.run(tasks):

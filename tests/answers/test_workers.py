@@ -1,0 +1,62 @@
+"""How candidates are scored and answers written does not depend on who has which batches."""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.answers.test_answers import ask, varied
+from tests.tiny import Tiny
+from verdict.answers.prompts import count_deciding, plan_batches
+
+pytest.importorskip("torch")
+
+
+class Strangers:
+    """A pool in which a worker that never worked before does each task."""
+
+    workers = 2
+
+    def __init__(self, tiny: Tiny, loaded: Any):
+        self._tiny, self._loaded = tiny, loaded
+
+    def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        from verdict.answers.asking import Asker
+
+        for number in reversed(range(len(tasks))):
+            plan, ways = pickle.loads(pickle.dumps(tasks[number]))
+            asker = Asker(self._loaded, self._tiny.answers, 8, by_token=False)
+            yield number, list(asker.ask(plan, self._tiny.images, "cpu", ways))
+
+
+def test_all_kinds_are_decided_before_parts_are_handed_out(
+    tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from verdict.answers.score import Scorer
+
+    decided: list[set[str]] = []
+    decide = Scorer._decide
+
+    def counting(scorer: Scorer, ways: Any, inputs: Any, candidates: Any) -> Any:
+        decided.append(set(inputs))
+        return decide(scorer, ways, inputs, candidates)
+
+    monkeypatch.setattr(Scorer, "_decide", counting)
+    rows = varied(tiny)
+    here = ask(tiny, loaded, rows, batch_size=1)
+    kinds = decided.copy()
+    assert sorted("pixel_values" in kind for kind in kinds) == [False, True]
+    assert ask(tiny, loaded, rows, batch_size=1, pool=Strangers(tiny, loaded)) == here
+    assert decided == kinds * 2
+
+
+def test_the_first_batch_with_each_number_of_images_stands_ahead(tiny: Tiny, loaded: Any) -> None:
+    rows = varied(tiny)
+    plan = plan_batches(loaded.processor, rows, 2)
+    assert count_deciding(plan) == 2
+    assert {planned.pictures for planned in plan[:2]} == {0, 1}
+    tokens = [len(loaded.processor.tokenizer(p.texts[0]).input_ids) for p in plan[2:]]
+    assert tokens == sorted(tokens)
+    assert sorted(row.id for p in plan for row in p.conversations) == sorted(r.id for r in rows)
+    assert count_deciding(plan_batches(loaded.processor, tiny.conversations, 2)) == 1
