@@ -17,7 +17,7 @@ from tests.conftest import ROOT, IsicArchive
 from tests.records.test_extract import OPTIONS
 from tests.tiny import Tiny
 from verdict.engine import open_pool
-from verdict.engine.cluster import _Worker
+from verdict.engine.cluster import _Worker, count_places
 from verdict.errors import VerdictError
 from verdict.params import Compute
 from verdict.records.extract import extract
@@ -157,6 +157,32 @@ def test_a_node_that_does_not_see_the_project_is_named(tmp_path: Path) -> None:
     worker = _Worker((), b"", tmp_path / "project", tmp_path / "project/mark")
     with pytest.raises(VerdictError, match=r"does not see .*project: .* nodes share \(NFS"):
         worker.do(0, b"")
+
+
+def test_a_worker_has_room_on_one_node_alone() -> None:
+    nodes = [{"CPU": 3.0, "GPU": 4.0}, {"CPU": 4.0, "GPU": 1.0}, {"memory": 1e9}]
+    assert count_places(nodes, 1, gpu=False) == 7
+    assert count_places(nodes, 2, gpu=False) == 3
+    assert count_places(nodes, 1, gpu=True) == 4
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpu", "wanted", "change"),
+    [
+        (1, False, "a free CPU core", "threads"),
+        (2, False, "2 free CPU cores", "threads"),
+        (1, True, "a free CPU core and a GPU", "device"),
+    ],
+)
+def test_want_of_room_is_said(cpus: int, gpu: bool, wanted: str, change: str) -> None:
+    nodes = [{"CPU": 0.5}, {"CPU": 1.0 if cpus == 2 or gpu else 0.25}]
+    total = f"{sum(node['CPU'] for node in nodes):g}"
+    with pytest.raises(VerdictError) as raised:
+        count_places(nodes, cpus, gpu=gpu)
+    assert str(raised.value) == (
+        f"no node of the Ray cluster has {wanted}; all 2 together have {total} CPUs and 0 GPUs. "
+        f"Start nodes that have, or change reproducibility.{change}"
+    )
 
 
 def test_a_cluster_that_does_not_answer_is_named(

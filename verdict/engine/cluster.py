@@ -9,7 +9,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,23 +38,40 @@ def open_actors(
 ) -> Iterator["_Actors"]:
     ray = _import_ray()
     with _cluster(ray, compute, cpus), _mark() as mark:
-        resources = ray.cluster_resources()
-        places = int(resources.get("CPU", 0)) // cpus
-        if gpu:
-            places = min(places, int(resources.get("GPU", 0)))
-        if places == 0:
-            wanted = "GPU" if gpu else f"{cpus} free CPU cores"
-            raise VerdictError(
-                f"no node of the Ray cluster has a {wanted}; it has "
-                f"{resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} GPUs. Start "
-                "nodes that have, or change reproducibility.device"
-            )
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        places = count_places(nodes, cpus, gpu=gpu)
         options = {"num_cpus": cpus, "num_gpus": int(gpu), "max_restarts": -1}
         actor = ray.remote(**options, max_task_retries=_RETRIES)(_Worker)
         setup = (tuple(first), pickle.dumps(make), Path.cwd(), mark)
         count = compute.workers or places
         count = min(count, most or count)
         yield _Actors(ray, [actor.remote(*setup) for _ in range(count)])
+
+
+def count_places(nodes: Sequence[Mapping[str, float]], cpus: int, *, gpu: bool) -> int:
+    """Return how many workers nodes have room for; one worker cannot be on two nodes.
+
+    Args:
+        nodes: what each node has, by Ray's names (``CPU``, ``GPU``).
+        cpus: cores that each worker keeps busy.
+        gpu: each needs a GPU of its own.
+
+    Raises:
+        VerdictError: there is no room for one.
+    """
+    places = 0
+    for node in nodes:
+        here = int(node.get("CPU", 0)) // cpus
+        places += min(here, int(node.get("GPU", 0))) if gpu else here
+    if places == 0:
+        wanted = "a free CPU core" if cpus == 1 else f"{cpus} free CPU cores"
+        has = [f"{sum(node.get(kind, 0) for node in nodes):g} {kind}s" for kind in ("CPU", "GPU")]
+        raise VerdictError(
+            f"no node of the Ray cluster has {wanted}{' and a GPU' if gpu else ''}; all "
+            f"{len(nodes)} together have {' and '.join(has)}. Start nodes that have, or change "
+            f"reproducibility.{'device' if gpu else 'threads'}"
+        )
+    return places
 
 
 class _Actors:
