@@ -24,16 +24,22 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 # A test may import transformers before the project does.
 declare_missing_operators()
 
-#: What takes longest comes last; the rest before it, in its usual order.
+#: What takes long comes last, in this order: of that, minutes first and seconds at the end, so that
+#: both processes end at about the same time.
 SLOW = (
-    "tests/answers/test_answers.py",
-    # Minutes each: they start before the rest of their folder, beside the models' tests.
+    "tests/pipeline/test_recipes_in_full.py",
+    # The first to need the small recipe's run, for which others would have to wait.
+    "tests/pipeline/test_repro.py",
     "tests/pipeline/test_recipes_labels.py",
+    "tests/pipeline/test_training.py",
+    "tests/pipeline/test_verify.py",
     "tests/pipeline/test_recipes_words.py",
-    "tests/models/",
-    "tests/benchmarks/",
-    "tests/tracking/",
     "tests/pipeline/",
+    "tests/engine/test_ray.py",
+    "tests/tracking/",
+    "tests/answers/",
+    "tests/benchmarks/",
+    "tests/models/",
 )
 
 ISIC_HEADER = (
@@ -43,7 +49,7 @@ ISIC_HEADER = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first."""
+    """Run the quick tests first, so that a mistake is soon seen."""
 
     def rank(item: pytest.Item) -> int:
         place = item.nodeid

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from tests.canary import SECRETS
 from tests.conftest import ROOT
@@ -68,6 +69,48 @@ class Project:
         self.run("git", "commit", "--quiet", "--allow-empty", "-m", message)
 
 
+@dataclass(frozen=True)
+class Small:
+    """A run of the small recipe that nobody changes: take a copy, or what DVC keeps of it.
+
+    Attributes:
+        folder: holds ``project``, as it was after the run, and ``cache``.
+        said: what its pipeline printed.
+    """
+
+    folder: Path
+    said: str
+
+    def copy(self, root: Path) -> Project:
+        """Copy the project with a DVC cache of its own; links into the cache stay links."""
+        subprocess.run(["cp", "-a", str(self.folder / "project"), str(root)], check=True)
+        return Project(root)
+
+    def share_cache(self, project: Project) -> Project:
+        """Let a project use the DVC cache that tests share: what one has run, no other runs."""
+        project.dvc("cache", "dir", "--local", str(self.folder / "cache"))
+        return project
+
+
+def make_small(folder: Path) -> Small:
+    """Run the small recipe under the given folder, unless another process has done it."""
+    folder.mkdir(exist_ok=True)
+    said = folder / "said.txt"
+    with FileLock(folder / "lock"):
+        if not said.exists():
+            # What a process that failed has left.
+            shutil.rmtree(folder / "project", ignore_errors=True)
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            project = lay_out(folder / "project")
+            project.environment |= SECRETS
+            project.edit(SMALL)
+            output = project.dvc("repro")
+            project.commit("Run the small recipe")
+            shutil.copytree(project.root / ".dvc/cache", folder / "cache")
+            said.write_text(output, "utf-8")
+    return Small(folder, said.read_text("utf-8"))
+
+
 _ENVIRONMENT = {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "GIT_AUTHOR_NAME": "test",
@@ -86,34 +129,41 @@ def ran(output: str) -> list[str]:
     ]
 
 
+def lay_out(root: Path) -> Project:
+    """Make a project like this one in an empty folder: its work tree, committed, not yet run."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for file in listed.split("\0"):
+        if file and (ROOT / file).exists():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, root / file)
+    project = Project(root)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.commit("As it stands")
+    return project
+
+
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
     """Make a project like this one (work tree, not yet run) under the given folder name."""
-
-    def make(name: str) -> Project:
-        root = tmp_path_factory.mktemp("clones") / name
-        listed = subprocess.run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        ).stdout  # fmt: skip
-        for file in listed.split("\0"):
-            if file and (ROOT / file).exists():
-                (root / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, root / file)
-        project = Project(root)
-        project.run("git", "init", "--quiet", "--initial-branch", "main")
-        project.commit("As it stands")
-        return project
-
-    return make
+    return lambda name: lay_out(tmp_path_factory.mktemp("clones") / name)
 
 
 @pytest.fixture(scope="session")
-def repro(clone: Callable[[str], Project]) -> Project:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """The small recipe's run, made once for all processes of this test run."""
+    folder = tmp_path_factory.getbasetemp()
+    if folder.name.startswith("popen-"):
+        folder = folder.parent
+    return make_small(folder / "small")
+
+
+@pytest.fixture(scope="session")
+def repro(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small recipe after one ``dvc repro``, committed; secrets were in its environment."""
-    project = clone("project")
+    project = small.copy(tmp_path_factory.mktemp("clones") / "project")
     project.environment |= SECRETS
-    project.edit(SMALL)
-    project.said = project.dvc("repro")
-    project.commit("Run the small recipe")
+    project.said = small.said
     return project

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-from tests.pipeline.conftest import SMALL, Project, ran
+from tests.pipeline.conftest import SMALL, Project, Small, ran
 
 COLOURS = {"Oak": (90, 140, 60), "Beech": (190, 120, 40), "White fir": (40, 80, 110)}
 
@@ -34,9 +34,9 @@ def leaves(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def project(clone: Callable[[str], Project], leaves: Path) -> Project:
-    """A clone with the new task ``leaves``."""
-    project = clone("new-task")
+def project(clone: Callable[[str], Project], small: Small, leaves: Path) -> Project:
+    """A clone with the new task ``leaves``; the base comes from the small recipe's cache."""
+    project = small.share_cache(clone("new-task"))
     said = project.run(
         "python", "-m", "tools.new_task", "leaves", "--images", f"{leaves}/images",
         "--table", f"{leaves}/leaves.csv", "--out", f"{leaves}/packed",

@@ -5,13 +5,16 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.pipeline.conftest import SMALL, Project, ran
+from tests.pipeline.conftest import SMALL, Project, Small, ran
 
 
 @pytest.fixture(scope="module")
-def project(clone: Callable[[str], Project]) -> Project:
-    """Recipe ``one`` (small) after its run; ``two`` is the same with one model fewer to compare."""
-    project = clone("recipes")
+def project(clone: Callable[[str], Project], small: Small) -> Project:
+    """Recipe ``one`` (small) after its run; ``two`` is the same with one model fewer to compare.
+
+    What the small recipe has made comes from its cache: this is about what is made afterwards.
+    """
+    project = small.share_cache(clone("recipes"))
     base = {"model": "models/base", "adapter": "models/base/config.json"}
     project.edit({**SMALL, ("evaluate", "models", "reference"): base})
     values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
@@ -21,7 +24,7 @@ def project(clone: Callable[[str], Project]) -> Project:
     two = yaml.safe_dump(values, sort_keys=False)
     for path, text in (("recipes/one.yaml", one), ("recipes/two.yaml", two), ("params.yaml", one)):
         (project.root / path).write_text(text, "utf-8")
-    project.dvc("repro")
+    assert ran(project.dvc("repro")) == ["evaluate@reference", "compare", "report"]
     project.commit("Run recipe one")
     return project
 

@@ -1,20 +1,25 @@
-"""The embedded recipes whose answers are labels, each from its archive to its verdict."""
+"""The embedded recipes whose answers are labels, each from its archive to its verdict.
+
+Little data and few steps: that tuning is shown to help is for test_recipes_in_full.py and for
+``make bench name=recipes``.
+"""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.pipeline.conftest import Project
-from tests.pipeline.recipes import RECIPES, check_recipe, share_cache, with_words
+from tests.pipeline.conftest import Project, Small
+from tests.pipeline.recipes import IN_FULL, RECIPES, run_recipe, with_words
 
 
 @pytest.fixture(scope="module")
-def project(clone: Callable[[str], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = clone("recipes-of-labels")
-    share_cache(project, tmp_path_factory.getbasetemp())
-    return project
+def project(clone: Callable[[str], Project], small: Small) -> Project:
+    return small.share_cache(clone("recipes-of-labels"))
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if not with_words(recipe)])
-def test_tuning_is_shown_to_help(project: Project, recipe: str) -> None:
-    check_recipe(project, recipe)
+@pytest.mark.parametrize(
+    "recipe",
+    [recipe for recipe in RECIPES if not with_words(recipe) and recipe not in IN_FULL],
+)
+def test_it_runs_from_archive_to_verdict(project: Project, recipe: str) -> None:
+    run_recipe(project, recipe, whole=False)

@@ -85,6 +85,7 @@ def test_changing_the_rank_runs_exactly_what_depends_on_it(repro: Project) -> No
 
 
 def test_a_queue_of_ranks_runs(repro: Project) -> None:
+    """Rank 32 has been trained by the test before: what the run cache has is not run again."""
     queued = repro.dvc("exp", "run", "--queue", "-S", "lora.r=4,32")
     assert queued.count("Queued experiment") == 2
     output = repro.dvc("exp", "run", "--run-all")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.resume import SHORT, copy_project, edit, interrupt, repro, results
+from tests.pipeline.conftest import Project, Small
 
 #: One thread each, no dropout, so that one and two processes compute the same sums.
 SETTINGS = {
@@ -28,9 +29,13 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with everything that training needs."""
+def prepared(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with everything that training needs.
+
+    The small recipe's cache has it; training itself is forced, and takes nothing from a cache.
+    """
     project = copy_project(tmp_path_factory.mktemp("training") / "project")
+    small.share_cache(Project(project))
     edit(project, SETTINGS)
     repro(project, "format", "fetch_model@base")
     return project
