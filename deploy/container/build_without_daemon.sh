@@ -14,7 +14,8 @@ shift || true
 cd "$(dirname "$0")/../.."
 base=localhost/python-of-debian:bookworm
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# debootstrap mounts /proc, and leaves it when it is killed.
+trap 'rm -rf --one-file-system "$work"' EXIT
 
 if ! buildah inspect --type image "$base" >"$work/inspect" 2>&1; then
   debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
