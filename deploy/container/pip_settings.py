@@ -30,9 +30,11 @@ def local_paths(values: dict[str, str]) -> list[str]:
 
 def main(path: str) -> None:
     listed = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    ).stdout
-    values = settings(listed)
+        [sys.executable, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True
+    )
+    if listed.returncode:
+        sys.exit("pip cannot list its settings; its own words are above.")
+    values = settings(listed.stdout)
     lines = [f"{name} = {' '.join(value.split())}" for name, value in sorted(values.items())]
     Path(path).write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
     print("\n".join(local_paths(values)))
