@@ -17,10 +17,11 @@ for device in null zero full random urandom; do
 done
 mkdir -m 1777 "$root/dev/shm"
 ln -s /proc/self/fd "$root/dev/fd"
-for file in resolv.conf hosts; do
-  [ ! -e "$root/etc/$file" ] || mount --bind "/etc/$file" "$root/etc/$file"
-done
+[ ! -e "$root/etc/resolv.conf" ] || mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
+# Its own name leads to it, as in Docker and Kubernetes: torchrun asks for it.
 hostname sealed
+{ cat /etc/hosts; echo "127.0.0.1 sealed"; } >"$root.hosts"
+[ ! -e "$root/etc/hosts" ] || mount --bind "$root.hosts" "$root/etc/hosts"
 [ "${NETWORK:-}" != none ] || ip link set lo up
 exec chroot "$root" setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs \
   --inh-caps=-all --bounding-set=-all env --chdir="$place" "$@"
