@@ -1,7 +1,9 @@
 """What is committed agrees with itself: parameters, code, lock and metrics."""
 
+import json
 from collections.abc import Callable
 
+from tests.conftest import ROOT
 from tests.pipeline.conftest import Project
 
 
@@ -20,6 +22,12 @@ def test_the_committed_metrics_are_those_of_the_lock(clone: Callable[[str], Proj
     assert "modified:           metrics/" not in status, status
     for path in ("metrics/compare.json", "metrics/train.json", "metrics/report/index.html"):
         assert (project.root / path).is_file(), path
+
+
+def test_the_committed_default_shows_that_tuning_helps() -> None:
+    numbers = json.loads((ROOT / "metrics/report/comparison.json").read_text("utf-8"))
+    assert numbers["tuned_minus_base.balanced_accuracy_low"] > 0
+    assert numbers["verdict"].startswith("Tuning raised ")
 
 
 def test_no_cuda_package_is_pinned(clone: Callable[[str], Project]) -> None:

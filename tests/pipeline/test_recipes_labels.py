@@ -1,6 +1,6 @@
 """The embedded recipes whose answers are labels, each from its archive to its verdict.
 
-Little data and few steps: that tuning is shown to help is for test_recipes_in_full.py and for
+Little data and few steps: that tuning is shown to help is for test_committed.py and for
 ``make bench name=recipes``.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.pipeline.conftest import Project, Small
-from tests.pipeline.recipes import IN_FULL, RECIPES, run_recipe, with_words
+from tests.pipeline.recipes import RECIPES, run_recipe, with_words
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +17,6 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
     return small.share_cache(clone("recipes-of-labels"))
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [recipe for recipe in RECIPES if not with_words(recipe) and recipe not in IN_FULL],
-)
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if not with_words(recipe)])
 def test_it_runs_from_archive_to_verdict(project: Project, recipe: str) -> None:
     run_recipe(project, recipe, whole=False)

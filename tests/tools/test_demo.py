@@ -78,9 +78,14 @@ def page(address: str) -> Iterator[Page]:
     assert problems == []
 
 
+def uploaded(page: Page) -> None:
+    """Wait until the server has the picture: before, the page shows what the browser has."""
+    page.wait_for_function("document.querySelector('#image img')?.src.includes('/file=')")
+
+
 def ask(page: Page, image: Path) -> str:
     page.locator("#image input[type=file]").set_input_files(image)
-    page.locator("#image img").wait_for()
+    uploaded(page)
     page.get_by_role("button", name="Ask").click()
     page.locator("#answer .kicker, #answer .problem").first.wait_for()
     return page.locator("#answer").inner_text()
@@ -118,7 +123,7 @@ def test_what_is_no_picture_is_told(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(image)
     image.write_bytes(image.read_bytes()[:70])
     page.locator("#image input[type=file]").set_input_files(image)
-    page.wait_for_function("document.querySelector('#image img') !== null")
+    uploaded(page)
     page.get_by_role("button", name="Ask").click()
     page.get_by_text("No answer: it does not decode").wait_for()
 
