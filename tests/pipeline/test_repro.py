@@ -84,19 +84,15 @@ def test_changing_the_rank_runs_exactly_what_depends_on_it(repro: Project) -> No
     repro.run("git", "checkout", "--quiet", ".")
 
 
-def test_a_queue_runs(repro: Project) -> None:
-    """One that trains, and one that only compares: a queue runs each in a folder of its own."""
-    for change in ("lora.r=4", "compare.resamples=150"):
-        assert "Queued experiment" in repro.dvc("exp", "run", "--queue", "-S", change)
+def test_a_queue_of_ranks_runs(repro: Project) -> None:
+    queued = repro.dvc("exp", "run", "--queue", "-S", "lora.r=4,32")
+    assert queued.count("Queued experiment") == 2
     output = repro.dvc("exp", "run", "--run-all")
     assert "ERROR" not in output, output
-    rows = list(csv.DictReader(io.StringIO(repro.dvc("exp", "show", "--csv"))))
+    rows = csv.DictReader(io.StringIO(repro.dvc("exp", "show", "--csv")))
     trained = {row["lora.r"]: row["trainable_parameters"] for row in rows if row["Experiment"]}
-    committed = next(row for row in rows if row["rev"] == "main")
-    assert int(trained["4"]) < int(committed["trainable_parameters"])
-    compared = {row["compare.resamples"] for row in rows if row["Experiment"]}
-    assert "150" in compared
-    assert committed["compare.resamples"] == "200"
+    assert {"4", "32"} <= trained.keys()
+    assert int(trained["4"]) < int(trained["32"])
 
 
 def test_another_seed_is_trained_beside_the_first_and_counts(repro: Project) -> None:
