@@ -70,7 +70,7 @@ ELSEWHERE = {
         'run("--image", folder, "--output",',
     ),
     "python -m tools.predict --pairs pairs.csv": (
-        "tests/tools/test_predict.py",
+        "tests/tools/test_predict_texts.py",
         '"--pairs", tmp_path / name',
     ),
     "python -m tools.predict --image scan.png --question 'Is a mass visible?'": (

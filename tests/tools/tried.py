@@ -1,12 +1,18 @@
-"""A folder that tools run in: params.yaml, the tiny base, an adapter over it, and its records."""
+"""Folders that tools run in: params.yaml, the tiny base, an adapter over it, and its records."""
 
 import copy
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.tiny import COMMITTED, Tiny
+from tools.predict import __main__
+
+Run = Callable[..., int]
 
 LABELS = ["melanoma", "benign"]
 
@@ -35,4 +41,34 @@ def make_project(
     for name in ("records", "chat"):
         (root / "data" / name).symlink_to(getattr(tiny, name))
     save(tiny, root / "models/adapter", trained(tiny.base, method, labels), labels)
+    return root
+
+
+def runner(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run tools.predict in a folder; torch is loaded here, so nothing is pinned."""
+    monkeypatch.setattr(__main__, "pin_cpu", lambda options: None)
+    monkeypatch.setattr(__main__, "go_offline", lambda: None)
+
+    def run(*arguments: object) -> int:
+        with monkeypatch.context() as here:
+            here.chdir(root)
+            return __main__.main([str(argument) for argument in arguments])
+
+    return run
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """Read JSON lines."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def text_project(root: Path, tiny: Tiny, changes: dict[str, Any]) -> Path:
+    """Write a project of a base alone, which has not been trained further."""
+    root.mkdir()
+    params = {**COMMITTED, **changes}
+    evaluate = {**params["evaluate"], "max_new_tokens": 4}
+    params["evaluate"] = evaluate
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    (root / "models").mkdir()
+    (root / "models/base").symlink_to(tiny.base)
     return root
