@@ -35,9 +35,17 @@ def cloned(project: Project, name: str) -> Project:
 
 
 def sharing(project: Project, cache: Path) -> Project:
-    """Let a clone take its data from a cache that has them; return it."""
+    """Let a clone take its data from a cache that has them; return it.
+
+    Raises:
+        SystemExit: the cache lacks some.
+    """
     project.dvc("cache", "dir", "--local", str(cache))
-    project.dvc("checkout", "--quiet")
+    if project.run("dvc", "checkout", "--quiet", check=False).returncode != 0:
+        raise SystemExit(
+            f"{cache} does not hold the data of the last commit: `make repro` (or `dvc pull`) "
+            "first, and commit what it changed"
+        )
     return project
 
 

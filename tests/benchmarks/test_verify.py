@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.verify_changes import CHANGES
+from benchmarks.verify_project import cloned, sharing
 from tests.conftest import ROOT
+from tests.pipeline.conftest import Project
 
 #: What the last commit has; data and models need a run.
 IN_GIT = {
@@ -33,3 +35,9 @@ def test_a_change_changes_one_line(what: str, tmp_path: Path) -> None:
     before = (ROOT / path).read_text("utf-8").splitlines()
     after = (tmp_path / path).read_text("utf-8").splitlines()
     assert len(set(after) - set(before)) == 1
+
+
+def test_a_checkout_without_its_data_is_told_what_to_do(tmp_path: Path) -> None:
+    clone = cloned(Project(ROOT, {"PWD": str(ROOT)}), str(tmp_path / "clone"))
+    with pytest.raises(SystemExit, match="does not hold the data of the last commit: `make repro`"):
+        sharing(clone, tmp_path / "empty")

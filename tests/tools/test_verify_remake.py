@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import runpy
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from tools.verify.digests import Digester
+from tools.verify.judging import FOUND
 from tools.verify.pipeline import Stage
 from tools.verify.remake import Workshop
 from tools.verify.results import IDENTICAL, Status, different, unchecked
@@ -177,6 +182,32 @@ def test_an_adapter_with_other_weights_is_judged_by_its_answers(
     # What was published is back.
     assert Digester()(clone / "models/adapter") == published
     assert json.loads((clone / "metrics/tuned.json").read_text()) == {"accuracy": 0.9}
+
+
+def test_each_time_other_records_are_drawn(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = []
+
+    def ask_again(name: str, seconds: float, out: Path, params: object, seed: int) -> None:
+        seeds.append(seed)
+        found = {"records": 1, "of": 2, "seed": seed, "difference": 0, "wrong": [], "tolerance": 1}
+        write_json(out / FOUND, found)
+
+    def run(_: Path, command: list[str], *__: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr("sys.argv", command[2:])
+        runpy.run_module(command[2], run_name="__main__")
+        return subprocess.CompletedProcess(command, 0)
+
+    asking, params = SimpleNamespace(ask_again=ask_again), SimpleNamespace(reproducibility=None)
+    monkeypatch.setitem(sys.modules, "tools.verify.asking", asking)
+    monkeypatch.setattr("verdict.params_file.read_params", lambda: params)
+    for pin in ("pin_cpu", "go_offline"):
+        monkeypatch.setattr(f"verdict.reproducibility.{pin}", lambda *_: None)
+    monkeypatch.setattr("tools.verify.remake.run", run)
+    (clone / "a").write_text("a")
+    ask = replace(task("evaluate@tuned", "", {"a": "a"}), model="tuned")
+    said = [work(clone, [ask]).findings["a"].detail for _ in range(2)]
+    assert len(set(seeds)) == 2
+    assert all(f"drawn with seed {seed}:" in text for seed, text in zip(seeds, said, strict=True))
 
 
 def entry(name: str, outs: tuple[str, ...], deps: tuple[str, ...] = ()) -> Stage:

@@ -8,16 +8,20 @@ from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 
-def main(name: str, seconds: float, out: Path, seed: int) -> None:
+def main(name: str, seconds: float, out: Path, seed: int | None = None) -> None:
+    """Ask again; without a seed, about records that nobody could know before.
+
+    Raises:
+        VerdictError: ``params.yaml`` is missing or wrong.
+    """
     params = read_params()
     pin_cpu(params.reproducibility)
     go_offline()
     # Imported only now: torch must find the pins in its environment.
     from tools.verify.asking import ask_again
 
-    ask_again(name, seconds, out, params, seed)
+    ask_again(name, seconds, out, params, secrets.randbits(32) if seed is None else seed)
 
 
 if __name__ == "__main__":
-    drawn = int(sys.argv[4]) if len(sys.argv) > 4 else secrets.randbits(32)
-    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), drawn)
+    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:5]))
