@@ -1,4 +1,7 @@
-"""A project in miniature: DVC knows its outputs, git has the rest, and nothing was ever trained."""
+"""A project in miniature: DVC knows its outputs, git has the rest, and nothing was ever trained.
+
+And labelled images, for a task to be made of.
+"""
 
 import json
 import shutil
@@ -15,7 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from PIL import Image
 
+from tests.conftest import ROOT
+from tests.tools.own_task import ROWS, write
 from tools.verify.__main__ import main
 from tools.verify.options import parse
 from tools.verify.results import Verification
@@ -122,3 +128,16 @@ def check(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
         return code, "".join(capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nine images with ``labels.csv``, and the recipe that others are derived from."""
+    (tmp_path / "recipes" / "embedded").mkdir(parents=True)
+    shutil.copy(ROOT / "recipes/embedded/melanoma.yaml", tmp_path / "recipes/embedded")
+    (tmp_path / "pictures").mkdir()
+    for shade, (name, *_) in enumerate(ROWS):
+        Image.new("RGB", (40, 30), (25 * shade, 90, 90)).save(tmp_path / f"pictures/{name}.png")
+    monkeypatch.chdir(tmp_path)
+    write(ROWS)
+    return tmp_path

@@ -1,78 +1,28 @@
-"""A task of one's own: what it consists of, how labels get their words, and which input is refused.
+"""A task of one's own: what it consists of, and how labels get their words.
 
-That it runs under real DVC stands in tests/pipeline/test_new_task.py.
+Which input is refused stands in tests/tools/test_new_task_tables.py, and that it runs under real
+DVC in tests/pipeline/test_new_task.py.
 """
 
-import importlib.util
-import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
-from PIL import Image
 
 from tests import test_params
 from tests.conftest import ROOT
+from tests.tools.own_task import COLUMNS, ROWS, loaded, make, write
 from tools.new_task.__main__ import main
-from tools.new_task.labels import MOST, word
+from tools.new_task.labels import word
 from tools.new_task.params_text import with_entry, with_header
 from tools.packing import write_table
-from verdict.errors import VerdictError
 from verdict.params_file import check_section, read_params
 from verdict.records.archive import image_members
 
-COLUMNS = ("--id", "name", "--label", "finding", "--group", "patient")
-ROWS = [
-    ("a", "Mild", "P1"),
-    ("b", "No finding", "P1"),
-    ("c", "Severe", "P2"),
-    ("d", "Mild", "P3"),
-    ("e", "No finding", "P2"),
-    ("f", "Severe", "P4"),
-    ("g", "Mild", "P4"),
-    ("h", "No finding", "P3"),
-    ("i", "Severe", "P3"),
-]
 
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The recipe that others are derived from, and nine images with ``labels.csv``."""
-    (tmp_path / "recipes" / "embedded").mkdir(parents=True)
-    shutil.copy(ROOT / "recipes/embedded/melanoma.yaml", tmp_path / "recipes/embedded")
-    (tmp_path / "pictures").mkdir()
-    for shade, (name, *_) in enumerate(ROWS):
-        Image.new("RGB", (40, 30), (25 * shade, 90, 90)).save(tmp_path / f"pictures/{name}.png")
-    monkeypatch.chdir(tmp_path)
-    write(ROWS)
-    return tmp_path
-
-
-def write(rows: list[tuple[str, str, str]]) -> None:
-    header = ("name", "finding", "patient")
-    write_table(Path("labels.csv"), header, [dict(zip(header, row, strict=True)) for row in rows])
-
-
-def make(name: str = "eyes", *more: str) -> None:
-    main([name, "--images", "pictures", "--table", "labels.csv", "--out", "own", *COLUMNS, *more])
-
-
-def loaded(name: str) -> Any:
-    """Import the module that was written."""
-    path = Path("verdict/tasks") / name / "__init__.py"
-    spec = importlib.util.spec_from_file_location(f"new_{name}", path.resolve())
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_module_reads_what_was_packed(project: Path) -> None:
+def test_the_module_reads_what_was_packed(labelled: Path) -> None:
     make()
     task = loaded("eyes")
     assert task.__doc__.startswith("The eyes data")
@@ -86,7 +36,7 @@ def test_the_module_reads_what_was_packed(project: Path) -> None:
 
 
 def test_both_recipes_are_complete_and_commented(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    labelled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make()
     task = loaded("eyes")
@@ -119,7 +69,7 @@ def test_both_recipes_are_complete_and_commented(
     assert "put /own/ into .gitignore" in said
 
 
-def test_the_stand_in_is_read_by_the_same_reader(project: Path) -> None:
+def test_the_stand_in_is_read_by_the_same_reader(labelled: Path) -> None:
     make()
     task = loaded("eyes")
     options = task.Embedded(seed=3, images=40, images_per_group=4)
@@ -136,25 +86,7 @@ def test_the_stand_in_is_read_by_the_same_reader(project: Path) -> None:
     assert Path("one/images.zip").read_bytes() != Path("three/images.zip").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("a,Mild,", r"table\.csv line 2: id or group is empty"),
-        (",Mild,P1", r"table\.csv line 2: id or group is empty"),
-        ("a,mild,P1", r"table\.csv line 2: label of a is 'mild', not Mild, No finding, Severe; "
-                      r"mend it, or add it to LABELS in eyes/__init__\.py and to format\.answers"),
-        ("", r"table\.csv has no rows"),
-    ],
-)  # fmt: skip
-def test_the_module_checks_the_table(project: Path, line: str, said: str) -> None:
-    make()
-    task = loaded("eyes")
-    Path("own/table.csv").write_text(f"id,label,group\n{line}\n")
-    with pytest.raises(VerdictError, match=said):
-        task.read_table(Path("own"), task.Options())
-
-
-def test_further_columns_become_attributes(project: Path) -> None:
+def test_further_columns_become_attributes(labelled: Path) -> None:
     make()
     task = loaded("eyes")
     Path("own/table.csv").write_text("id,label,group,sex,age\na,Mild,P1,female,\n")
@@ -162,7 +94,7 @@ def test_further_columns_become_attributes(project: Path) -> None:
     assert row.attributes == {"sex": "female"}
 
 
-def test_an_example_without_images(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_example_without_images(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["eyes"])
     task = loaded("eyes")
     params = read_params(Path("recipes/eyes.yaml"))
@@ -172,7 +104,7 @@ def test_an_example_without_images(project: Path, capsys: pytest.CaptureFixture[
     assert "edit both recipes: fetch.files" in capsys.readouterr().out
 
 
-def test_images_named_by_a_column(project: Path) -> None:
+def test_images_named_by_a_column(labelled: Path) -> None:
     Path("pictures/deep").mkdir()
     for name, *_ in ROWS:
         Path(f"pictures/{name}.png").rename(f"pictures/deep/picture-{name}.png")
@@ -185,92 +117,13 @@ def test_images_named_by_a_column(project: Path) -> None:
     assert set(image_members(Path("own/images.zip"))) == set("abcdefghi")
 
 
-def test_each_image_may_be_its_own_group(project: Path) -> None:
+def test_each_image_may_be_its_own_group(labelled: Path) -> None:
     main(["eyes", "--images", "pictures", "--table", "labels.csv", "--out", "own",
           "--id", "name", "--label", "finding", "--group", "name"])  # fmt: skip
     task = loaded("eyes")
     assert [row.group for row in task.read_table(Path("own"), task.Options()).rows] == list(
         "abcdefghi"
     )
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda rows: rows[1:2] * 2, r"labels\.csv line 3: b stands in line 2 already"),
-        (lambda rows: [*rows, ("x", "Mild", "P1")], r"labels\.csv line 11: there is no image x"),
-        (lambda rows: [*rows, ("../e", "Mild", "P1")], r"labels\.csv line 11: the id '\.\./e'"),
-        (lambda rows: [("a", "Mild", ""), *rows[1:]], r"labels\.csv line 2: patient of a is empty"),
-        (lambda rows: [("a", "", "P1"), *rows[1:]], r"labels\.csv line 2: finding of a is empty"),
-        (lambda rows: [*rows[:3], ("d", "mild", "P3")],
-         r"labels\.csv line 5: finding of d is 'mild', but 'Mild' in labels\.csv line 2"),
-        (lambda rows: rows[:1], r"'finding' holds 1 different label; from 2 to"),
-        (lambda rows: rows[:8], r"'Severe' has images of only 2 of the groups in 'patient'"),
-        (lambda rows: [], r"labels\.csv has no rows"),
-    ],
-)  # fmt: skip
-def test_a_wrong_table_writes_nothing(
-    project: Path, change: Callable[[list[Any]], list[Any]], said: str
-) -> None:
-    write(change(ROWS))
-    before = sorted(project.rglob("*"))
-    with pytest.raises(SystemExit, match=f"new_task: .*{said}"):
-        make()
-    assert sorted(project.rglob("*")) == before
-
-
-def test_a_column_with_too_many_labels(project: Path) -> None:
-    rows = [(f"i{number}", f"text {number}", "P1") for number in range(MOST + 1)]
-    for name, *_ in rows:
-        shutil.copy("pictures/a.png", f"pictures/{name}.png")
-    write(rows)
-    with pytest.raises(SystemExit, match=f"holds {MOST + 1} different labels; from 2 to {MOST}"):
-        make()
-
-
-def test_a_missing_column_and_a_damaged_image(project: Path) -> None:
-    with pytest.raises(SystemExit, match=r"labels\.csv has no column 'eye' \(--label\); it has na"):
-        make("eyes", "--label", "eye")
-    Path("pictures/c.png").write_bytes(b"no image")
-    with pytest.raises(SystemExit, match=r"pictures/c\.png is no image that can be read"):
-        make()
-    assert not list(Path().glob("own/*"))
-    assert not Path("verdict").exists()
-
-
-@pytest.mark.parametrize("name", ["Eyes", "2eyes", "my-eyes", "class", "../eyes", "", "_eyes"])
-def test_a_name_must_be_an_identifier(project: Path, name: str) -> None:
-    with pytest.raises(SystemExit, match="cannot name a task"):
-        main([name])
-
-
-@pytest.mark.parametrize(
-    "place", ["verdict/tasks/eyes/table.py", "recipes/eyes.yaml", "recipes/embedded/eyes.yaml"]
-)
-def test_nothing_is_overwritten(project: Path, place: str) -> None:
-    Path(place).parent.mkdir(parents=True, exist_ok=True)
-    Path(place).write_text("mine")
-    with pytest.raises(SystemExit, match="is there already"):
-        make()
-    assert Path(place).read_text() == "mine"
-    assert not Path("own").exists()
-
-
-def test_a_former_archive_is_not_overwritten(project: Path) -> None:
-    make()
-    with pytest.raises(SystemExit, match=r"own/images\.zip is there already; name another folder"):
-        make("teeth")
-
-
-def test_all_options_or_none(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["eyes", "--images", "pictures", "--label", "finding"])
-    assert "--images is given, then --table, --id, --group, --out must be" in (
-        capsys.readouterr().err
-    )
-    with pytest.raises(SystemExit):
-        main(["eyes", "--file", "path"])
-    assert "--file is given, then --images, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -297,7 +150,7 @@ def test_the_rarer_of_two_labels_is_the_positive_one() -> None:
     assert word({"no": 10, "yes": 90}).positive == "no"
 
 
-def test_labels_that_yaml_and_python_would_misread(project: Path) -> None:
+def test_labels_that_yaml_and_python_would_misread(labelled: Path) -> None:
     labels = ['say "no"', "null: #1", "yes"]
     write([(name, labels[i % 3], group) for i, (name, _, group) in enumerate(ROWS)])
     make()
@@ -342,7 +195,7 @@ def test_the_header_is_replaced() -> None:
     )
 
 
-def test_the_same_input_gives_the_same_archive(project: Path) -> None:
+def test_the_same_input_gives_the_same_archive(labelled: Path) -> None:
     make()
     first = Path("own/images.zip").read_bytes()
     with zipfile.ZipFile("own/images.zip") as archive:

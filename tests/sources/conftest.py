@@ -1,0 +1,35 @@
+"""What the tests over HTTP download, and how: soon tried again, and nothing partial left."""
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from verdict.sources import download as module
+from verdict.sources.download import receive
+
+CONTENT = random.Random(1).randbytes(3_000_001)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HALF = 1_500_000
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(module, "ATTEMPTS", 3)
+
+
+@pytest.fixture
+def fetch(tmp_path: Path, quick_retries: None) -> Callable[..., bytes]:
+    """Download into tmp_path and return what arrived; nothing partial may stay behind."""
+
+    def run(address: str, sha256: str | None = SHA256) -> bytes:
+        destination = tmp_path / "raw" / "archive.zip"
+        receive(address, sha256=sha256, partial_folder=tmp_path / "partial").place(destination)
+        assert not list((tmp_path / "partial").glob("*.data"))
+        assert not list((tmp_path / "partial").glob("*.json"))
+        return destination.read_bytes()
+
+    return run
