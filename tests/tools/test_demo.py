@@ -109,6 +109,52 @@ def test_an_uploaded_picture_is_answered(page: Page, tmp_path: Path) -> None:
     page.get_by_text("Choose an image.").wait_for()
 
 
+def test_a_slow_browser_gets_its_answer(page: Page, tmp_path: Path) -> None:
+    """Whoever asks at once, before the browser is done with the picture, is answered, too."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    for number in range(3):
+        image = tmp_path / f"lesion-{number}.png"
+        Image.new("RGB", (90, 60 + number), (200, 90, 60)).save(image)
+        ask(page, image)
+        page.get_by_role("button", name="Remove Image").click()
+        page.get_by_text("The answer will stand here.").wait_for()
+
+
+def test_an_answer_that_comes_too_late_is_not_shown(page: Page, tmp_path: Path) -> None:
+    """The picture is removed when the question is on its way."""
+    image = tmp_path / "lesion.png"
+    Image.new("RGB", (90, 60), (200, 90, 60)).save(image)
+    page.locator("#image input[type=file]").set_input_files(image)
+    uploaded(page)
+    page.evaluate(
+        """() => {
+          const shown = (what) => document.querySelector(what) !== null;
+          const look = () => (window.beside ||= shown("#answer .big") && !shown("#image img"));
+          new MutationObserver(look)
+            .observe(document.querySelector("#answer"), {childList: true, subtree: true});
+          const fetched = window.fetch;
+          window.fetch = (...request) => {
+            const answer = fetched(...request);
+            if (String(request[0]).includes("/queue/join"))
+              document.querySelector('[aria-label="Remove Image"]')?.click();
+            return answer;
+          };
+          document.querySelector("#ask").click();
+        }"""
+    )
+    # A click is taken again once the first question is answered.
+    page.wait_for_function(
+        """() => {
+          document.querySelector("#ask").click();
+          return document.querySelector("#answer .problem");
+        }""",
+        polling=200,
+    )
+    assert page.locator("#answer .problem").inner_text() == "Choose an image."
+    assert page.evaluate("window.beside") is False
+
+
 def test_a_case_of_the_test_split_has_its_right_answer_beside(page: Page, tiny: Tiny) -> None:
     page.locator(".gallery-item").first.click()
     page.locator("#image img").wait_for()

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from verdict.engine import LOCAL
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
@@ -55,7 +56,8 @@ def _serve(options: argparse.Namespace) -> None:
         from tools.predict.questions import task_of_pairs
 
         weights = chosen(params, options.model, options.adapter)
-        predictor = Predictor(params, weights)
+        # One image at a time is nothing for a cluster.
+        predictor = Predictor(params.model_copy(update={"compute": LOCAL}), weights)
         assert predictor.loaded  # what is wrong with it is said before the page opens
         title = f"Ask the {weights.name} model ({params.task.replace('_', ' ')})"
         page = build(predictor, task_of_pairs(params), samples(Path(folder)), title)

@@ -4,6 +4,7 @@ Import this only after ``verdict.reproducibility.pin_cpu``, and with gradio's an
 """
 
 import html
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,20 @@ def build(
                 button = gr.Button("Ask", variant="primary", elem_id="ask")
             with gr.Column():
                 result = gr.HTML(_EMPTY, elem_id="answer")
+        found = gr.JSON(visible=False)
         asked = gr.on(
             [button.click, *(one.submit for one in inputs if isinstance(one, gr.Textbox))],
             answer,
             inputs,
-            result,
+            found,
             api_visibility="private",
             show_progress_on=[result],
         )
-        for one in inputs:
-            # An answer never stands beside something that it is not about.
-            one.change(lambda: _EMPTY, None, result, cancels=[asked], api_visibility="private")
+        # An answer never stands beside something that it is not about. The browser sees to it, in
+        # whichever order fields change and answers come; a request that takes the answer back, or
+        # cancels the question, may come too late, or meet another one.
+        for event in (asked.then, *(one.change for one in inputs)):
+            event(None, [*inputs, found], result, js=_SHOW, api_visibility="private")
         if cases:
             gr.Examples(
                 [answer.fields(case) for case in cases],
@@ -94,7 +98,11 @@ class _Answering:
             return list(self._task.out_of_pair(case.text or ""))
         return [str(value) for value in (case.image, case.text) if value is not None]
 
-    def __call__(self, *fields: str | None) -> str:
+    def __call__(self, *fields: str | None) -> dict[str, Any]:
+        """Return the fields, and what is shown as long as they stay as they are."""
+        return {"fields": fields, "shown": self._shown(*fields)}
+
+    def _shown(self, *fields: str | None) -> str:
         if not all(field and field.strip() for field in fields):
             return _note("Fill in every field first." if len(fields) > 1 else "Choose an image.")
         given = [str(field).strip() for field in fields]
@@ -109,6 +117,12 @@ class _Answering:
 
 
 _EMPTY = "<p class='pale'>The answer will stand here.</p>"
+#: Of the fields as they are now, and what was found: what is shown.
+_SHOW = f"""(...fields) => {{
+  const found = fields.pop();
+  const given = JSON.stringify(fields.map((field) => field?.path ?? field));
+  return found && JSON.stringify(found.fields) === given ? found.shown : {json.dumps(_EMPTY)};
+}}"""
 
 
 def _note(text: str) -> str:
