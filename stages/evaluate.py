@@ -49,7 +49,7 @@ def main(name: str, params: Params) -> None:
     folder = folder_for([model, adapter, *chats, CHAT / "answers.json", RECORDS], settings)
     with (
         exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
-        answering(model, adapter, RECORDS, answers, params, device) as (loaded, pool),
+        answering(model, adapter, RECORDS, answers, params, device) as (loaded, workers),
     ):
         images, rates = ImageStore(RECORDS), list[float]()
         test, validation = (
@@ -64,7 +64,7 @@ def main(name: str, params: Params) -> None:
                 device=device,
                 length_normalization=options.length_normalization,
                 parts=Parts(folder / chat.stem),
-                pool=pool,
+                workers=workers,
                 on_rate=rates.append,
             )
             for chat, asked in zip(chats, (True, options.validation), strict=True)

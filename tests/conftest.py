@@ -35,7 +35,7 @@ SLOW = (
     "tests/pipeline/test_verify.py",
     "tests/pipeline/test_recipes_words.py",
     "tests/pipeline/",
-    "tests/engine/test_ray.py",
+    "tests/engine/test_ray",
     "tests/tracking/",
     "tests/answers/",
     "tests/benchmarks/",

@@ -9,6 +9,7 @@ import pytest
 from tests.answers.test_answers import ask, varied
 from tests.tiny import Tiny
 from verdict.answers.prompts import count_deciding, plan_batches
+from verdict.answers.workers import Workers
 
 pytest.importorskip("torch")
 
@@ -25,7 +26,8 @@ class Strangers:
         from verdict.answers.asking import Asker
 
         for number in reversed(range(len(tasks))):
-            plan, ways = pickle.loads(pickle.dumps(tasks[number]))
+            records, plan, ways = pickle.loads(pickle.dumps(tasks[number]))
+            assert records == self._tiny.records
             asker = Asker(self._loaded, self._tiny.answers, 8, by_token=False)
             yield number, list(asker.ask(plan, self._tiny.images, "cpu", ways))
 
@@ -47,7 +49,8 @@ def test_all_kinds_are_decided_before_parts_are_handed_out(
     here = ask(tiny, loaded, rows, batch_size=1)
     kinds = decided.copy()
     assert sorted("pixel_values" in kind for kind in kinds) == [False, True]
-    assert ask(tiny, loaded, rows, batch_size=1, pool=Strangers(tiny, loaded)) == here
+    workers = Workers(Strangers(tiny, loaded), tiny.records)
+    assert ask(tiny, loaded, rows, batch_size=1, workers=workers) == here
     assert decided == kinds * 2
 
 

@@ -132,11 +132,11 @@ def test_a_failure_leaves_the_old_file(
     monkeypatch.setattr(answering, "PART", 2)
     ask, parts = answering.Predictor._ask, []
 
-    def interrupted(self: Any, records: Path) -> Any:
+    def interrupted(self: Any, records: Path, workers: None) -> Any:
         parts.append(records)
         if len(parts) == 2:
             raise KeyboardInterrupt
-        return ask(self, records)
+        return ask(self, records, workers)
 
     monkeypatch.setattr(answering.Predictor, "_ask", interrupted)
     assert run("--image", folder, "--output", out) == 1

@@ -7,10 +7,11 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, partial
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,18 @@ from scipy.special import softmax
 
 from tools.predict.questions import Question
 from verdict.answers.evaluate import predict
+from verdict.answers.workers import Workers, answering
 from verdict.errors import VerdictError
 from verdict.models.adapter import PROVENANCE_FILE
-from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
+from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
 from verdict.params import Params
 from verdict.params_data import Extract, Format
+from verdict.project import CHECKPOINTS, project_root
 from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.conversations import Answers, converse
 from verdict.records.images import convert
 from verdict.records.shards import ImageStore, read_records, write_shard
-from verdict.reproducibility import device_name, make_deterministic
+from verdict.reproducibility import device_of_workers, make_deterministic
 
 #: Questions whose images, as records store them, lie on disk at a time.
 PART = 1024
@@ -118,6 +121,8 @@ def _provenance(folder: Path) -> dict[str, Any]:
 class Predictor:
     """Asks one model; it is loaded when the first answerable question comes.
 
+    With ``compute.engine: ray`` workers have it, for as long as one call of ``answers`` lasts.
+
     Args:
         asked: the conversation, where it is not ``params.format``.
     """
@@ -125,27 +130,31 @@ class Predictor:
     def __init__(self, params: Params, weights: Weights, asked: Format | None = None):
         self._params, self.weights = params, weights
         self.asked = asked or params.format
+        self._answers = Answers(self.asked.answers or {}, self.asked.positive)
+        self._on_ray = params.compute.engine == "ray"
 
     @property
     def labels(self) -> list[str]:
-        return list(self.asked.answers or {})
+        return self._answers.labels
 
     @cached_property
     def device(self) -> str:
-        return device_name(self._params.reproducibility)
+        return device_of_workers(self._params.reproducibility, self._params.compute)
 
     @cached_property
     def loaded(self) -> Loaded:
-        """The model.
+        """The model; without weights where workers have it.
 
         Raises:
             VerdictError: it is not here, damaged, or an adapter for another base; or what it is to
                 be asked holds a sign of its own.
         """
         make_deterministic(0, strict=self._params.reproducibility.strict)
-        loaded = load_for_inference(
-            self.weights.model, self.weights.adapter, self._params.model, self.device
-        )
+        folders = self.weights.model, self.weights.adapter
+        if self._on_ray:
+            loaded = without_weights(*folders)
+        else:
+            loaded = load_for_inference(*folders, self._params.model, self.device)
         if problem := _signs_in(self.asked.prompt, loaded):
             raise VerdictError(f"the prompt {problem}")
         return loaded
@@ -154,21 +163,42 @@ class Predictor:
         """Yield what comes of each question, in their order; ``PART`` of them are held at a time.
 
         Raises:
-            VerdictError: as ``loaded``. An image that cannot be used is an answer with an error.
+            VerdictError: as ``loaded`` and ``open_pool``. An image that cannot be used is an answer
+                with an error.
         """
         questions = iter(questions)
-        while part := list(islice(questions, PART)):
-            yield from self._part(part)
+        with ExitStack() as opened:
+            workers = cache(lambda: self._open_workers(opened))
+            while part := list(islice(questions, PART)):
+                yield from self._part(part, workers)
 
-    def _part(self, questions: Sequence[Question]) -> Iterator[Answered]:
-        with tempfile.TemporaryDirectory(prefix="verdict-") as folder:
+    def _open_workers(self, opened: ExitStack) -> Workers | None:
+        """Let workers load the model, if they are to have it; they end with ``opened``."""
+        if not self._on_ray:
+            return None
+        folders = self.weights.model, self.weights.adapter, Path()
+        context = answering(*folders, self._answers, self._params, self.device)
+        return opened.enter_context(context)[1]
+
+    def _part(
+        self, questions: Sequence[Question], workers: Callable[[], Workers | None]
+    ) -> Iterator[Answered]:
+        with tempfile.TemporaryDirectory(prefix="verdict-", dir=self._place()) as folder:
             errors = self._write_records(Path(folder), questions)
-            rows = {} if len(errors) == len(questions) else self._ask(Path(folder))
+            rows = {} if len(errors) == len(questions) else self._ask(Path(folder), workers())
         for index, question in enumerate(questions):
             if index in errors:
                 yield Answered(question, errors[index])
             else:
                 yield self._answered(question, rows[_id(index)])
+
+    def _place(self) -> Path | None:
+        """Return where records may lie: in the project, which all machines of a cluster see."""
+        if not self._on_ray:
+            return None
+        place = project_root() / CHECKPOINTS
+        place.mkdir(exist_ok=True)
+        return place
 
     def _write_records(self, folder: Path, questions: Sequence[Question]) -> dict[int, str]:
         """Write the questions as a shard of records; return why some cannot be, by position."""
@@ -199,7 +229,7 @@ class Predictor:
         write_shard(folder / "shard-00000-of-00001.parquet", rows())
         return errors
 
-    def _ask(self, records: Path) -> dict[str, dict[str, Any]]:
+    def _ask(self, records: Path, workers: Workers | None) -> dict[str, dict[str, Any]]:
         """Return a row of predictions for each record, by its id."""
         options = self._params.evaluate
         found = predict(
@@ -207,11 +237,12 @@ class Predictor:
             self.loaded,
             [converse(record, self.asked) for record in read_records(records)],
             ImageStore(records),
-            Answers(self.asked.answers or {}, self.asked.positive),
+            self._answers,
             batch_size=options.batch_size,
             max_new_tokens=options.max_new_tokens,
             device=self.device,
             length_normalization=options.length_normalization,
+            workers=workers and replace(workers, records=records),
         )
         return {row["id"]: row for row in found.table.to_pylist()}
 

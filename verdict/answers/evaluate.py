@@ -7,8 +7,7 @@ from verdict.answers.asking import Answered, Asker, Part
 from verdict.answers.parse import Parsed, parse_answer
 from verdict.answers.parts import Parts
 from verdict.answers.prompts import answer_of, plan_batches
-from verdict.answers.workers import ask_pool
-from verdict.engine import Pool
+from verdict.answers.workers import Workers
 from verdict.errors import VerdictError
 from verdict.models.inference import Loaded
 from verdict.predictions import Predictions, make_predictions
@@ -29,7 +28,7 @@ def predict(
     device: str,
     length_normalization: str = "none",
     parts: Parts | None = None,
-    pool: Pool | None = None,
+    workers: Workers | None = None,
     on_rate: Callable[[float], None] = lambda rate: None,
 ) -> Predictions:
     """Return one prediction a conversation, under the model's ``name``.
@@ -46,8 +45,8 @@ def predict(
             tokens, the end of the turn included; ``none`` leaves it.
         parts: where finished batches are kept, and found again by a run that goes on; None keeps
             nothing.
-        pool: workers that have the model (``workers.answering``), so that ``loaded`` needs no
-            weights; None asks in this process.
+        workers: who has the model (``workers.answering``), so that ``loaded`` needs no weights, and
+            the same records; None asks in this process.
         on_rate: called with the records a second, if any was asked about in this run.
 
     Raises:
@@ -67,12 +66,12 @@ def predict(
     if kept:
         print(f"{name}: resuming: {len(kept)} of {len(plan)} batches were done", flush=True)
     if len(kept) < len(plan):
-        if pool is None:
+        if workers is None:
             asker = Asker(loaded, answers, max_new_tokens, by_token=by_token)
             rest = asker.ask(plan[len(kept) :], images, device, ways)
             coming: Iterator[tuple[int, Part]] = enumerate(rest, len(kept))
         else:
-            coming = ask_pool(pool, plan, len(kept), ways)
+            coming = workers.ask(plan, len(kept), ways)
         with progress(f"evaluate {name}", unit="records") as bar:
             bar.begin(len(conversations), sum(len(part) for part in done.values()))
             for number, part in coming:

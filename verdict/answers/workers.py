@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from verdict.answers.asking import Asker, Part, Ways
@@ -19,21 +19,44 @@ from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 #: Batches that a worker is given at once, so that it prepares one while the model has another.
 _BATCHES = 4
 
-#: Batches, and how to ask about them.
-_Task = tuple[Sequence[Planned], Ways]
+#: The folder whose images are asked about, batches, and how to ask.
+_Task = tuple[Path, Sequence[Planned], Ways]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Workers that have a model, and the folder of the records that they are asked about."""
+
+    pool: Pool
+    records: Path
+
+    def ask(self, plan: Sequence[Planned], begin: int, ways: Ways) -> Iterator[tuple[int, Part]]:
+        """Yield number and answers of the batches of a plan from ``begin`` on, as they end.
+
+        One worker has those that decide how the others are asked about; then nothing depends on
+        which worker has which.
+        """
+        if begin < (deciding := count_deciding(plan)):
+            [(_, first)] = self.pool.run([(self.records, plan[begin:deciding], ways)])
+            yield from enumerate(first, begin)
+            begin, ways = deciding, first[-1].ways
+        starts = range(begin, len(plan), _BATCHES)
+        tasks = [(self.records, plan[start : start + _BATCHES], ways) for start in starts]
+        for index, parts in self.pool.run(tasks):
+            yield from enumerate(parts, starts[index])
 
 
 @contextmanager
 def answering(
     model: Path, adapter: Path, records: Path, answers: Answers, params: Params, device: str
-) -> Iterator[tuple[Loaded, Pool | None]]:
+) -> Iterator[tuple[Loaded, Workers | None]]:
     """Yield what ``predict`` needs: with ``compute.engine: local`` the model; else its workers.
 
     The bits of the answers are those of this process where ``reproducibility.threads`` is a
     number: Ray gives each worker as many cores, or one.
 
     Args:
-        records: the folder whose images are asked about.
+        records: the folder whose images are asked about; workers on other machines see it, too.
 
     Raises:
         VerdictError: as ``load_for_inference`` and ``open_pool``.
@@ -44,7 +67,6 @@ def answering(
     make = _Setup(
         model,
         adapter,
-        records,
         answers,
         params.model.dtype,
         params.model.attn_implementation,
@@ -57,25 +79,7 @@ def answering(
     cpus = params.reproducibility.threads or 1
     loaded = without_weights(model, adapter)
     with open_pool(make, params.compute, first=pins, cpus=cpus, gpu=device == "cuda") as pool:
-        yield loaded, pool
-
-
-def ask_pool(
-    pool: Pool, plan: Sequence[Planned], begin: int, ways: Ways
-) -> Iterator[tuple[int, Part]]:
-    """Yield number and answers of the batches of a plan from ``begin`` on, as workers end them.
-
-    One worker has those that decide how the others are asked about; then nothing depends on which
-    worker has which.
-    """
-    if begin < (deciding := count_deciding(plan)):
-        [(_, first)] = pool.run([(plan[begin:deciding], ways)])
-        yield from enumerate(first, begin)
-        begin, ways = deciding, first[-1].ways
-    starts = range(begin, len(plan), _BATCHES)
-    tasks = [(plan[start : start + _BATCHES], ways) for start in starts]
-    for index, parts in pool.run(tasks):
-        yield from enumerate(parts, starts[index])
+        yield loaded, Workers(pool, records)
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,6 @@ class _Setup:
 
     model: Path
     adapter: Path
-    records: Path
     answers: Answers
     dtype: str
     attn_implementation: str
@@ -101,10 +104,11 @@ class _Setup:
         )
         loaded = load_for_inference(self.model, self.adapter, options, self.device)
         asker = Asker(loaded, self.answers, self.max_new_tokens, by_token=self.by_token)
-        images = ImageStore(self.records)
+        # Opened once a folder: reading the ids of many records takes seconds.
+        images_of = lru_cache(maxsize=1)(ImageStore)
 
         def ask(task: _Task) -> list[Part]:
-            plan, ways = task
-            return list(asker.ask(plan, images, self.device, ways))
+            records, plan, ways = task
+            return list(asker.ask(plan, images_of(records), self.device, ways))
 
         return ask
