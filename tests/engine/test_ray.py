@@ -17,7 +17,7 @@ from tests.conftest import ROOT, IsicArchive
 from tests.records.test_extract import OPTIONS
 from tests.tiny import Tiny
 from verdict.engine import open_pool
-from verdict.engine.cluster import _Worker, count_places
+from verdict.engine.actors import Worker, count_places
 from verdict.errors import VerdictError
 from verdict.params import Compute
 from verdict.records.extract import extract
@@ -43,7 +43,7 @@ def kill_worker(driver: psutil.Process) -> bool:
     for process in driver.children(recursive=True):
         with suppress(psutil.Error):
             # Ray names an actor's process after what it does.
-            if process.cmdline()[:1] == ["ray::_Worker.do"]:
+            if process.cmdline()[:1] == ["ray::Worker.do"]:
                 process.kill()
                 return True
     return False
@@ -111,7 +111,7 @@ def evaluated(project: Path, engine: str, *, kill: bool = False) -> dict[str, by
         time.sleep(0.05)
     output = process.communicate()[0]
     assert process.returncode == 0, output
-    assert ("A worker died or was killed" in output) == kill, output
+    assert ("ray: lost a worker" in output) == kill, output
     written = [*project.glob("data/predictions/**/*.parquet"), *project.glob("metrics/**/*.*")]
     found = {path.relative_to(project).as_posix(): path.read_bytes() for path in written}
     for path in written:
@@ -154,9 +154,9 @@ def test_what_a_worker_says_reaches_the_person(here: Path) -> None:
 
 
 def test_a_node_that_does_not_see_the_project_is_named(tmp_path: Path) -> None:
-    worker = _Worker((), b"", tmp_path / "project", tmp_path / "project/mark")
+    worker = Worker((), b"", tmp_path / "project", tmp_path / "project/mark")
     with pytest.raises(VerdictError, match=r"does not see .*project: .* nodes share \(NFS"):
-        worker.do(0, b"")
+        worker.do(b"")
 
 
 def test_a_worker_has_room_on_one_node_alone() -> None:

@@ -54,7 +54,7 @@ def predicted(project: Path, engine: str, *, kill: bool = False) -> bytes:
     # A file without an image in it has no answer.
     assert process.returncode == 1, output
     assert f"{engine}.csv: {IMAGES} of {IMAGES + 1} answered" in output
-    assert ("A worker died or was killed" in output) == kill, output
+    assert ("ray: lost a worker" in output) == kill, output
     return (project / f"{engine}.csv").read_bytes()
 
 
