@@ -21,6 +21,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUN = {
     "dvc metrics diff": "",
     "dvc exp show": "tuned",
+    "dvc exp show --only-changed": "workspace",
+    "dvc status": "Data and pipelines are up to date.",
+    "git diff --stat": "",
+    "python -m tools.verify --help": "openssl",
     "python -m verdict.params": "learning_rate: 0.002",
     "python -m verdict.statistics data/predictions/tuned.parquet": '"balanced_accuracy"',
 }
@@ -45,6 +49,40 @@ SHOWN = {
         "python -m tools.publish --repo 'OWNER/NAME' --dry-run",
         "tests/tools/test_publish.py",
     ),
+    "make verify": ("python -m tools.verify --minutes 10", "tests/pipeline/planted.py"),
+    "make verify train=yes": (
+        "python -m tools.verify --minutes 10 --train",
+        "tests/pipeline/planted.py",
+    ),
+    "make verify key=signing-key.pem": (
+        "python -m tools.verify --minutes 10 --sign --private-key 'signing-key.pem'",
+        "tests/pipeline/planted.py",
+    ),
+    "make check-signature key=signing-key.pub.pem": (
+        "python -m tools.verify --check --public-key 'signing-key.pub.pem'",
+        "tests/tools/test_verify_check.py",
+    ),
+    "make recipes": ("python -m tools.recipe", "tests/pipeline"),
+    "make repro recipe=embedded/breakhis": (
+        "python -m tools.recipe use 'embedded/breakhis'",
+        "tests/pipeline",
+    ),
+    "make emulator": ("python -m tools.emulator", "tests/pipeline/emulated.py"),
+    "make lint": ("ruff check .", ""),
+    # A benchmark is no test; that there is one of this name is what can be tested.
+    **{
+        f"make bench name={name}": (f"python -m benchmarks.{name}", "")
+        for name in (
+            "costs",
+            "evaluate",
+            "extract",
+            "gpu",
+            "repro",
+            "scale",
+            "statistics",
+            "verify",
+        )
+    },
 }
 
 #: Run by another test, in other folders or with other names: the file, and words it has to hold.
@@ -58,6 +96,26 @@ ELSEWHERE = {
     "dvc exp run --run-all": ("tests/pipeline/test_repro.py", '"exp", "run", "--run-all"'),
     "dvc plots show": ("tests/pipeline/test_repro.py", '"plots", "show"'),
     "dvc push": ("tests/pipeline/test_remote.py", 'dvc("push")'),
+    "dvc pull": ("tests/pipeline/test_remote.py", 'dvc("pull")'),
+    "dvc checkout": ("benchmarks/verify_project.py", '"dvc", "checkout"'),
+    "python -m tools.verify": ("tests/pipeline/planted.py", '"tools.verify"'),
+    "model_signing verify key": (
+        "tests/tools/test_verify_signing.py",
+        'with_name("model_signing")',
+    ),
+    "python -m tools.emulator": ("tests/pipeline/emulated.py", '"tools.emulator"'),
+    "python -m tools.emulator --remove": ("tests/tools/test_emulator.py", 'main(["--remove"])'),
+    "python -m tools.recipe use NAME": (
+        "tests/pipeline/test_recipe.py",
+        '"tools.recipe", "use", name',
+    ),
+    "python -m tools.new_task": ("tests/tools/own_task.py", 'main([name, "--images"'),
+    "python -m tools.pack_isic": ("tests/tools/test_pack_isic.py", "main([*arguments"),
+    "python -m tools.pack_medpix": ("tests/tools/test_pack_medpix.py", 'main(["--records"'),
+    "python -m tools.transfer_list --recipe melanoma --out files.tsv": (
+        "tests/tools/test_transfer_list.py",
+        'main(["--recipe", "own", "--out",',
+    ),
     "python -m tools.pull proof": ("tests/pipeline/test_remote.py", '"tools.pull", "proof"'),
     "python -m tools.pull all": ("tests/pipeline/test_remote.py", '"tools.pull", "all"'),
     "python -m tools.remote --check": ("tests/tools/test_remote.py", "check()"),
@@ -99,14 +157,26 @@ NOT_RUN = {
     "git clone <this repository> verdict && cd verdict": "has no address before it is published",
     ". .venv/bin/activate": "changes only the shell that reads it",
     "git add .dvc/config && git commit -m 'Keep data and models in a bucket'": "git's own",
+    "git clone": "a word for what a person does",
+    "gcloud auth application-default login": "asks for a person's account",
+    "docker build --tag verdict .": "needs Docker's engine; buildah builds the same by a script",
+    'docker run --rm --volume "$PWD:/project" --user "$(id -u):$(id -g)" verdict': "as above",
+    "docker build": "as above",
+    "docker compose up": "as above",
+    "pip install -r requirements-gpu.txt": "for machines with a GPU",
+    "pip install -r requirements-ray.txt": "requirements-dev.txt, which tests need, has the same",
+    "make lock": "asks the package index for all versions there are",
 }
+
+#: Programs whose commands count in the text as well, not in blocks alone.
+PROGRAMS = ("make", "python -m", "dvc", "git", "docker", "pip", "gcloud", "model_signing")
 
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def commands() -> list[str]:
-    """Return the commands of the fenced bash blocks, without their comments."""
+    """Return the commands of the fenced bash blocks, without their comments, and of the text."""
     found = []
     blocks = [block for page in PAGES for block in _FENCED.findall(page.read_text("utf-8"))]
     for block in (text for language, text in blocks if language == "bash"):
@@ -114,14 +184,20 @@ def commands() -> list[str]:
             command = re.sub(r"(^|\s)#.*", "", line)
             if command.strip():
                 found.append(" ".join(command.split()))
-    return found
+    return found + [one for program in PROGRAMS for one in inline(program)]
+
+
+def inline(program: str) -> list[str]:
+    """Return what the text has in backticks that starts with these words."""
+    prose = "".join(_FENCED.sub("", page.read_text("utf-8")) for page in PAGES)
+    quoted = [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", prose)]
+    return [one for one in quoted if one.startswith(f"{program} ")]
 
 
 def mentioned(program: str) -> list[str]:
     """Return what the pages have in backticks or blocks that starts with these words."""
-    prose = "".join(_FENCED.sub("", page.read_text("utf-8")) for page in PAGES)
-    inline = [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", prose)]
-    return sorted({one for one in [*inline, *commands()] if one.startswith(f"{program} ")})
+    found = [*inline(program), *commands()]
+    return sorted({one for one in found if one.startswith(f"{program} ")})
 
 
 def test_every_command_has_its_entry() -> None:

@@ -4,9 +4,10 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Any
 
@@ -35,12 +36,20 @@ class _Processes:
         self._executor, self.workers = executor, workers
 
     def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        futures = {
-            self._executor.submit(_do, pickle.dumps(task)): n for n, task in enumerate(tasks)
-        }
+        coming = iter(range(len(tasks)))
+        futures = dict[Future[Any], int]()
+
+        def submit(most: int) -> None:
+            # Few at a time: packed, all of them would be in memory twice.
+            for number in islice(coming, most):
+                futures[self._executor.submit(_do, pickle.dumps(tasks[number]))] = number
+
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            submit(2 * self.workers)
+            while futures:
+                for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                    submit(1)
+                    yield futures.pop(future), future.result()
         except BrokenProcessPool:
             raise VerdictError(
                 "a worker process was killed, mostly for want of memory: see `dmesg`, or set "
