@@ -47,6 +47,8 @@ LARGE, SMALL = [(6000, 4000)] * 4, [(1024, 1024), (1280, 960), (1600, 1200), (19
 LARGE_IMAGES, SMALL_IMAGES = 820, 1600
 #: So few that they are no work, and two shards: what remains is the start of the processes.
 TINY, TINY_IMAGES = [(64, 64)], 27
+#: What is held of the table and of the archive's directory grows with their length alone.
+MANY_IMAGES, MANY_SIZE = 200_000, 32
 #: As in the published recipe, in shards small enough that there are several.
 OPTIONS = Extract(
     size=512,
@@ -65,11 +67,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--large", type=int, default=LARGE_IMAGES, help="24-megapixel images")
     parser.add_argument("--small", type=int, default=SMALL_IMAGES, help="1 to 2 megapixels")
-    parser.add_argument("--once", nargs=2, type=Path, metavar=("RAW", "RECORDS"), help="no more")
+    parser.add_argument("--once", nargs=3, metavar=("RAW", "RECORDS", "SIZE"), help="no more")
     arguments = parser.parse_args()
     if arguments.once:
-        raw, records = arguments.once
-        run(raw, records, Compute(engine="local", workers=CORES))
+        raw, records, size = arguments.once
+        run(Path(raw), Path(records), Compute(engine="local", workers=CORES), int(size))
         return
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     with tempfile.TemporaryDirectory() as name:
@@ -85,6 +87,8 @@ def main() -> None:
         smalls = [compare(folder, folder / "small", (CORES,)) for _ in rounds]
         starts = [time_ours(folder / "tiny", folder, CORES).seconds for _ in rounds]
         peaks = [peak_gigabytes(folder / kind, folder) for kind in ("fewer", "large")]
+        write_archive(folder / "many", MANY_IMAGES, [draw(size, 200) for size in TINY])
+        peaks.append(peak_gigabytes(folder / "many", folder, MANY_SIZE))
         engines = [Compute(engine="local", workers=count) for count in (1, 2, 4)]
         if importlib.util.find_spec("ray"):
             engines.append(Compute(engine="ray", workers=2))
@@ -105,6 +109,7 @@ def main() -> None:
             Figure("1 to 2 megapixels: worst PSNR against a full decode", psnr(small), "dB"),
             Figure(f"peak memory, {arguments.large // 3} large images", peaks[0], "GB", "<=", 1),
             Figure(f"peak memory, {arguments.large} large images", peaks[1], "GB", "<=", 1),
+            Figure(f"peak memory, {MANY_IMAGES:,} tiny images", peaks[2], "GB", "<=", 1),
             Figure(
                 f"ways with the same shards: 1, 2, 4 workers{', Ray' * (len(same) > 3)}",
                 sum(each == same[0] for each in same),
@@ -154,8 +159,9 @@ def notebook(raw: Path, unpacked: Path, resized: Path) -> None:
         image.save(resized / path.name, quality=95)
 
 
-def run(raw: Path, destination: Path, compute: Compute) -> None:
-    extract(read_table(raw, Options()), OPTIONS, destination, compute=compute)
+def run(raw: Path, destination: Path, compute: Compute, size: int = OPTIONS.size) -> None:
+    options = OPTIONS.model_copy(update={"size": size})
+    extract(read_table(raw, Options()), options, destination, compute=compute)
 
 
 def shard_bytes(raw: Path, folder: Path, compute: Compute) -> list[bytes]:
@@ -180,12 +186,12 @@ def psnr(pictures: list[bytes]) -> float:
     return worst
 
 
-def peak_gigabytes(raw: Path, folder: Path) -> float:
+def peak_gigabytes(raw: Path, folder: Path, size: int = OPTIONS.size) -> float:
     """Return the resident memory of all processes of an extraction, together, at its highest."""
     from benchmarks.repro import ROOT, measure  # It imports much, which each worker would, too.
 
-    command = [sys.executable, "-m", "benchmarks.extract", "--once", str(raw), str(folder / "peak")]
-    return measure(command, ROOT, {}).gigabytes
+    once = ["--once", str(raw), str(folder / "peak"), str(size)]
+    return measure([sys.executable, "-m", "benchmarks.extract", *once], ROOT, {}).gigabytes
 
 
 def timed(work: Callable[[], object]) -> Time:
