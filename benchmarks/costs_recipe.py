@@ -172,12 +172,11 @@ def _work(
         for entry in evaluate.models.values()
     )
     written = len(evaluate.models) - classified
-    # Where there are answers to score, the prompt is read once for them and once for writing.
-    passes = classified + written * (1 if params.format.answers is None else 2)
     batches = -(-asked // evaluate.batch_size)
     return Work(
         training=step.total * train.gradient_accumulation_steps * steps,
         validation=a_row * counts.validation * evaluations_of(params, steps),
-        evaluation=a_row * asked * passes,
+        # What was read to score the answers is what writing goes on from.
+        evaluation=a_row * asked * len(evaluate.models),
         decoded=float(read_bytes) * batches * evaluate.max_new_tokens * written,
     )
