@@ -12,6 +12,7 @@ it. Ctrl-C ends it; started again it has the same objects.
 import argparse
 import errno
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import NoReturn
 from tools.remote_access import PLAIN_BUCKETS, Remote, project_config
 from verdict.errors import VerdictError
 
+#: As in tools.emulated_storage, which is imported only to serve: it needs the server's package.
+HOST = "127.0.0.1"
 REMOTE = "emulator"
 BUCKET = "verdict"
 FOLDER = ".emulator"
@@ -74,23 +77,26 @@ def serve(port: int) -> None:
     Raises:
         VerdictError: it is not installed, or something else has the port.
     """
-    try:
-        from tools.emulated_storage import HOST, Emulator
-    except ModuleNotFoundError as error:
-        raise VerdictError(f"{error.name} is not installed: make install-dev.") from None
+    if not 0 < port < 2**16:
+        raise VerdictError(f"Port {port} is none: --port takes 1 to 65535.")
     root = Path(project_config().dvc_dir).parent
-    try:
-        emulator = Emulator(root / FOLDER, BUCKET, port)
-    except OverflowError:
-        raise VerdictError(f"Port {port} is none: --port takes 1 to 65535.") from None
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
+    # First of all: whoever only points at it needs no server.
+    if _answers(port):
         address = f"http://{HOST}:{port}"
         _check_running(address, port)
         use(address)
         print(f"The emulator runs already, at {address}.\n{_NEXT}")
         return
+    try:
+        from tools.emulated_storage import Emulator
+    except ModuleNotFoundError as error:
+        raise VerdictError(f"{error.name} is not installed: make install-dev.") from None
+    try:
+        emulator = Emulator(root / FOLDER, BUCKET, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise _taken(port) from None
     use(emulator.address)
     print(
         f"The emulator runs at {emulator.address} and keeps what is pushed in {FOLDER}/. "
@@ -104,13 +110,23 @@ def serve(port: int) -> None:
         print("\nStopped. `python -m tools.emulator` goes on with the same objects.")
 
 
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(5)
+        return tried.connect_ex((HOST, port)) == 0
+
+
 def _check_running(address: str, port: int) -> None:
     try:
         Remote({"remote": {REMOTE: _section(address)}}, REMOTE).check_reading()
     except VerdictError:
-        raise VerdictError(
-            f"Port {port} is in use, and not by this emulator. Choose another one: --port NUMBER."
-        ) from None
+        raise _taken(port) from None
+
+
+def _taken(port: int) -> VerdictError:
+    return VerdictError(
+        f"Port {port} is in use, and not by this emulator. Choose another one: --port NUMBER."
+    )
 
 
 def _stop(*_: object) -> NoReturn:

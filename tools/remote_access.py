@@ -120,9 +120,11 @@ class Remote:
         named = self._settings.get("credentialpath")
         file = named or os.environ.get(_KEY_FILE)
         if file and not Path(file).is_file():
+            # A folder; or a device or a pipe, which could not be read twice.
+            wrong = "is no file" if Path(file).exists() else "does not exist"
+            wrong = "is a folder" if Path(file).is_dir() else wrong
             raise VerdictError(
-                f"The credentials for {self.url} should be in {file}, which does not exist. "
-                f"{_LOG_IN}"
+                f"The credentials for {self.url} should be in {file}, which {wrong}. {_LOG_IN}"
             )
         try:
             if named:

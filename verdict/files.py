@@ -1,14 +1,31 @@
 """Write files and folders so that a reader never sees half of one."""
 
 import csv
+import errno
+import glob
 import hashlib
+import itertools
 import json
 import os
+import re
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+#: This machine, which may share its file system with others.
+_HOST = re.sub(r"[^A-Za-z0-9]", "", os.uname().nodename)[:32]
+#: Tells this process from an earlier one that had the same number.
+_START = secrets.token_hex(4)
+_COUNT = itertools.count()
+#: What ``_mark`` makes.
+_MARK = re.compile(r"\.(?P<pid>\d+)-(?P<start>[0-9a-f]{8})-\d+-(?P<host>[A-Za-z0-9]*)$")
+#: Seconds after which what another machine's process has not touched is taken for left behind.
+_ABANDONED = 7 * 24 * 3600
 
 
 @contextmanager
@@ -17,24 +34,82 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
     Works for a file and for a folder (the block creates whichever it wants). When the block
     raises, the temporary is removed and whatever stood at ``path`` before stays as it was.
+
+    Each of several writers has a temporary of its own, in whatever thread or process it is: what
+    the last one to end has written stays, whole. What killed writers have left in the same folder is
+    removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    _remove(partial)
+    _clear(path.parent)
+    mark = _mark()
+    partial = path.with_name(f".{path.name}.{mark}.partial")
     try:
         yield partial
-        if partial.is_dir() and path.is_dir():
-            # A folder cannot be renamed over another one: move the old one aside first.
-            previous = path.with_name(f".{path.name}.previous")
-            _remove(previous)
-            path.rename(previous)
-            partial.rename(path)
-            _remove(previous)
+        if partial.is_dir():
+            _put_folder(partial, path, path.with_name(f".{path.name}.{mark}.previous"))
         else:
             os.replace(partial, path)
     finally:
         _remove(partial)
+
+
+def _mark() -> str:
+    """Return what no other temporary has in its name, and what tells whether its writer lives."""
+    return f"{os.getpid()}-{_START}-{next(_COUNT)}-{_HOST}"
+
+
+def _put_folder(partial: Path, path: Path, previous: Path) -> None:
+    """Rename a folder over another one, which has to be moved aside first."""
+    while True:
+        if path.is_dir():
+            with suppress(FileNotFoundError):  # another writer has just moved it
+                path.rename(previous)
+        try:
+            partial.rename(path)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        # Another writer has put its own there meanwhile, which is older now.
+        _remove(previous)
+    _remove(previous)
+    # Only now: a writer that was killed between two renames left the only whole folder there.
+    _remove_left_behind(path.parent, glob.escape(f".{path.name}."), ".previous")
+
+
+@cache
+def _clear(folder: Path) -> None:
+    """Remove what killed writers have left in a folder; once, since it may hold many files."""
+    _remove_left_behind(folder, ".", ".partial")
+
+
+def _remove_left_behind(folder: Path, begin: str, kind: str) -> None:
+    """Remove the temporaries of a kind whose writers were killed, and whose names so begin."""
+    for found in folder.glob(f"{begin}*{kind}"):
+        mark = _MARK.search(found.name.removesuffix(kind))
+        if mark and not _in_use(found, mark):
+            # Another process may be removing it, too; and what cannot go is in nobody's way.
+            with suppress(OSError):
+                _remove(found)
+
+
+def _in_use(temporary: Path, mark: re.Match[str]) -> bool:
+    """Say whether the process lives that writes it, as far as can be told from here."""
+    if mark["host"] != _HOST:
+        with suppress(FileNotFoundError):
+            return time.time() - temporary.lstat().st_mtime < _ABANDONED
+        return False
+    pid = int(mark["pid"])
+    if pid == os.getpid():
+        return mark["start"] == _START
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, and is another user's
+        pass
+    return True
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -24,16 +24,17 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 @pytest.fixture(scope="module")
 def address(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of the tiny project, served by the command itself."""
+    """The page of the tiny project, served by the command itself; ended, it leaves nothing."""
     pytest.importorskip("gradio", reason="gradio is not installed: make install-tools")
     root = make_project(tmp_path_factory.mktemp("demo") / "project", tiny)
+    temporary = tmp_path_factory.mktemp("temporary")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     served = subprocess.Popen(
         [sys.executable, "-m", "tools.demo", "--port", str(port)],
         cwd=root,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -43,8 +44,11 @@ def address(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
+        uploads = list(temporary.glob("verdict-demo-*"))
         served.terminate()
-        served.wait(20)
+        assert served.wait(20) == 0
+    assert uploads
+    assert not uploads[0].exists()
 
 
 @pytest.fixture
@@ -193,6 +197,27 @@ def test_only_this_machine_may_ask(address: str) -> None:
 def test_no_port(port: str) -> None:
     with pytest.raises(SystemExit, match=rf"demo: port {port} is none: --port takes 1 to 65535"):
         demo.main([f"--port={port}"])
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "", "192.0.2.1"])
+def test_no_address_of_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: True)
+    with pytest.raises(SystemExit) as ended:
+        demo.main([f"--host={host}"])
+    assert str(ended.value.code).startswith(f"demo: --host {host!r} is no address ")
+
+
+def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "find_spec", lambda name: True)
+    with socket.socket() as other:
+        other.bind((demo.LOOPBACK, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            demo.main([f"--port={port}"])
+    assert str(ended.value.code) == (
+        f"demo: port {port} cannot be had (Address already in use); name another one: --port N"
+    )
 
 
 def test_without_gradio_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """The emulator keeps every byte that it acknowledged, and its setting is easy to take back."""
 
+import builtins
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,6 +148,28 @@ def test_used_port(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         door.main(["--port", str(running.server_port)])
     assert f"runs already, at {running.address}" in capsys.readouterr().out
     assert project_config()["remote"]["emulator"]["endpointurl"] == running.address
+
+
+def test_pointing_at_it_needs_no_server_s_package(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a clone with the pinned requirements alone."""
+    assert door.HOST == HOST
+    import_ = builtins.__import__
+
+    def without(name: str, *others: Any, **options: Any) -> Any:
+        if name.startswith("gcp_storage_emulator"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return import_(name, *others, **options)
+
+    with serving(project / "running", door.BUCKET) as running:
+        port = str(running.server_port)
+        monkeypatch.delitem(sys.modules, "tools.emulated_storage")
+        monkeypatch.setattr(builtins, "__import__", without)
+        door.main(["--port", port])
+    assert f"runs already, at {running.address}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="gcp_storage_emulator is not installed: make install-dev"):
+        door.main(["--port", port])
 
 
 def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """tools.export: one model out of base and adapter, proved before it is published."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,39 @@ def test_nothing_is_overwritten(tiny: Tiny, project: Any) -> None:
     (root / "exported").mkdir()
     with pytest.raises(VerdictError, match="exported exists; name another folder"):
         run()
+
+
+@pytest.mark.parametrize("output", ["models/adapter/ex", "data/ex", "metrics", "linked/ex"])
+def test_what_stages_write_gets_no_other_files(tiny: Tiny, project: Any, output: str) -> None:
+    from tools.export.merging import export
+
+    root = project(tiny)
+    (root / "linked").symlink_to("models")
+    params = read_params()
+    with pytest.raises(VerdictError, match=rf"{output} is in (data|models|metrics)/, which holds"):
+        export(params, chosen(params, None, None), Path(output), 4, print)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_from_outside_it_leaves_nothing(
+    tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    from tools.export import __main__, merging
+
+    def ended(folder: Path, prompts: int) -> None:
+        assert folder.is_dir()
+        os.kill(os.getpid(), number)
+
+    root = project(tiny)
+    monkeypatch.setattr(merging, "_logits_of", ended)
+    for pin in ("pin_cpu", "go_offline"):
+        monkeypatch.setattr(__main__, pin, lambda *_: None)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit, match=r"^export: interrupted; nothing was written$"):
+        __main__.main(["--output", "exported", "--prompts", "2"])
+    assert not [path for path in root.iterdir() if "exported" in path.name]
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize("prompts", ["0", "-3", "many"])

@@ -149,7 +149,7 @@ def test_a_failure_leaves_the_old_file(
     [
         (["--image", "empty"], "empty holds no images"),
         (["--image", "nowhere.jpg"], "nowhere.jpg is not here"),
-        (["--image", "text.jpg"], "text.jpg: does not decode: cannot identify image file\n"),
+        (["--image", "text.jpg"], "text.jpg: does not decode: it is no image file of a k"),
         (["--image", "ok.png", "--adapter", "nowhere"], "nowhere holds no adapter; run `dvc repro"),
         (["--image", "ok.png", "--model", "best"], "no model best in evaluate.models; it has base"),
         (["--image", "ok.png", "--output", "x.xlsx"], "x.xlsx has to end in .jsonl, .csv, .parq"),

@@ -147,6 +147,11 @@ def _missing_key(google: Google, key: Path, patch: pytest.MonkeyPatch) -> None:
     key.unlink()
 
 
+def _folder(google: Google, key: Path, patch: pytest.MonkeyPatch) -> None:
+    key.unlink()
+    key.mkdir()
+
+
 def _no_key(google: Google, key: Path, patch: pytest.MonkeyPatch) -> None:
     key.write_text("no key\n")
 
@@ -181,6 +186,7 @@ Spoil = Callable[[Google, Path, pytest.MonkeyPatch], None]
         ("readonly", None, "may not be written: your credentials lack storage.objects.create"),
         ("private", _no_credentials, "needs credentials, and there are none.*gcloud auth"),
         ("private", _missing_key, "should be in .*key.json, which does not exist"),
+        ("private", _folder, "should be in .*key.json, which is a folder"),
         ("private", _no_key, "key.json is no key file"),
         (
             "private",

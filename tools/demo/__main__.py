@@ -10,13 +10,16 @@ is uploaded is deleted when the page ends. Ctrl-C ends it.
 """
 
 import argparse
+import errno
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from tools.predict.ending import ending_as_interrupted
 from verdict.engine import LOCAL
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
@@ -26,6 +29,7 @@ from verdict.stage import quieten_libraries
 LOOPBACK = "127.0.0.1"
 #: Nobody but this machine's users may ask, unless --host says so.
 PORT = 7860
+_HOSTS = f"give {LOOPBACK} (this machine alone), 0.0.0.0 (others, too), or a name of this machine"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,11 +39,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise VerdictError("gradio is not installed, which the page needs: make install-tools")
         if not 0 < options.port < 2**16:
             raise VerdictError(f"port {options.port} is none: --port takes 1 to 65535")
-        _serve(options)
+        _check_place(options.host, options.port)
+        with ending_as_interrupted():
+            _serve(options)
     except VerdictError as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:
         print("\nThe page has ended.")
+
+
+def _check_place(host: str, port: int) -> None:
+    """Refuse where no page can open, before the model is loaded.
+
+    Raises:
+        VerdictError: this machine has no such address, or the port is in use or reserved.
+    """
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, _, _, address = found[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except (socket.gaierror, UnicodeError):
+        raise VerdictError(f"--host {host!r} is no address that can be found; {_HOSTS}") from None
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise VerdictError(f"--host {host!r} is no address of this machine; {_HOSTS}") from None
+        raise _no_port(port, error.strerror) from None
+
+
+def _no_port(port: int, reason: str | None) -> VerdictError:
+    return VerdictError(f"port {port} cannot be had ({reason}); name another one: --port N")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -76,11 +106,9 @@ def _serve(options: argparse.Namespace) -> None:
                 prevent_thread_lock=True,
                 allowed_paths=[folder],
             )
-        except OSError as error:
-            raise VerdictError(
-                f"the page cannot open at {options.host}:{options.port} ({error}); "
-                "name another --port"
-            ) from None
+        except OSError:
+            # Meanwhile somebody else has it; gradio's words name settings that are not ours.
+            raise _no_port(options.port, os.strerror(errno.EADDRINUSE)) from None
         print(
             f"Open http://{options.host}:{options.port} in a browser; Ctrl-C ends the page.",
             flush=True,

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.predict.ending import ending_as_interrupted
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
@@ -24,7 +25,8 @@ from verdict.stage import quieten_libraries
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
-        _export(options)
+        with ending_as_interrupted():
+            _export(options)
     except VerdictError as error:
         sys.exit(f"export: {error}")
     except KeyboardInterrupt:

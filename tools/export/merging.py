@@ -6,7 +6,7 @@ before another process loads what was stored. Import this only after
 """
 
 import gc
-import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from tools.export import DTYPE
 from tools.export.parity import Parity, Prompts, compare, require
-from tools.predict.answering import Weights
+from tools.predict.answering import Weights, read_provenance
 from verdict.errors import VerdictError
 from verdict.files import replacing, sha256_of_tree, write_json
 from verdict.models.adapter import PROVENANCE_FILE, save_adapter
@@ -28,6 +28,8 @@ from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
 from verdict.params import Params
 from verdict.reproducibility import device_name, make_deterministic
 
+#: Folders of stages' outputs: another file in one of them makes `dvc status` unclean.
+_OF_DVC = ("data", "models", "metrics")
 #: The logits that the other process leaves.
 LOGITS = "logits"
 
@@ -44,8 +46,8 @@ def export(
         How far the stored model, loaded by another process, is from the one evaluated.
 
     Raises:
-        VerdictError: the folder exists or cannot be made, there is nothing to export, or the stored
-            model gives other logits; nothing is written then.
+        VerdictError: the folder exists, cannot be made or is among DVC's, there is nothing to
+            export, or the stored model gives other logits; nothing is written then.
     """
     if output.exists():
         raise VerdictError(f"{output} exists; name another folder, or remove it first")
@@ -90,7 +92,18 @@ def export(
 
 
 def _check_place(folder: Path) -> None:
-    """Refuse where no folder can be made, before any work is done."""
+    """Refuse where no folder can be made or should be, before any work is done."""
+    for place in map(Path, _OF_DVC):
+        # By its name, and by where links lead.
+        inside = (
+            (Path(os.path.abspath(folder)), place.absolute()),
+            (folder.resolve(), place.resolve()),
+        )
+        if any(path.is_relative_to(root) for path, root in inside):
+            raise VerdictError(
+                f"{folder} is in {place}/, which holds what stages write: `dvc status` would never "
+                "be clean again. Name a folder elsewhere, such as exported"
+            )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent):
@@ -101,14 +114,13 @@ def _check_place(folder: Path) -> None:
 
 def _provenance(weights: Weights, loaded: Loaded) -> dict[str, Any]:
     """Return what the export came from; without ``base``, since it needs none."""
-    path = weights.adapter / PROVENANCE_FILE
     return {
         "labels": loaded.labels,
         "dtype": DTYPE,
         "exported_from": {
             "model": weights.name,
             "sha256": sha256_of_tree(weights.adapter),
-            "provenance": json.loads(path.read_text(encoding="utf-8")) if path.exists() else None,
+            "provenance": read_provenance(weights.adapter) or None,
         },
     }
 

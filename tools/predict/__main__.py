@@ -22,6 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tools.predict import DISCLAIMER
+from tools.predict.ending import ending_as_interrupted
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print or write the answers, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _predict(options)
+        with ending_as_interrupted():
+            return _predict(options)
     except VerdictError as error:
         print(f"predict: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -53,10 +55,10 @@ def _predict(options: argparse.Namespace) -> int:
     # Imported only now: torch and the hub's library must find the pins in their environment.
     from tools.predict.answering import Predictor, chosen
     from tools.predict.output import as_json, check_output, for_people, writing
-    from tools.predict.questions import combined, images_named, texts_named
+    from tools.predict.questions import combined, files_named, images_named, texts_named
 
     if options.output:
-        check_output(options.output)
+        check_output(options.output, files_named(options.image, options.pairs))
     asked = params.format
     if options.prompt is not None:
         if not options.prompt.strip():

@@ -5,7 +5,6 @@ Import this only after ``verdict.reproducibility.pin_cpu``.
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +36,7 @@ from verdict.reproducibility import device_of_workers, make_deterministic
 PART = 1024
 #: What a question's record has for an answer: it needs one, and nobody has given it or reads it.
 _UNKNOWN = "unknown"
+_AGAIN = "export the model again, or copy the whole folder from where it came"
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
             ``tools.export`` writes.
 
     Raises:
-        VerdictError: there is no such model.
+        VerdictError: there is no such model, or its origin cannot be read.
     """
     models = params.evaluate.models
     if adapter is not None:
         whole = (adapter / MODEL_CONFIG).is_file() and not (
             adapter / "adapter_config.json"
         ).exists()
-        exported = whole and "base" not in _provenance(adapter)
+        exported = whole and "base" not in read_provenance(adapter)
         return Weights(str(adapter), adapter if exported else Path("models/base"), adapter)
     if model is None:
         tuned = [name for name, entry in models.items() if entry.adapter == "models/adapter"]
@@ -113,9 +113,22 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
     return Weights(model, Path(models[model].model), Path(models[model].adapter))
 
 
-def _provenance(folder: Path) -> dict[str, Any]:
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Return what a folder's model came from; nothing where that is not recorded.
+
+    Raises:
+        VerdictError: the file is damaged.
+    """
     path = folder / PROVENANCE_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise VerdictError(f"{path} is damaged ({error}); {_AGAIN}") from None
+    if not isinstance(found, dict):
+        raise VerdictError(f"{path} is damaged (it holds no object); {_AGAIN}")
+    return found
 
 
 class Predictor:
@@ -281,6 +294,6 @@ def _image(options: Extract, question: Question) -> tuple[bytes | None, str | No
         data = question.image.read_bytes()
         return (data if question.as_stored else convert(data, options)), None
     except ValueError as error:
-        return None, re.sub(r" <_io\.BytesIO.*?>", "", str(error))
+        return None, str(error)
     except OSError as error:
         return None, f"cannot be read: {os.strerror(error.errno or 0)}"

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,12 @@ def as_json(answered: Answered, model: str) -> dict[str, Any]:
 
 
 def for_people(answered: Answered, answers: dict[str, str]) -> str:
-    """Return an answer as lines to read.
+    """Return an answer as lines to read; there is one.
 
     Args:
         answers: the words that stand for each label; none where the task is free text.
     """
     lines = [answered.question.name]
-    if answered.error is not None:
-        return f"{lines[0]}\n  no answer: it {answered.error}"
     ranked = sorted(answered.probabilities.items(), key=lambda item: -item[1])
     width = max((len(label) for label, _ in ranked), default=0)
     for label, probability in ranked:
@@ -66,20 +64,28 @@ def writing(path: Path, labels: Sequence[str], model: str) -> Iterator[Write]:
         VerdictError: it ends in another than .jsonl, .csv or .parquet, or cannot be written.
     """
     check_output(path)
-    with replacing(path) as partial, _WRITERS[path.suffix](partial, labels, model) as write:
+    open_file = _WRITERS[path.suffix.lower()]
+    with replacing(path) as partial, open_file(partial, labels, model) as write:
         yield write
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Refuse what cannot be written, before any work is done.
 
+    Args:
+        inputs: files that are asked about, which answers must not replace.
+
     Raises:
-        VerdictError: as ``writing``.
+        VerdictError: as ``writing``; or it is one of ``inputs``.
     """
-    if path.suffix not in _WRITERS:
+    if path.suffix.lower() not in _WRITERS:
         raise VerdictError(f"{path} has to end in {', '.join(_WRITERS)}")
     if path.is_dir():
         raise VerdictError(f"{path} is a folder; name a file")
+    if path.exists() and any(given.exists() and given.samefile(path) for given in inputs):
+        raise VerdictError(
+            f"{path} holds what is asked about, and would be replaced; name another --output"
+        )
     try:
         with replacing(path.with_name(f".{path.name}.check")) as tried:
             tried.touch()

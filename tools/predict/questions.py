@@ -25,7 +25,7 @@ class Question:
         name: what messages and results call it: the path, the address, or the place in a file.
         image: the image's file.
         text: what stands in the prompt for ``{text}``.
-        error: why it cannot be asked about.
+        error: why it cannot be asked about, as what would follow the name in a sentence.
         as_stored: the image is one that a record holds: it is not converted once more.
     """
 
@@ -55,6 +55,12 @@ def task_of_pairs(params: Params) -> TaskOfPairs | None:
     """Return the recipe's task if it is about pairs of texts."""
     task = load_task(params.task)
     return cast(TaskOfPairs, task) if hasattr(task, "read_pairs") else None
+
+
+def files_named(images: Sequence[str], pairs: str | None) -> list[Path]:
+    """Return the paths of this machine among what is given to be asked about."""
+    paths = [local_path(argument) for argument in images if scheme_of(argument) == "file"]
+    return [*paths, Path(pairs)] if pairs else paths
 
 
 def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question]:
@@ -87,7 +93,9 @@ def _images_in(folder: Path) -> list[Path]:
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.is_dir()
     )
     if not paths:
         raise VerdictError(
@@ -101,8 +109,19 @@ def _downloaded(address: str, downloads: Path) -> Question:
     try:
         (path,) = receive(address, sha256=None, partial_folder=downloads).files.values()
     except VerdictError as error:
-        return Question(shown, error=str(error))
+        return Question(shown, error=_not_had(str(error), shown))
     return Question(shown, path)
+
+
+def _not_had(message: str, shown: str) -> str:
+    """Say why an address cannot be had: its name stands before that, and it is no data set's."""
+    # The first sentence says what happened; the others advise on ``fetch.files``.
+    happened, _, _ = message.removeprefix(shown).replace(shown, "it").partition(". ")
+    happened = happened.removeprefix("Could not download it").lstrip(": ").rstrip(".")
+    return (
+        f"cannot be had ({happened}): correct the address, or download the image by other means "
+        "and give its path"
+    )
 
 
 def texts_named(
