@@ -36,8 +36,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
     raises, the temporary is removed and whatever stood at ``path`` before stays as it was.
 
     Each of several writers has a temporary of its own, in whatever thread or process it is: what
-    the last one to end has written stays, whole. What killed writers have left in the same folder is
-    removed.
+    the last one to end has written stays, whole. What killed writers have left in the same folder
+    is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def test_weights_that_do_not_fit_are_refused(
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "provenance.json", "tokenizer.json"])
-@pytest.mark.parametrize("content", [b"", b"{"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
 def test_damaged_files_are_told(tiny: Tiny, copied: Path, name: str, content: bytes) -> None:
     (copied / name).write_bytes(content)
     with pytest.raises(VerdictError, match=r"adapter does not load over .* `dvc repro train`"):

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SHARED_DATA
+from tests.records.test_images import tiff_with_a_second_page_of_nothing
 from tools.pack_isic import Columns, Packed, main, pack
 from verdict.errors import VerdictError
 from verdict.records.archive import image_members
@@ -216,6 +217,8 @@ def test_table_errors_name_the_row(
         (b"not an image", "no image"),
         (encoded(0)[:-400], "no image that can be read: .*truncated"),
         (encoded(0, "PNG")[:-400], "no image that can be read"),
+        # Pillow raises TypeError for it.
+        (tiff_with_a_second_page_of_nothing(), "no image that can be read: Missing dimensions"),
         (encoded(0, "TIFF", "I"), "mode I"),
         (encoded(0, "TIFF", "F"), "mode F"),
         (

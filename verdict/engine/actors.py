@@ -152,8 +152,9 @@ def _too_often(error: Exception) -> str:
 
 
 def _no_start(error: Exception) -> str:
+    reason = str(error).splitlines()[-1].strip()
     return (
-        f"no Ray worker could start ({str(error).splitlines()[-1].strip()}). Each node needs this project in the "
+        f"no Ray worker could start ({reason}). Each node needs this project in the "
         f"folder {Path.cwd()} on a shared file system, and requirements-ray.txt; or it has too "
         "little memory. Run the same command again: what was finished is kept"
     )

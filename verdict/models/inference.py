@@ -28,6 +28,7 @@ _SIGNS_OF_DAMAGE = (
     OSError,
     ValueError,
     RuntimeError,
+    AttributeError,
     LookupError,
     TypeError,
     SafetensorError,
