@@ -194,18 +194,19 @@ def _as_jpeg(path: Path) -> bytes:
         if is_jpeg:
             image.draft("RGB", (1, 1))  # as small as the decoder can: it still reads every byte
         image.load()
+        frames = 1 if is_jpeg else getattr(image, "n_frames", 1)
+        ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # Pillow promises no kind: see verdict/records/images.py
         raise VerdictError(
             f"{path} is no image that can be read: {error}. Replace it, or remove its row."
         ) from None
     if is_jpeg:
         return data
-    if getattr(image, "n_frames", 1) > 1 or image.mode.startswith("I") or image.mode == "F":
+    if frames > 1 or image.mode.startswith("I") or image.mode == "F":
         raise VerdictError(
             f"{path} holds several images, or pixels whose brightness range is not known (mode "
             f"{image.mode}). Convert it to one image of 8 bits a channel first."
         )
-    ImageOps.exif_transpose(image, in_place=True)
     if image.has_transparency_data:  # laid on black, as the pipeline does
         layers = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layers.size, (0, 0, 0, 255)), layers)
