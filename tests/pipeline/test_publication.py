@@ -25,15 +25,14 @@ def test_what_was_published_is_the_adapter_and_no_data(
     with serving(WritableHub({}, token=SECRETS["HF_TOKEN"])) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         files = collect(repro.root, clean_commit(repro.root))
-        send(hub.name, files, private=True, message="Publish")
+        send(hub.name, files, private=True, message="Publish", say=pytest.fail)
         got = tmp_path / "got"
         snapshot_download(hub.name, endpoint=hub.address, revision=hub.commit, local_dir=got)
     assert {
         "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja",
         "tokenizer.json", "tokenizer_config.json", "processor_config.json", "provenance.json",
         *(f"metrics/{name}.json" for name in (
-            "base", "tuned", "reference", "compare", "extract", "report/comparison", "split",
-            "train",
+            "base", "tuned", "reference", "compare", "report/comparison", "train",
         )),
     } == hub.files.keys()  # fmt: skip
     record = json.loads((repro.root / "data/chat/test.jsonl").read_text().splitlines()[0])

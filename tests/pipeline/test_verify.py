@@ -110,6 +110,7 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     call_another_label_positive(project.root / "data/predictions/validation/reference.parquet")
     change_metric(project.root / "metrics/reference.json")
     change_weight(project.root / "models/adapter/adapter_model.safetensors")
+    (project.root / "metrics/report/summary.md").write_text("Accuracy 0.999\n")
     project.edit({("compare", "seed"): 1})
     project.dvc("commit", "--force")
     project.commit("Nobody will notice")
@@ -118,6 +119,8 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     assert code == 1, said
     details = wrong(found)
     assert "crosses splits" in details["leakage"]
+    wrote = "metrics/report/summary.md is committed, and no stage makes it"
+    assert details["origin of files"] == wrote
     assert "test.csv" in details["data/splits made_again"]
     assert "log-probabilities differ by 0.01" in details["data/predictions/base.parquet made_again"]
     assert details["metrics/reference.json made_again"].startswith("accuracy is ")

@@ -29,11 +29,13 @@ class WritableHub(Hub):
     stored: dict[str, bytes] = field(default_factory=dict)  # LFS objects by SHA-256
     commits: list[str] = field(default_factory=list)
     received: list[bytes] = field(default_factory=list)  # every body
+    asked: list[tuple[str, str]] = field(default_factory=list)  # method and path
 
     def respond(self, handler: BaseHTTPRequestHandler) -> None:
         body = _body(handler)
         self.received.append(body)
         path = urlsplit(handler.path).path
+        self.asked.append((handler.command, path))
         for start, (status, message) in self.refused.items():
             if path.startswith(start):
                 self._json(handler, {"error": message}, status)

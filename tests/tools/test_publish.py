@@ -1,7 +1,9 @@
 """What is published and what never is, and what a person is told when the hub refuses."""
 
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.tools.hub import TOKEN, WritableHub
 from tools.publish import __main__ as command
 from tools.publish.__main__ import main
 from tools.publish.files import Published, collect
-from tools.publish.hub import send
+from tools.publish.hub import foresee, send
 from tools.publish.proof import clean_commit
 from verdict.errors import VerdictError
 from verdict.files import write_json
@@ -51,8 +53,10 @@ def names(files: list[Published]) -> set[str]:
     return {file.name for file in files}
 
 
-def publish(files: list[Published], *, private: bool = False) -> str:
-    return send(NAME, files, private=private, message="Publish")
+def publish(
+    files: list[Published], *, private: bool = False, say: Callable[[str], None] = print
+) -> str:
+    return send(NAME, files, private=private, message="Publish", say=say)
 
 
 def test_published_once_and_brought_back(
@@ -87,8 +91,9 @@ def test_the_command_lists_first_and_sends_no_secret(
     for name in SENT:
         assert name in table
     assert f"{len(SENT)} files" in table
-    assert "Dry run: nothing was sent" in table
-    assert not hub.received
+    assert f"Dry run: nothing was sent to {NAME}. What it would remove there is not known" in table
+    assert {method for method, _ in hub.asked} == {"GET"}
+    assert not hub.exists
     main(["--repo", NAME, "--private"])
     said = "".join(capsys.readouterr())
     assert f"Published: {hub.address}/{NAME}/commit/{hub.commit}" in said
@@ -99,11 +104,77 @@ def test_the_command_lists_first_and_sends_no_secret(
 def test_a_later_publication_replaces_the_former_and_leaves_other_files(
     hub: WritableHub, files: list[Published]
 ) -> None:
-    publish(files)
+    publish(files, say=pytest.fail)
     hub.files |= {"model.safetensors": b"old", "metrics/old.json": b"{}", "LICENSE": b"mine"}
-    publish(files)
+    stale = "metrics/old.json, model.safetensors"
+    assert foresee(NAME, files, private=False) == f"It would remove {stale}."
+    said = list[str]()
+    publish(files, say=said.append)
+    assert said == [f"Removing {stale} of an earlier publication."]
     assert set(hub.files) == SENT | {"LICENSE"}
     assert len(hub.commits) == 2
+    assert foresee(NAME, files, private=False) == "It would remove nothing there."
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "config.json", "metrics/auroc.json", "pytorch_model.bin", "model.gguf"],
+)
+def test_another_model_is_not_replaced(hub: WritableHub, files: list[Published], name: str) -> None:
+    hub.exists = True
+    hub.files = {"README.md": b"theirs", ".gitattributes": b"", name: b"theirs"}
+    before = dict(hub.files)
+    said = f"{NAME} holds another model, which was not published from here \\({name}\\): choose an"
+    for attempt in (publish, lambda files: foresee(NAME, files, private=False)):
+        with pytest.raises(VerdictError, match=said):
+            attempt(files)
+    assert hub.files == before
+    assert not hub.commits
+
+
+def test_a_repository_in_which_there_is_no_model_yet_is_used(
+    hub: WritableHub, files: list[Published]
+) -> None:
+    hub.exists = True
+    hub.files = {"README.md": b"soon", ".gitattributes": b"", "LICENSE": b"mine"}
+    publish(files, say=pytest.fail)
+    assert set(hub.files) == SENT | {".gitattributes", "LICENSE"}
+
+
+def plant(root: Path, outputs: dict[str, object]) -> None:
+    """Let a stage have made these as well, and commit it."""
+    listed = "".join(f"      - {path}\n" for path in outputs)
+    (root / "dvc.yaml").open("a").write(f"  split:\n    cmd: 'true'\n    outs:\n{listed}")
+    for path, value in outputs.items():
+        write_json(root / path, value)
+    dvc = [sys.executable, "-m", "dvc", "commit", "--force", "--quiet"]
+    subprocess.run(dvc, cwd=root, check=True)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "With more stages")
+
+
+def test_neither_patients_nor_records_nor_answers_of_the_data_are_named(
+    hub: WritableHub, miniature: Path
+) -> None:
+    rejected = {"id": "ISIC_4711", "image": "scan_of_4711.jpg", "reason": "is truncated"}
+    crossing = {"groups": 1, "names": ["patient_0815"]}
+    learned = {"labels": {"learned": ["an answer of a replicate"]}}
+    outputs = {
+        "metrics/extract.json": {"rejected": 1, "rejections": [rejected]},
+        "metrics/replicates/again/preflight.json": learned,
+        "metrics/replicates/again/train.json": {"steps": 1},
+        "metrics/split.json": {"published_splits_divide": crossing},
+    }
+    plant(miniature, outputs)
+    files = collect(miniature, clean_commit(miniature))
+    assert names(files) == SENT | {"metrics/replicates/again/train.json"}
+    publish(files)
+    # What an earlier version had published goes.
+    hub.files["metrics/split.json"] = b"patient_0815"
+    publish(files)
+    everything = b"".join(hub.received) + b"".join(hub.files.values())
+    for name in ("4711", "0815", "truncated", "an answer of a replicate"):
+        assert name.encode() not in everything
 
 
 def test_data_and_secrets_beside_what_is_published_are_not_sent(
@@ -124,61 +195,16 @@ def test_data_and_secrets_beside_what_is_published_are_not_sent(
     assert not [text for text in (secret, *map(str.encode, quoted)) if text in everything]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".env", "token", "test.parquet", "data/test.csv", "training_args.bin", "optimizer.pt",
-        "additional_chat_templates/x.py", "checkpoint/adapter_model.safetensors",
-    ],
-)  # fmt: skip
-def test_foreign_files_in_the_adapter_are_refused(miniature: Path, name: str) -> None:
-    planted = miniature / "models/adapter" / name
-    planted.parent.mkdir(exist_ok=True)
-    planted.write_text("x")
-    with pytest.raises(VerdictError, match=f"models/adapter/{name} is no part of an adapter"):
-        collect(miniature, "")
-    # DVC notices, too.
-    with pytest.raises(VerdictError, match="`dvc status` is not clean: train would run"):
-        clean_commit(miniature)
-
-
-def test_edits_are_refused(miniature: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (miniature / "params.yaml").write_text("train:\n  seed: 1\n")
-    with pytest.raises(SystemExit) as ended:
-        main(["--repo", NAME])
-    assert "params.yaml is not as committed" in str(ended.value)
-
-
-def test_missing_card_and_weights_are_named(miniature: Path) -> None:
-    (miniature / "metrics/report/model_card.md").unlink()
-    with pytest.raises(VerdictError, match="the model card, is not here: `dvc repro report`"):
-        collect(miniature, "")
-    (miniature / "metrics/report/model_card.md").write_text("card")
-    (miniature / "models/adapter/adapter_model.safetensors").unlink()
-    with pytest.raises(VerdictError, match="holds no weights: `dvc pull models/adapter`"):
-        collect(miniature, "")
-
-
-def test_a_verification_goes_along_if_it_is_about_this_commit(miniature: Path) -> None:
-    commit = clean_commit(miniature)
-    found = miniature / "verification.json"
-    write_json(found, {"commit": commit, "holds": True})
-    assert names(collect(miniature, commit)) == SENT | {"verification.json"}
-    for other in ({"commit": "f" * 40, "holds": True}, {"commit": commit, "holds": False}, []):
-        write_json(found, other)
-        with pytest.raises(VerdictError, match=r"verification.json is not about the commit"):
-            collect(miniature, commit)
-    found.unlink()
-    (miniature / "verification.sig").write_text("damaged")
-    with pytest.raises(VerdictError, match=r"verification.sig is not about the commit"):
-        collect(miniature, commit)
-
-
-@pytest.mark.parametrize("name", ["name", "a/b/c", "a b/c", "https://hf.co/a/b", "a/--b", ""])
-def test_malformed_names(miniature: Path, name: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--repo", name])
-    assert f"publish: {name!r} is no OWNER/NAME on the hub" in str(ended.value)
+def test_a_folder_of_the_project_will_do(
+    hub: WritableHub,
+    miniature: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(command, "check_numbers", lambda *_: "Holds.")
+    monkeypatch.chdir(miniature / "metrics/report")
+    main(["--repo", NAME, "--dry-run"])
+    assert f"{len(SENT)} files" in capsys.readouterr().out
 
 
 def test_no_token(
@@ -226,6 +252,8 @@ def test_a_public_repository_is_not_mistaken_for_a_private_one(
     hub.exists = True
     with pytest.raises(VerdictError, match="is there already, and public"):
         publish(files, private=True)
+    with pytest.raises(VerdictError, match="is there already, and public"):
+        foresee(NAME, files, private=True)
     assert not hub.files
 
 
@@ -245,5 +273,7 @@ def test_no_hub(files: list[Published], monkeypatch: pytest.MonkeyPatch, offline
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
         with pytest.raises(VerdictError) as raised:
             publish(files)
+        foreseen = foresee(NAME, files, private=False)
     expected = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
     assert str(raised.value).startswith(expected)
+    assert foreseen.startswith(f"What it would remove there is not known: {expected}")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import pytest
+import yaml
 from rich.console import Console
 
-from tools.verify.__main__ import main
+from tests.conftest import ROOT
 from tools.verify.digests import Digester, changes, digest_of_listing
 from tools.verify.judging import compare_rows, judge_answers, judge_sample
 from tools.verify.page import write_page
@@ -23,6 +23,7 @@ from tools.verify.results import (
     worst,
 )
 from tools.verify.table import show
+from tools.verify.tasks import is_statistics
 
 
 def test_a_digest_reads_every_byte_and_names_what_changed(tmp_path: Path) -> None:
@@ -91,6 +92,9 @@ def test_rows_are_compared_exactly_but_for_log_probabilities() -> None:
     assert compare_rows(row, row | {"parsed": None}) == (
         0.0, ["parsed is 'same', asked again None"],
     )  # fmt: skip
+    none = row | {"log_probabilities": [float("nan"), -2.0]}
+    for pair in ((row, none), (none, row)):
+        assert compare_rows(*pair) == (0.0, ["a log-probability is no number"])
     problems = compare_rows(row, row | {"log_probabilities": [-1.0]})[1]
     assert problems == ["2 log-probabilities, asked again 1"]
 
@@ -152,12 +156,21 @@ def test_nothing_holds_whose_numbers_were_not_computed_again() -> None:
     assert found.sentence == "Does not hold: code."
 
 
-@pytest.mark.parametrize("minutes", ["inf", "nan", "-1", "soon"])
-def test_no_time_is_refused(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([f"--minutes={minutes}"])
-    assert ended.value.code == 2
-    assert f"{minutes} is no time: 0 or more minutes" in capsys.readouterr().err
+def test_the_numbers_of_the_verdict_are_told_by_where_they_are() -> None:
+    """Not by the name of their stage, which a commit can choose."""
+    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    numbers = {
+        out["path"] for stage in stages.values() for out in stage["outs"]
+        if is_statistics(out["path"])
+    }  # fmt: skip
+    of_models = {
+        path
+        for name in ("base", "reference", "tuned")
+        for path in (f"{name}.json", f"plots/confusion_{name}.csv", f"plots/roc_{name}.csv")
+    }
+    files = ("comparison.json", "comparison.md", "comparison.png", "confusion.png")
+    compared = {"compare.json", *(f"report/{name}" for name in files)}
+    assert numbers == {f"metrics/{path}" for path in of_models | compared}
 
 
 def test_the_table_fits_a_terminal_of_80_columns(tmp_path: Path) -> None:
@@ -175,16 +188,3 @@ def test_the_page_says_the_same_and_escapes(tmp_path: Path) -> None:
     assert "Does not hold: data/predictions/validation/reference_again.parquet." in text
     assert "the first is &lt;r2&gt;" in text
     assert "http" not in text.replace("http-equiv", "")
-
-
-def test_no_project_is_no_verdict(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert main(["--minutes", "0"]) == 2
-    assert "Could not verify: git rev-parse: fatal: not a git repository" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
-    with pytest.raises(SystemExit):
-        main(["--out", "verification.txt"])
-    assert "has to end in .json" in capsys.readouterr().err

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.tools.conftest import SIGNATURE, git, write_keys
-from tools.verify.signing import claimed_commit, key_signer, sign
+from tools.verify.signing import claimed, key_signer, sign
 from tools.verify.statement import describe
+from verdict.errors import VerdictError
 
 
 def wrong(said: str) -> list[tuple[str, ...]]:
@@ -41,6 +42,23 @@ def test_every_other_file_is_named(signed: Path, check: Callable) -> None:
         ("extra", "models/adapter/more.bin"),
     ]  # fmt: skip
     assert "Does not hold: 5 files are not as signed." in said
+
+
+def test_what_lies_beside_the_published_numbers_is_named(signed: Path, check: Callable) -> None:
+    for path in (
+        "metrics/better.json", "metrics/report/summary.md", "data/predictions/tuned.parquet",
+        "metrics/environment.json", "metrics/.gitignore",
+    ):  # fmt: skip
+        (signed / path).parent.mkdir(parents=True, exist_ok=True)
+        (signed / path).write_text("Accuracy 0.999")
+    code, said = check()
+    assert code == 1
+    # What git and each training leave there is nobody's claim.
+    assert wrong(said) == [
+        ("extra", "data/predictions/tuned.parquet"), ("extra", "metrics/better.json"),
+        ("extra", "metrics/report/summary.md"),
+    ]  # fmt: skip
+    assert "Does not hold: 3 files are not as signed." in said
 
 
 def test_code_edited_since_the_commit_is_named(signed: Path, check: Callable) -> None:
@@ -97,6 +115,12 @@ def drop_signature(statement: Path) -> None:
     statement.write_text(json.dumps(bundle))
 
 
+def empty_signature(statement: Path) -> None:
+    bundle = json.loads(statement.read_text())
+    bundle["dsseEnvelope"]["signatures"][0]["sig"] = ""
+    statement.write_text(json.dumps(bundle))
+
+
 def truncate(statement: Path) -> None:
     statement.write_bytes(statement.read_bytes()[:-100])
 
@@ -109,9 +133,10 @@ def truncate(statement: Path) -> None:
         (lambda path: path.write_text("{}"), "verification.sig is damaged, or no signature"),
         (lambda path: path.write_bytes(b"\xff\x00"), "verification.sig is damaged"),
         (change_payload, "verification.sig was changed after it was signed"),
-        (drop_signature, "verification.sig is not signed with own.pub.pem"),
+        (drop_signature, "nobody has signed verification.sig: its list of signatures is empty"),
+        (empty_signature, "nobody has signed verification.sig: its list of signatures is empty"),
     ],
-    ids=["unsigned", "truncated", "empty", "binary", "changed", "signature removed"],
+    ids=["unsigned", "truncated", "empty", "binary", "changed", "removed", "empty signature"],
 )
 def test_no_valid_signature(
     signed: Path, check: Callable, damage: Callable[[Path], None], said: str
@@ -146,7 +171,8 @@ def test_signature_of_something_else(signed: Path, check: Callable) -> None:
     code, said = check()
     assert code == 2
     assert "what is signed is no statement of `tools.verify --sign`" in said
-    assert claimed_commit(SIGNATURE) == ""
+    with pytest.raises(VerdictError, match="what is signed is no statement of"):
+        claimed(SIGNATURE)
 
 
 def test_private_key_given_as_public(signed: Path, check: Callable) -> None:

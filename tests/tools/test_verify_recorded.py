@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from tests.tools.conftest import git
 from tools.verify.__main__ import main
 from tools.verify.digests import Digester, digest_of_listing
 from tools.verify.pipeline import Pipeline
-from tools.verify.recorded import check_pipeline, check_work_tree
-from tools.verify.results import IDENTICAL, different
+from tools.verify.recorded import check_origin, check_pipeline, check_work_tree
+from tools.verify.results import IDENTICAL, Status, different
 
 CHAIN = """\
 stages:
@@ -121,6 +122,56 @@ def test_what_is_edited_or_removed_since_the_commit_is_named(miniature: Path) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no valid YAML with keys: it holds None"),
+        ("lora\n", "no valid YAML with keys: it holds 'lora'"),
+        ("train: [1\nseed: 0\n", "no valid YAML (while parsing a flow sequence"),
+        ("train: \x00\n", "no valid YAML (unacceptable character #x0000"),
+    ],
+)
+def test_edited_parameters_that_cannot_be_read_are_named(
+    miniature: Path, text: str, said: str
+) -> None:
+    stages = Pipeline(miniature).stages
+    (miniature / "params.yaml").write_text(text)
+    found = check_work_tree(miniature, stages)
+    assert found.status == Status.DIFFERENT
+    assert found.detail.startswith(f"params.yaml is edited and is {said}")
+    assert "\n" not in found.detail
+
+
+def test_what_is_committed_among_results_and_nobody_makes_is_named(miniature: Path) -> None:
+    git(miniature, "rm", "--quiet", "metrics/note.txt")
+    assert check_origin(miniature, Pipeline(miniature).stages) == IDENTICAL
+    planted = (
+        ".checkpoints/evaluate/0123/test/0.json", "data/predictions/better.parquet",
+        "metrics/report/summary.md", "verdict/__pycache__/files.cpython-311.pyc",
+    )  # fmt: skip
+    for path in planted:
+        (miniature / path).parent.mkdir(parents=True, exist_ok=True)
+        (miniature / path).write_text("Accuracy 0.999")
+    (miniature / "metrics/.gitignore").write_text("/environment.json\n")
+    git(miniature, "add", "--force", *planted, "metrics/.gitignore")
+    assert check_origin(miniature, Pipeline(miniature).stages) == different(
+        "; ".join(f"{path} is committed, and no stage makes it" for path in planted)
+    )
+
+
+def test_a_project_in_which_dvc_cannot_write_says_so(
+    miniature: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(miniature / ".dvc/tmp")
+    # The tests may run as root, who may write everywhere, but not below a file.
+    (miniature / ".dvc/tmp").write_text("")
+    git(miniature, "update-index", "--refresh")
+    assert main(["--minutes", "0"]) == 2
+    said = capsys.readouterr().err
+    assert f"Could not verify: DVC cannot work in {miniature}" in said
+    assert "Traceback" not in said
+
+
 SLOW = """\
 import runpy, sys
 from tools.verify import verification
@@ -138,7 +189,8 @@ runpy.run_module("tools.verify", run_name="__main__")
 """
 
 
-def test_terminated_it_takes_along_what_it_started(miniature: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated_it_takes_along_what_it_started(miniature: Path, sent: int) -> None:
     verifying = subprocess.Popen(
         [sys.executable, "-c", SLOW], cwd=miniature, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -148,9 +200,29 @@ def test_terminated_it_takes_along_what_it_started(miniature: Path) -> None:
     while not (clone / "pid").exists():
         assert verifying.poll() is None
     started = int((clone / "pid").read_text())
-    verifying.send_signal(signal.SIGTERM)
+    verifying.send_signal(sent)
     assert "interrupted; nothing was changed" in verifying.communicate(timeout=60)[1]
     assert verifying.returncode == 2
     assert not clone.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(started, 0)
+
+
+def test_a_closed_terminal_ends_nothing_that_was_told_to_go_on(miniature: Path) -> None:
+    code = SLOW.replace("sleep 100", "sleep 3").replace(
+        "import runpy,",
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\nimport runpy,",
+    )
+    verifying = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=miniature, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert verifying.stdout is not None
+    clone = Path(verifying.stdout.readline().strip())
+    while not (clone / "pid").exists():
+        assert verifying.poll() is None
+    verifying.send_signal(signal.SIGHUP)
+    said = verifying.communicate(timeout=60)[1]
+    # It went on to its end, which here is no verification.
+    assert "interrupted" not in said
+    assert verifying.returncode == 2

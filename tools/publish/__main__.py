@@ -4,31 +4,32 @@
     python -m tools.publish --repo OWNER/NAME             send it, as one commit
 
 Sent are the adapter (or the whole model), its processor and provenance.json, the model card, the
-metrics' JSON, and verification.json and verification.sig where they are here. It refuses while git
-or `dvc status` is not clean, and where metrics, figures and verdict do not come out of the
-predictions again. The token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
+metrics' JSON but for what names records or patients, and verification.json and verification.sig
+where they are here. It refuses while git or `dvc status` is not clean, where metrics, figures and
+verdict do not come out of the predictions again, and where another model is in the repository. The
+token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from tools.publish.files import Published, collect
-from tools.publish.hub import check_name, send
+from tools.publish.hub import check_name, foresee, send
 from tools.publish.proof import check_numbers, clean_commit
 from verdict.errors import VerdictError
+from verdict.project import project_root
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Check, list, and send unless it is a dry run."""
     options = _parser().parse_args(arguments)
     log = Console(stderr=True, highlight=False)
-    root = Path().resolve()
+    root = project_root()
     try:
         check_name(options.repo)
         commit = clean_commit(root)
@@ -37,13 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Console().print(_table(files))
         print(sentence)
         if options.dry_run:
-            print(f"Dry run: nothing was sent to {options.repo}.")
+            foreseen = foresee(options.repo, files, private=options.private)
+            print(f"Dry run: nothing was sent to {options.repo}. {foreseen}")
             return
         message = f"Publish commit {commit[:12]}"
-        address = send(options.repo, files, private=options.private, message=message)
+        address = send(options.repo, files, private=options.private, message=message, say=print)
         print(f"Published: {address}")
     except VerdictError as error:
-        sys.exit(f"publish: {error}.")
+        sys.exit(f"publish: {str(error).rstrip('.')}.")
 
 
 def _table(files: Sequence[Published]) -> Table:

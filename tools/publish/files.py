@@ -1,13 +1,15 @@
 """What is published: a list of names, so that nothing else can slip in."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tools.verify.pipeline import Pipeline
 from tools.verify.recorded import some
-from tools.verify.signing import claimed_commit
+from tools.verify.signing import claimed
+from tools.verify.statement import compare_tree
 from verdict.errors import VerdictError
 
 ADAPTER = Path("models/adapter")
@@ -15,6 +17,8 @@ CARD = Path("metrics/report/model_card.md")
 #: What a verification leaves, if there was one.
 VERIFICATION, SIGNATURE = "verification.json", "verification.sig"
 
+#: What says that an adapter was trained here, and from what.
+_PROVENANCE = "provenance.json"
 #: What peft and transformers write for an adapter or a whole model with its processor.
 WEIGHTS = (
     "adapter_config.json",
@@ -24,7 +28,7 @@ WEIGHTS = (
     "model.safetensors",
     "model-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].safetensors",
     "model.safetensors.index.json",
-    "provenance.json",
+    _PROVENANCE,
 )
 PROCESSOR = (
     "added_tokens.json",
@@ -40,8 +44,11 @@ PROCESSOR = (
     "vocab.json",
     "vocab.txt",
 )
-#: Numbers that would repeat answers of training records word by word.
-_QUOTES_DATA = frozenset({"metrics/preflight.json"})
+#: Numbers beside which answers of training records stand word by word, images that were rejected,
+#: or the patients, slides and entities that published splits divide.
+_QUOTES_DATA = frozenset({"extract.json", "preflight.json", "split.json"})
+#: What a repository may hold before its first publication: what the hub makes, and a word or two.
+_BEFORE = (".gitattributes", ".gitignore", "LICENSE*", "README.md")
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ def collect(root: Path, commit: str) -> list[Published]:
 
     Raises:
         VerdictError: the card or the adapter is not here, a file lies beside the adapter that is
-            none of its own, or a verification is about another commit.
+            none of its own, or a verification is about another commit or other files, or signed by
+            nobody.
     """
     if not (root / CARD).is_file():
         raise VerdictError(f"{CARD}, the model card, is not here: `dvc repro report` writes it")
@@ -77,7 +85,28 @@ def collect(root: Path, commit: str) -> list[Published]:
     ]
 
 
-def publishable(name: str) -> bool:
+def removed(repository: str, listed: Sequence[str], files: Sequence[Published]) -> list[str]:
+    """Return which files of an earlier publication this one has not, so that no models are mixed.
+
+    Args:
+        listed: what the repository holds.
+
+    Raises:
+        VerdictError: it holds something else than an earlier publication.
+    """
+    if _PROVENANCE not in listed:
+        foreign = [n for n in listed if not any(fnmatchcase(n, one) for one in _BEFORE)]
+        if foreign:
+            raise VerdictError(
+                f"{repository} holds another model, which was not published from here "
+                f"({some(foreign)}): choose another name"
+            )
+        return []
+    sent = {file.name for file in files}
+    return sorted(name for name in listed if _publishable(name) and name not in sent)
+
+
+def _publishable(name: str) -> bool:
     """Say whether a file of the hub's repository may be an earlier publication's."""
     return (
         any(fnmatchcase(name, pattern) for pattern in (*WEIGHTS, *PROCESSOR))
@@ -108,22 +137,26 @@ def _adapter(root: Path) -> list[Published]:
 def _metrics(root: Path) -> list[str]:
     outputs = sorted(path for stage in Pipeline(root).stages for path in stage.outs)
     return [
-        path for path in outputs if fnmatchcase(path, "metrics/*.json") and path not in _QUOTES_DATA
+        path
+        for path in outputs
+        if fnmatchcase(path, "metrics/*.json") and Path(path).name not in _QUOTES_DATA
     ]
 
 
 def _verification(root: Path, commit: str) -> list[Published]:
     found = [name for name in (VERIFICATION, SIGNATURE) if (root / name).is_file()]
     for name in found:
-        about = (
-            claimed_commit(root / name)
-            if name == SIGNATURE
-            else _verified_commit(root / VERIFICATION)
-        )
+        statement = claimed(root / name) if name == SIGNATURE else None
+        about = statement.commit if statement else _verified_commit(root / name)
         if about != commit:
             raise VerdictError(
                 f"{name} is not about the commit that is to be published: run tools.verify again, "
                 "or move the file away"
+            )
+        if statement and (wrong := compare_tree(root, statement).wrong):
+            raise VerdictError(
+                f"{name} is about other files than those here ({some(wrong)}): sign again, or move "
+                "the file away"
             )
     return [Published(root / name, name) for name in found]
 

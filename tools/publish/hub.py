@@ -1,6 +1,6 @@
 """Send files to a repository on the Hugging Face hub, in one commit, and look at what arrived."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx2
@@ -8,11 +8,13 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, ModelInfo
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
 
-from tools.publish.files import Published, publishable
+from tools.publish.files import Published, removed
 from verdict.errors import VerdictError
 from verdict.sources.hub_repository import as_listed, hub_api
 
 _TOKENS = "https://huggingface.co/settings/tokens"
+#: Seconds to wait for the hub where it can be done without.
+_PATIENCE = 10.0
 
 
 def check_name(repository: str) -> None:
@@ -29,18 +31,43 @@ def check_name(repository: str) -> None:
         raise VerdictError(f"{repository!r} is no OWNER/NAME on the hub: name the owner, too")
 
 
-def send(repository: str, files: Sequence[Published], *, private: bool, message: str) -> str:
+def foresee(repository: str, files: Sequence[Published], *, private: bool) -> str:
+    """Return in a sentence what sending would remove; no token is needed where all may read.
+
+    Raises:
+        VerdictError: another model is there, or it is public though ``private`` was asked for.
+    """
+    try:
+        with _explained(repository):
+            before = hub_api().model_info(repository, timeout=_PATIENCE)
+    except VerdictError as error:
+        return f"What it would remove there is not known: {str(error).rstrip('.')}."
+    stale = _stale(repository, before, files, private=private)
+    return f"It would remove {', '.join(stale)}." if stale else "It would remove nothing there."
+
+
+def send(
+    repository: str,
+    files: Sequence[Published],
+    *,
+    private: bool,
+    message: str,
+    say: Callable[[str], None],
+) -> str:
     """Replace what was published there before; the repository is made if there is none.
 
     Files of an earlier publication that this one has not are removed by the same commit, so that no
     two models are mixed; other files stay.
 
+    Args:
+        say: told what is removed.
+
     Returns:
         The address of the commit.
 
     Raises:
-        VerdictError: no token, no permission, no network, the repository is public though
-            ``private`` was asked for, or something arrived other than sent.
+        VerdictError: no token, no permission, no network, another model is there, the repository is
+            public though ``private`` was asked for, or something arrived other than sent.
     """
     if get_token() is None:
         raise VerdictError(
@@ -51,23 +78,32 @@ def send(repository: str, files: Sequence[Published], *, private: bool, message:
     with _explained(repository):
         api.create_repo(repository, private=private or None, exist_ok=True)
         before = api.model_info(repository)
-        if private and not before.private:
-            raise VerdictError(
-                f"{repository} is there already, and public: choose another name, make it private "
-                "in its settings, or leave out --private"
-            )
-        stale = {one.rfilename for one in before.siblings or [] if publishable(one.rfilename)}
+        stale = _stale(repository, before, files, private=private)
+        if stale:
+            say(f"Removing {', '.join(stale)} of an earlier publication.")
         commit = api.create_commit(
             repository,
             [
                 *(CommitOperationAdd(file.name, file.path) for file in files),
-                *(CommitOperationDelete(n) for n in sorted(stale - {file.name for file in files})),
+                *(CommitOperationDelete(name) for name in stale),
             ],
             commit_message=message,
         )
         after = api.model_info(repository, revision=commit.oid, files_metadata=True)
     _check_arrived(repository, files, after)
     return commit.commit_url
+
+
+def _stale(
+    repository: str, before: ModelInfo, files: Sequence[Published], *, private: bool
+) -> list[str]:
+    """Return which files are to be removed; refuse a repository that is not to be written to."""
+    if private and not before.private:
+        raise VerdictError(
+            f"{repository} is there already, and public: choose another name, make it private in "
+            "its settings, or leave out --private"
+        )
+    return removed(repository, [one.rfilename for one in before.siblings or []], files)
 
 
 def _check_arrived(repository: str, files: Sequence[Published], info: ModelInfo) -> None:
@@ -111,7 +147,7 @@ def _answered(repository: str, error: HfHubHTTPError) -> str:
     advice = {
         401: f"the token is not valid, or has expired: make a new one at {_TOKENS}",
         403: f"the token may not write there: it needs write access to {repository.split('/')[0]}",
-        404: "there is no such owner, or the token may not see it",
+        404: "there is no such repository or owner, or the token may not see it",
     }.get(status, "run again later")
     said = f" ({error.server_message})" if error.server_message else ""
     return f"the hub answered HTTP {status} for {repository}{said}: {advice}. Nothing was published"

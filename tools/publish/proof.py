@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 
 from tools.verify.copying import git, uncommitted
+from tools.verify.pipeline import open_project
 from tools.verify.recorded import some
 from tools.verify.verification import verify
 from verdict.errors import VerdictError
@@ -16,7 +16,7 @@ def clean_commit(root: Path) -> str:
     """Return the checked-out commit, of which everything is as committed and up to date.
 
     Raises:
-        VerdictError: something is edited, or `dvc status` is not clean.
+        VerdictError: something is edited, or `dvc status` is not clean or cannot be asked.
     """
     changes = [path for _, path in uncommitted(root)]
     if changes:
@@ -24,7 +24,7 @@ def clean_commit(root: Path) -> str:
             f"{some(changes)} is not as committed (`git status`): commit it, or take it away"
         )
     try:
-        with Repo(str(root)) as repo:
+        with open_project(root) as repo:
             status = repo.status()
     except DvcException as error:
         raise VerdictError(f"`dvc status` fails: {error}") from None

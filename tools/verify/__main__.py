@@ -7,26 +7,28 @@ asks the models again about as many records as there is time for. Exit code 0: a
 """
 
 import argparse
-import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 
 from tools.verify.options import parse
-from tools.verify.page import write_page
-from tools.verify.results import Verification
 from tools.verify.signed import check_signature, prepare
 from tools.verify.table import show
 from tools.verify.verification import verify
+from tools.verify.written import check_writable, page_of, write_findings
 from verdict.errors import VerdictError
-from verdict.files import write_json
 
 HOLDS, DIFFERS, UNKNOWN = 0, 1, 2
+
+#: What asks a program to end: a system, or a terminal that is closed.
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,22 +45,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return HOLDS if check_signature(options) else DIFFERS
         return _verify(options, say)
     except VerdictError as error:
-        print(f"Could not verify: {error}.", file=sys.stderr)
-        return UNKNOWN
+        _tell(f"Could not verify: {str(error).rstrip('.')}.")
     except KeyboardInterrupt:
-        print("Could not verify: interrupted; nothing was changed.", file=sys.stderr)
-        return UNKNOWN
+        _tell("Could not verify: interrupted; nothing was changed.")
+    except Exception:
+        # Whatever it is, it is no difference, which the code of a traceback would say.
+        _tell(f"{traceback.format_exc()}Could not verify: this is an error of tools.verify itself.")
+    return UNKNOWN
 
 
 def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Verify, show and write what was found; sign it where that is asked for; the exit code."""
+    page = page_of(options.out)
+    check_writable(options.out, page, *([options.signature] if options.sign else []))
     signing = prepare(options, say) if options.sign else None
     result = verify(
         Path(), minutes=options.minutes, train=options.train, keep=options.keep, say=say
     )
-    _write(result, options.out)
-    show(result, Console())
-    print(f"Details: {options.out} and {options.out.with_suffix('.html')}")
+    try:
+        show(result, Console())
+    finally:
+        # Also where nobody reads to the end, as `head` does not.
+        write_findings(result, options.out)
+    print(f"Details: {options.out} and {page}")
     if signing:
         print(signing.finish(result))
     if result.differs:
@@ -66,19 +75,22 @@ def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     return HOLDS if result.holds else UNKNOWN
 
 
-def _write(result: Verification, out: Path) -> None:
-    try:
-        write_json(out, result.as_json())
-        write_page(out.with_suffix(".html"), result)
-    except OSError as error:
-        raise VerdictError(f"{out} cannot be written: {os.strerror(error.errno or 0)}") from None
+def _tell(text: str) -> None:
+    # There may be no terminal any more.
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _stop(*_: object) -> NoReturn:
+    # One is enough: another would cut off the tidying.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    # As Ctrl-C: what was started ends as well, and the clone goes.
-    signal.signal(signal.SIGTERM, _stop)
+    # As Ctrl-C: what was started ends as well, and the clone goes. `nohup` has one of them ignored.
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
     sys.exit(main())

@@ -7,14 +7,18 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import yaml
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
 
-from tools.verify.pipeline import PARAMS
+from tools.verify.pipeline import PARAMS, open_project
 from verdict.errors import VerdictError
+from verdict.project import CHECKPOINTS
+
+#: Where DVC keeps what it remembers about files.
+_DVC_MEMORY = "DVC_SITE_CACHE_DIR"
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -27,7 +31,7 @@ def git(root: Path, *arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments],
             cwd=root,
-            env={**_without_git(), "GIT_OPTIONAL_LOCKS": "0"},
+            env={**environment(), "GIT_OPTIONAL_LOCKS": "0"},
             capture_output=True,
             text=True,
         )
@@ -55,20 +59,28 @@ def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
         keep: leave it there afterwards.
 
     Raises:
-        VerdictError: this is no clone of a DVC project, or it cannot be cloned.
+        VerdictError: this is no clone of a DVC project, DVC cannot write its own files into it, or
+            it cannot be cloned.
     """
     if git(root, "rev-parse", "--show-cdup").strip():
         raise VerdictError("run this from the project's root folder")
     folder = Path(tempfile.mkdtemp(prefix="verify-"))
     clone = folder / "project"
     # What DVC remembers about a clone's files would otherwise stay on this machine.
-    os.environ["DVC_SITE_CACHE_DIR"] = str(folder / "dvc")
+    before = os.environ.get(_DVC_MEMORY)
+    os.environ[_DVC_MEMORY] = str(folder / "dvc")
     try:
         git(root, "clone", "--quiet", str(root), str(clone))
+        # Of committed checkpoints a stage would make what they say, not what its inputs give.
+        remove(clone / CHECKPOINTS)
         _share_cache(root, clone)
         run(clone, [sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing"])
         yield clone
     finally:
+        # Whoever asks DVC next would make the folder anew.
+        os.environ.pop(_DVC_MEMORY)
+        if before is not None:
+            os.environ[_DVC_MEMORY] = before
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -98,7 +110,7 @@ def run(
         shell=isinstance(command, str),
         cwd=clone,
         env={
-            **_without_git(),
+            **environment(),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         },
         stdout=subprocess.PIPE,
@@ -115,16 +127,35 @@ def run(
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if there is one; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _share_cache(root: Path, clone: Path) -> None:
     try:
-        with Repo(str(root)) as repo:
+        with open_project(root) as repo:
             cache = repo.cache.local_cache_dir
     except DvcException as error:
         raise VerdictError(f"this is no DVC project: {error}") from None
-    with Repo(str(clone)) as repo, repo.config.edit("local") as config:
+    with open_project(clone) as repo, repo.config.edit("local") as config:
         config["cache"]["dir"] = cache
 
 
-def _without_git() -> dict[str, str]:
-    """Return the environment without what git tells the hooks that it runs."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_DIR")}
+def environment() -> dict[str, str]:
+    """Return the environment without what leads git to the repository of a hook that runs this.
+
+    With its GIT_INDEX_FILE, a clone would be written into the index of whoever is committing.
+    """
+    foreign = _variables_of_a_repository()
+    return {name: value for name, value in os.environ.items() if name not in foreign}
+
+
+@cache
+def _variables_of_a_repository() -> frozenset[str]:
+    command = ["git", "rev-parse", "--local-env-vars"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return frozenset(done.stdout.split())

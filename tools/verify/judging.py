@@ -1,10 +1,12 @@
 """Judge a model by its answers: those of a sample, or those of an adapter that was trained anew."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tools.verify.results import IDENTICAL, Finding, different, equivalent
+from tools.verify.weights import SUFFIX, same_form
 from verdict.files import sha256_of
 
 #: What a sample found, as JSON.
@@ -15,8 +17,6 @@ _EXACT = (
     "group", "other_group", "label", "answer", "generated", "parsed", "invalid_reason", "predicted",
     "attributes", "prompt_sha256",
 )  # fmt: skip
-
-_WEIGHTS = ".safetensors"
 
 
 def compare_rows(
@@ -31,7 +31,10 @@ def compare_rows(
     before, after = published.get("log_probabilities", []), remade["log_probabilities"]
     if len(before) != len(after):
         return 0.0, [*problems, f"{len(before)} log-probabilities, asked again {len(after)}"]
-    return max((abs(a - b) for a, b in zip(before, after, strict=True)), default=0.0), problems
+    apart = [abs(a - b) for a, b in zip(before, after, strict=True)]
+    if any(map(math.isnan, apart)):
+        return 0.0, [*problems, "a log-probability is no number"]
+    return max(apart, default=0.0), problems
 
 
 def judge_sample(found: Mapping[str, Any]) -> Finding:
@@ -58,7 +61,7 @@ def judge_sample(found: Mapping[str, Any]) -> Finding:
 
 
 def only_weights_differ(published: Path, remade: Path) -> bool:
-    """Say whether two folders hold the same files, equal but for weights."""
+    """Say whether two folders hold the same files, equal but for the values of weights."""
     before, after = (
         {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
         for folder in (published, remade)
@@ -66,7 +69,9 @@ def only_weights_differ(published: Path, remade: Path) -> bool:
     if before.keys() != after.keys():
         return False
     others = {name for name in before if sha256_of(before[name]) != sha256_of(after[name])}
-    return bool(others) and all(name.suffix == _WEIGHTS for name in others)
+    return bool(others) and all(
+        name.suffix == SUFFIX and same_form(before[name], after[name]) for name in others
+    )
 
 
 def judge_answers(

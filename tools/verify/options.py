@@ -20,6 +20,10 @@ Sigstore bundle; without this project, model-signing checks the same:
 """
 
 
+#: Minutes. A system cannot wait for a process much longer, and nobody does.
+_WEEK = 7 * 24 * 60
+
+
 def parse(arguments: Sequence[str] | None, description: str | None) -> argparse.Namespace:
     """Return the options; ends the program where they contradict one another."""
     parser = argparse.ArgumentParser(
@@ -105,8 +109,8 @@ def _minutes(text: str) -> float:
         minutes = float(text)
     except ValueError:
         minutes = math.nan
-    if not 0 <= minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no time: 0 or more minutes")
+    if not 0 <= minutes <= _WEEK:
+        raise argparse.ArgumentTypeError(f"{text} is no time: 0 to {_WEEK} minutes (a week)")
     return minutes
 
 

@@ -1,6 +1,8 @@
 """What dvc.lock says ran, and whether dvc.yaml still says the same."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from dvc.utils.serialize import load_yaml
 from tools.verify.digests import digest_of_listing
 from verdict.errors import VerdictError
 
-LOCK, PARAMS = "dvc.lock", "params.yaml"
+DESCRIPTION, LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Pipeline:
         """Read both files.
 
         Raises:
-            VerdictError: one is missing or cannot be read.
+            VerdictError: one is missing or cannot be read, or DVC cannot write its own files here.
         """
         lock = root / LOCK
         if not lock.is_file():
@@ -50,8 +52,8 @@ class Pipeline:
         try:
             # As DVC reads it: YAML 1.2, in which `no` is a text.
             self._locked: dict[str, Any] = load_yaml(str(lock))["stages"]
-            with Repo(str(root)) as repo:
-                self._described = {str(stage.name): stage for stage in repo.index.stages}
+            with open_project(root) as repo:
+                self._described = {_name(stage): stage for stage in repo.index.stages}
                 self._cache = Path(repo.cache.local.path)
             own = {path for stage in self._locked.values() for path in _hashes(stage, "outs")}
             self.stages = [
@@ -125,6 +127,30 @@ class Pipeline:
 
 def _hashes(entry: dict[str, Any], kind: str) -> dict[str, str]:
     return {one["path"]: one["md5"] for one in entry.get(kind, [])}
+
+
+@contextmanager
+def open_project(root: Path) -> Iterator[Repo]:
+    """Open a project as DVC does.
+
+    Raises:
+        DvcException: it is none.
+        VerdictError: DVC cannot write what it keeps there for itself.
+    """
+    try:
+        with Repo(str(root)) as repo:
+            yield repo
+    except OSError as error:
+        raise VerdictError(
+            f"DVC cannot work in {root}, where it keeps its locks ({error}): make it writable, or "
+            "work in a clone"
+        ) from None
+
+
+def _name(stage: Any) -> str:
+    """Return a stage's name; of one that is not in the project's own dvc.yaml also where it is."""
+    where, name = stage.path_in_repo, getattr(stage, "name", "")
+    return name if where == DESCRIPTION else f"{where}:{name}".removesuffix(":")
 
 
 def overlap(path: str, out: str) -> bool:

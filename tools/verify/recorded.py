@@ -12,14 +12,19 @@ from tools.verify.pipeline import LOCK, PARAMS, Pipeline, Stage, overlap
 from tools.verify.results import IDENTICAL, Finding, different, unchecked, worst
 from verdict.errors import VerdictError
 from verdict.params import Params
+from verdict.project import CHECKPOINTS
 from verdict.records.duplicates import read_duplicates
 from verdict.records.leakage import check_split
 from verdict.records.shards import read_records
 from verdict.records.split_files import read_split
 from verdict.records.splitting import SPLITS
 
+#: The folders of what is published about the models.
+RESULTS = ("data/predictions", "metrics")
 #: The stages, and this command itself.
 _PROGRAMS = ("stages", "tools", "verdict")
+#: What Python runs without the text that it was made from.
+_COMPILED = ("*.pyc", "*.pyd", "*.so")
 _NAMED = 4  # things in a message
 
 
@@ -121,15 +126,43 @@ def check_work_tree(root: Path, stages: Iterable[Stage]) -> Finding:
     ]
     for path in sorted(edited):
         if path == PARAMS and (root / path).is_file():
-            before = yaml.safe_load(git(root, "show", f"HEAD:{PARAMS}"))
-            after = yaml.safe_load((root / path).read_text(encoding="utf-8"))
-            wrong += [
-                f"{PARAMS} is edited: {name} is {new}, committed is {old}"
-                for name, old, new in _unequal("", before, after)
-            ]
+            wrong += _edited_parameters(root)
         elif path in decisive or any(path.startswith(f"{folder}/") for folder in decisive):
             wrong.append(f"{path} is edited")
     return _listed(wrong)
+
+
+def _edited_parameters(root: Path) -> list[str]:
+    before = yaml.safe_load(git(root, "show", f"HEAD:{PARAMS}"))
+    try:
+        after = yaml.safe_load((root / PARAMS).read_bytes())
+    except (yaml.YAMLError, ValueError) as error:
+        return [f"{PARAMS} is edited and is no valid YAML ({' '.join(str(error).split())})"]
+    if not isinstance(after, dict):
+        return [f"{PARAMS} is edited and is no valid YAML with keys: it holds {after!r}"]
+    return [
+        f"{PARAMS} is edited: {name} is {new}, committed is {old}"
+        for name, old, new in _unequal("", before, after)
+    ]
+
+
+def check_origin(clone: Path, stages: Iterable[Stage]) -> Finding:
+    """Name what is committed among the results and no stage makes.
+
+    It can say anything, and looks like one of them. Committed checkpoints are no results, but a
+    stage that finds them goes on from what they say; compiled code is run instead of the code that
+    people read.
+    """
+    made = {path for stage in stages for path in stage.outs}
+    paths = git(clone, "ls-files", "-z", *RESULTS, CHECKPOINTS, *_COMPILED).split("\0")
+    return _listed(
+        [
+            f"{path} is committed, and no stage makes it"
+            for path in paths
+            if path and not path.endswith("/.gitignore")
+            if not any(overlap(path, one) for one in made)
+        ]
+    )
 
 
 def check_leakage(root: Path, params: Params) -> Finding:

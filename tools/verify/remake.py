@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from tools.verify.comparing import compare
-from tools.verify.copying import run
+from tools.verify.copying import remove, run
 from tools.verify.digests import Digester
 from tools.verify.judging import FOUND, judge_answers, judge_sample, only_weights_differ
 from tools.verify.pipeline import Stage
-from tools.verify.results import IDENTICAL, Finding, different, unchecked
-from tools.verify.tasks import Cost, Task, merged
+from tools.verify.results import IDENTICAL, Finding, Status, different, unchecked
+from tools.verify.tasks import MODELS, Cost, Task, merged
 
 
 class Workshop:
@@ -100,10 +100,22 @@ class Workshop:
             else:
                 for path in task.outputs:
                     self.findings[path] = self._judge(task, path, self._clone / path)
+                self._compare_with_weights(task)
                 if task.judged_by is not None:
                     self._judge_adapter(task, task.judged_by)
         made = [path for path in task.outputs if self.findings[path] == IDENTICAL]
         self._put_back((*task.outputs, *task.writes), made)
+
+    def _compare_with_weights(self, task: Task) -> None:
+        """Let no number differ of a training whose weights came out to the byte."""
+        weights = [path for path in task.outputs if path.startswith(f"{MODELS}/")]
+        if not weights or any(self.findings[path] != IDENTICAL for path in weights):
+            return
+        for path in task.outputs:
+            finding = self.findings[path]
+            if finding.status == Status.EQUIVALENT:
+                said = f"{weights[0]} came out identical, and this did not: {finding.detail}"
+                self.findings[path] = different(said)
 
     def _judge_adapter(self, task: Task, evaluation: Stage) -> None:
         """Let the answers of an adapter decide that was trained anew and has other weights."""
@@ -164,7 +176,7 @@ class Workshop:
         """Put back what was published; of ``stay`` what was made remains instead."""
         for path in paths:
             kept, made = self._aside / path, self._clone / path
-            _remove(kept if path in stay else made)
+            remove(kept if path in stay else made)
             if kept.exists():
                 kept.rename(made)
 
@@ -175,10 +187,3 @@ class Workshop:
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
     return lines[-1].strip() if lines else f"exit code {done.returncode}"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -79,12 +79,10 @@ def _report(statement: Statement, found: Comparison) -> str:
         *(f"unsigned  {path}" for path in found.unsigned),
         *(f"not here  {path} (`dvc pull {path}`)" for path in found.absent),
     ]
-    kinds = (found.changed, found.missing, found.extra, found.unsigned)
-    wrong = sum(map(len, kinds))
     rest = "; outputs that are not here were not checked" if found.absent else ""
     lines.append(
-        f"Does not hold: {wrong} files are not as signed."
-        if wrong
+        f"Does not hold: {len(found.wrong)} files are not as signed."
+        if found.wrong
         else f"Holds: the {found.same} files here are those signed{rest}."
     )
     return "\n".join(lines)

@@ -117,13 +117,17 @@ def read_by_identity(path: Path, identity: str, issuer: str) -> Statement:
         raise VerdictError(f"{path} is not signed by {identity} of {issuer}: {error}") from None
 
 
-def claimed_commit(path: Path) -> str:
-    """Return the commit that a statement is about, whoever signed it; nothing if it has none."""
+def claimed(path: Path) -> Statement:
+    """Return the statement of a file that somebody has signed, whoever it was.
+
+    Raises:
+        VerdictError: it is damaged, nobody has signed it, or it is no statement of this project.
+    """
     try:
-        bundle = json.loads(path.read_text(encoding="utf-8"))
-        return json.loads(b64decode(bundle["dsseEnvelope"]["payload"]))["predicate"]["commit"]
-    except (ValueError, TypeError, LookupError):
-        return ""
+        predicate = json.loads(b64decode(_envelope(path)["payload"]))["predicate"]
+    except _DAMAGED:
+        raise _damaged(path) from None
+    return Statement.read(predicate)
 
 
 def _read(path: Path, kind: Any, damaged: tuple[type[Exception], ...] = _DAMAGED) -> Any:
@@ -132,12 +136,29 @@ def _read(path: Path, kind: Any, damaged: tuple[type[Exception], ...] = _DAMAGED
             f"{path} is not here: nobody has signed this, or the file was not given to you. "
             "--signature names it; `tools.verify --sign` makes one"
         )
+    _envelope(path)
     try:
         return kind.read(path)
     except damaged:
-        raise VerdictError(
-            f"{path} is damaged, or no signature: it is not a whole Sigstore bundle. Get it again"
-        ) from None
+        raise _damaged(path) from None
+
+
+def _envelope(path: Path) -> dict[str, Any]:
+    """Return what is signed, with its signatures, of which there is one at least."""
+    try:
+        envelope = json.loads(path.read_bytes())["dsseEnvelope"]
+        signed = [one for one in envelope["signatures"] if one["sig"]]
+    except _DAMAGED:
+        raise _damaged(path) from None
+    if not signed:
+        raise VerdictError(f"nobody has signed {path}: its list of signatures is empty")
+    return envelope
+
+
+def _damaged(path: Path) -> VerdictError:
+    return VerdictError(
+        f"{path} is damaged, or no signature: it is not a whole Sigstore bundle. Get it again"
+    )
 
 
 def _statement(verifier: Any, signature: Any) -> Statement:

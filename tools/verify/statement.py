@@ -15,12 +15,14 @@ from tools.verify.copying import git, uncommitted
 from tools.verify.digests import ignored
 from tools.verify.environment import REQUIREMENTS, describe_environment
 from tools.verify.pipeline import LOCK, PARAMS, Pipeline
-from tools.verify.recorded import some
+from tools.verify.recorded import RESULTS, some
 from verdict.errors import VerdictError
 from verdict.files import sha256_of
 
 #: What decides about the outputs and is no output itself.
 DECISIVE = ("dvc.yaml", LOCK, PARAMS, REQUIREMENTS)
+#: What a training notes of its machine: no output, and another each time.
+_MACHINE = "environment.json"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Statement:
         """Return the statement that a signed predicate makes.
 
         Raises:
-            VerdictError: it is model-signing's, but says nothing of a commit of this project.
+            VerdictError: it says nothing of a commit of this project.
         """
         try:
             return cls(
@@ -70,8 +72,8 @@ class Statement:
             )
         except (KeyError, TypeError, ValueError):
             raise VerdictError(
-                "the signature is valid, but what is signed is no statement of `tools.verify "
-                "--sign`: it names no commit and no outputs"
+                "what is signed is no statement of `tools.verify --sign`: it names no commit and "
+                "no outputs"
             ) from None
 
 
@@ -82,7 +84,7 @@ class Comparison:
     Attributes:
         changed: other bytes than signed, or edited since the commit.
         missing: signed, but not here.
-        extra: in an output's folder, but not signed.
+        extra: in an output's folder or beside the published numbers, but not signed.
         unsigned: what this commit makes, or what decides it, and the statement leaves out.
         absent: outputs that were not pulled at all, and of which nothing can be said.
         same: how many files are as signed.
@@ -96,8 +98,13 @@ class Comparison:
     same: int
 
     @property
+    def wrong(self) -> list[str]:
+        """All that is not as signed."""
+        return [*self.changed, *self.missing, *self.extra, *self.unsigned]
+
+    @property
     def holds(self) -> bool:
-        return not (self.changed or self.missing or self.extra or self.unsigned)
+        return not self.wrong
 
 
 def describe(root: Path) -> Statement:
@@ -151,11 +158,13 @@ def compare_tree(root: Path, statement: Statement) -> Comparison:
     missing = expected.keys() - found.keys()
     made = {path for stage in Pipeline(root).stages for path in stage.outs}
     decisive = {*DECISIVE, *_tracked_metrics(root)} - statement.files.keys()
+    unsigned = (made - {*statement.outputs}) | decisive
+    extra = _files_of(root, statement.outputs) | _files_beside_numbers(root)
     return Comparison(
         sorted(changed | (edited - missing)),
         sorted(missing),
-        sorted(_files_of(root, statement.outputs) - statement.files.keys()),
-        sorted((made - {*statement.outputs}) | decisive),
+        sorted(extra - statement.files.keys() - unsigned),
+        sorted(unsigned),
         absent,
         len(found) - len(changed),
     )
@@ -176,6 +185,12 @@ def _files_of(root: Path, outputs: Iterable[str]) -> set[str]:
     files = [one for place in places for one in (place, *place.rglob("*")) if one.is_file()]
     paths = (file.relative_to(root) for file in files)
     return {path.as_posix() for path in paths if not ignored(path)}
+
+
+def _files_beside_numbers(root: Path) -> set[str]:
+    """Return what lies where numbers are published, but for what git and each run leave there."""
+    found = _files_of(root, RESULTS)
+    return {path for path in found if Path(path).name not in (".gitignore", _MACHINE)}
 
 
 def _tracked_metrics(root: Path) -> list[str]:

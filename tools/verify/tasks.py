@@ -3,18 +3,29 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from fnmatch import fnmatchcase
 
-from tools.verify.comparing import STATISTICS, Tolerance
 from tools.verify.pipeline import Stage
+from tools.verify.tolerance import STATISTICS, Tolerance, of_training
 from verdict.params import Params
 from verdict.params_data import EMBEDDED
 
-PREDICTIONS, METRICS = "data/predictions", "metrics"
+PREDICTIONS, METRICS, MODELS = "data/predictions", "metrics", "models"
+
+#: What stages write into metrics/ that does not come from predictions alone.
+_OTHERS = (
+    "metrics/extract.json",
+    "metrics/plots/eval_loss.csv",
+    "metrics/plots/loss.csv",
+    "metrics/preflight.json",
+    "metrics/replicates/*",
+    "metrics/report/index.html",
+    "metrics/report/model_card.md",
+    "metrics/split.json",
+    "metrics/train.json",
+)
 
 _RECOMPUTE = "python -m tools.verify.recompute"
-
-#: What rounding does to a training, which amplifies it; for its losses and norms.
-TRAINING = Tolerance(0.05, "training amplifies rounding of another processor")
 
 
 class Cost(IntEnum):
@@ -69,9 +80,9 @@ def merged(tasks: Sequence[Task]) -> Task:
     )
 
 
-def is_statistics(stage: Stage) -> bool:
-    """Say whether the metrics that a stage writes come from predictions alone."""
-    return stage.name == "compare" or stage.name.startswith("evaluate@")
+def is_statistics(path: str) -> bool:
+    """Say whether an output has to come from predictions alone, whichever stage may write it."""
+    return path.startswith(f"{METRICS}/") and not any(fnmatchcase(path, one) for one in _OTHERS)
 
 
 def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> list[Task]:
@@ -130,6 +141,7 @@ def _tasks(stage: Stage, stages: list[Stage], params: Params, train: bool) -> li
         why = "" if train else "training: --train"
         judges = (one for one in stages if one.name.startswith("evaluate@"))
         judge = next((one for one in judges if one.deps.keys() & stage.outs.keys()), None)
-        return [task(Cost.TRAINING, refused=why, tolerance=TRAINING, judged_by=judge)]
+        tolerance = of_training(params.model.dtype)
+        return [task(Cost.TRAINING, refused=why, tolerance=tolerance, judged_by=judge)]
     costs = {"extract": Cost.IMAGES, "split": Cost.TABLES, "format": Cost.TABLES}
     return [task(costs.get(name, Cost.STATISTICS))]

@@ -12,6 +12,7 @@ from tools.verify.pipeline import PARAMS, Pipeline
 from tools.verify.recorded import (
     check_code,
     check_leakage,
+    check_origin,
     check_output,
     check_parameters,
     check_pipeline,
@@ -20,7 +21,7 @@ from tools.verify.recorded import (
 )
 from tools.verify.remake import Workshop
 from tools.verify.results import Output, Status, Verification, unchecked
-from tools.verify.tasks import METRICS, is_statistics, plan
+from tools.verify.tasks import is_statistics, plan
 from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_file import read_params
@@ -57,13 +58,14 @@ def verify(
                 places = {"the work tree": root, store: clone}
                 recorded = check_output(path, stage, pipeline, places, digest)
                 made = unchecked("nothing makes it")
-                numbers = path.startswith(f"{METRICS}/") and is_statistics(stage)
+                numbers = is_statistics(path)
                 result.outputs.append(Output(path, stage.name, recorded, made, numbers))
         if not train:
             _something_pulled(result.outputs, pipeline)
         _take_from_work_tree(root, clone, pipeline, digest)
         result.claims = {
             "work tree": check_work_tree(root, pipeline.stages),
+            "origin of files": check_origin(clone, pipeline.stages),
             "dvc.yaml and dvc.lock": check_pipeline(pipeline, clone, digest),
             PARAMS: check_parameters(pipeline.stages, raw),
             "code": check_code(pipeline.stages, clone, digest),
