@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Project
+from tests.pipeline.conftest import Project, Small
 
 #: A stage that saves when it is asked to stop, which takes a while, and then goes on from there.
 SLOW = """\
@@ -88,50 +88,50 @@ def slow(clone: Callable[[str], Project], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def small(clone: Callable[[str], Project], tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    home = clone("small")
+def few(clone: Callable[[str], Project], tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    home = clone("few")
     home.edit({("fetch", "embedded", "images"): 60})
     home.commit("Fewer images")
-    deployed = Deployed(home, tmp_path_factory.mktemp("small"))
+    deployed = Deployed(home, tmp_path_factory.mktemp("few"))
     deployed.environment["TARGETS"] = "extract"
     return deployed
 
 
-def test_results_come_home_as_a_bundle_and_the_data_through_the_remote(small: Deployed) -> None:
-    output = small.run()
+def test_results_come_home_as_a_bundle_and_the_data_through_the_remote(few: Deployed) -> None:
+    output = few.run()
 
     assert "run: first is done" in output
-    bundle = small.folder / "results/first/results.bundle"
-    home = small.home
+    bundle = few.folder / "results/first/results.bundle"
+    home = few.home
     home.run("git", "fetch", "--quiet", str(bundle), "results/first")
     changed = home.run("git", "diff", "--name-only", "HEAD", "FETCH_HEAD").stdout.split()
     assert changed == ["dvc.lock"]  # the metrics of extract are DVC's
     home.run("git", "merge", "--quiet", "--ff-only", "FETCH_HEAD")
-    home.dvc("remote", "add", "--default", "--local", "far", str(small.folder / "remote"))
+    home.dvc("remote", "add", "--default", "--local", "far", str(few.folder / "remote"))
     home.dvc("pull", "extract", "fetch")
     assert "up to date" in home.dvc("status", "extract")
 
 
-def test_started_again_it_does_nothing_twice(small: Deployed) -> None:
-    small.run()
-    lock = (small.project / "dvc.lock").read_bytes()
-    head = (small.project / ".git/refs/heads/results/first").read_text("utf-8")
+def test_started_again_it_does_nothing_twice(few: Deployed) -> None:
+    few.run()
+    lock = (few.project / "dvc.lock").read_bytes()
+    head = (few.project / ".git/refs/heads/results/first").read_text("utf-8")
 
-    output = small.run()
+    output = few.run()
 
     assert "Running stage" not in output
-    assert (small.project / "dvc.lock").read_bytes() == lock
-    assert (small.project / ".git/refs/heads/results/first").read_text("utf-8") == head
+    assert (few.project / "dvc.lock").read_bytes() == lock
+    assert (few.project / ".git/refs/heads/results/first").read_text("utf-8") == head
 
 
 def test_another_command_runs_in_the_project_and_its_output_is_brought_out(
-    small: Deployed,
+    few: Deployed,
 ) -> None:
-    script = "mkdir -p ../out/export/deep && cp dvc.yaml ../out/export/deep/"
-    small.run("bash", "-c", script, RUN="export")
+    script = "mkdir $OUT/deep && cp dvc.yaml $OUT/deep/"
+    few.run("bash", "-c", script, RUN="another")
 
-    exported = small.folder / "results/export/deep/dvc.yaml"
-    assert exported.read_bytes() == (small.home.root / "dvc.yaml").read_bytes()
+    exported = few.folder / "results/another/deep/dvc.yaml"
+    assert exported.read_bytes() == (few.home.root / "dvc.yaml").read_bytes()
 
 
 def test_sigterm_reaches_the_stage_which_saves_and_is_gone_on_with(slow: Deployed) -> None:
@@ -144,7 +144,7 @@ def test_sigterm_reaches_the_stage_which_saves_and_is_gone_on_with(slow: Deploye
 
     assert process.returncode == 143, output
     assert (slow.project / ".checkpoints/saved").read_text("utf-8") == "half"
-    assert not (slow.folder / "results").exists()
+    assert not list((slow.folder / "results/first").iterdir())
 
     slow.run()
     assert (slow.project / "slow.txt").read_text("utf-8") == "half and the rest"
@@ -196,6 +196,39 @@ def test_a_wrong_environment_is_told_as_such(
 def test_a_failing_stage_fails_the_run(slow: Deployed) -> None:
     output = slow.run("bash", "-c", "exit 3", code=3)
     assert "is done" not in output
+
+
+def test_a_trained_model_is_exported_on_a_new_disk_and_again(small: Small, tmp_path: Path) -> None:
+    home = small.copy(tmp_path / "home")
+    # Two steps of training do so little that rounding drowns it, which an export refuses.
+    parity = home.root / "tools/export/parity.py"
+    text = parity.read_text("utf-8")
+    parity.write_text(text.replace("OF_THE_ADAPTER = 0.25", "OF_THE_ADAPTER = 9"), "utf-8")
+    home.commit("Export it all the same")
+    deployed = Deployed(home, tmp_path)
+    home.dvc("remote", "add", "--default", "--local", "far", deployed.environment["REMOTE"])
+    home.dvc("push")
+    export = ("bash", str(home.root / "deploy/export.sh"))
+
+    deployed.run(*export)
+
+    model = deployed.folder / "results/first/model"
+    first = (model / "model.safetensors").read_bytes()
+    # The raw archive may have 23 GB, and other models' weights are not asked for.
+    assert not (deployed.project / "data/raw").exists()
+    assert not (deployed.project / "models/reference").exists()
+    # An earlier try was killed, and the Job starts again.
+    for name in ("model", ".model.1-00000000-0-pod.partial"):
+        (deployed.workspace / "out/first" / name).mkdir(parents=True)
+    deployed.run(*export)
+    assert (model / "model.safetensors").read_bytes() == first
+    assert [path.name for path in model.parent.iterdir()] == ["model"]
+
+    home.edit({("lora", "r"): 2})
+    home.commit("Not trained yet")
+    commit = home.run("git", "rev-parse", "HEAD").stdout.strip()
+    output = deployed.run(*export, code=78, COMMIT=commit, RUN="second")
+    assert f"{commit} is not trained yet" in output
 
 
 def _wait_for(path: Path, seconds: float = 60) -> None:
