@@ -41,6 +41,16 @@ need() {
   done
 }
 
+# Stop if a program is not here. A dry run needs none.
+require() {
+  [[ ! $dry_run ]] || return 0
+  local program
+  for program; do
+    command -v "$program" >/dev/null ||
+      die "$program is not installed; deploy/README.md says what is needed"
+  done
+}
+
 # Run a command, or with --dry-run print it.
 run() {
   if [[ $dry_run ]]; then
@@ -54,6 +64,16 @@ run() {
 # exists COMMAND …: does what it describes exist? With --dry-run nothing does.
 exists() {
   [[ ! $dry_run ]] && "$@" >/dev/null 2>&1
+}
+
+# As run, but tried again: an account that was just made is not known everywhere at once.
+insist() {
+  local pause
+  for pause in 5 10 20; do
+    run "$@" && return
+    sleep "$pause"
+  done
+  run "$@"
 }
 
 # The bucket, and the repository that the image lies in.
@@ -77,6 +97,30 @@ project_number() {
 # Always the cluster of settings.env, whichever one kubectl was used with last.
 kubectl() {
   command kubectl --context "gke_${PROJECT}_${REGION}_$CLUSTER" "$@"
+}
+
+# What of .env a run can use, and Secret Manager keeps for it: google_account.sh.
+in_env=(HF_TOKEN KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+  MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD WANDB_API_KEY)
+
+secret_of() {
+  local name=${1,,}
+  echo "verdict-${name//_/-}"
+}
+
+# secrets_as FORMAT: every name that has a secret, with commas between; FORMAT is printf's, for the
+# name and its secret. With --dry-run all names have one.
+secrets_as() {
+  local name secret found='' comma=''
+  [[ $dry_run ]] ||
+    found=$(gcloud secrets list --project "$PROJECT" --format 'value(name.basename())') || exit
+  for name in "${in_env[@]}"; do
+    secret=$(secret_of "$name")
+    [[ $dry_run || $'\n'$found$'\n' == *$'\n'$secret$'\n'* ]] || continue
+    # shellcheck disable=SC2059
+    printf "$comma$1" "$name" "$secret"
+    comma=', '
+  done
 }
 
 # Print a file with its ${NAMES} filled in from the settings; an unknown one is an error.

@@ -11,7 +11,10 @@ set -euo pipefail
 . "$(dirname "$0")/../common.sh"
 read_arguments "$@"
 need PROJECT REGION BUCKET IMAGE COMMIT
+require gcloud
 
+SECRETS=$(secrets_as "\"%s\": \"projects/$PROJECT/secrets/%s/versions/1\"")
+export SECRETS
 job=$(render "$here/batch/job.json")
 if [[ $dry_run ]]; then
   echo "$job"

@@ -10,7 +10,10 @@ set -euo pipefail
 . "$(dirname "$0")/../common.sh"
 read_arguments "$@"
 need PROJECT REGION BUCKET IMAGE COMMIT
+require gcloud
 
+SECRETS=$(secrets_as '{name: %s, valueFrom: {secretKeyRef: {name: %s, key: "1"}}}')
+export SECRETS
 job=$(render "$here/cloud_run/job.yaml")
 if [[ $dry_run ]]; then
   echo "$job"

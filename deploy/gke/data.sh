@@ -4,6 +4,9 @@
 #
 #     deploy/gke/data.sh RECIPE [--dry-run]
 #
+# Needs the project's environment (. .venv/bin/activate). Not for files of Kaggle or of the hub, which no
+# service copies: a run fetches them with the tokens that it has, and keeps them in the bucket.
+#
 # The service reads the list of addresses from a place that everybody can read; that place is a
 # second bucket, BUCKET-lists, which holds nothing else.
 set -euo pipefail
@@ -14,7 +17,14 @@ read_arguments "$@"
 need PROJECT REGION BUCKET
 recipe=${arguments[0]}
 
+require gcloud python
 cd "$here/.."
+if grep -qsE '^ *address: *(kaggle|hf)://' "recipes/$recipe.yaml"; then
+  die "the files of $recipe are on Kaggle or on the hub, and need no copying: the first run fetches \
+them, with the tokens of .env, and its dvc push keeps them in gs://$BUCKET/dvc"
+fi
+[[ $dry_run ]] || python -c 'import tools.transfer_list' 2>/dev/null ||
+  die "the project's environment is not active: . .venv/bin/activate"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 list=$folder/$recipe.tsv
@@ -26,7 +36,7 @@ run gcloud services enable --project "$PROJECT" storagetransfer.googleapis.com
 run gcloud transfer authorize --project "$PROJECT"
 service=serviceAccount:project-$(project_number)@storage-transfer-service.iam.gserviceaccount.com
 for role in roles/storage.objectUser roles/storage.legacyBucketReader; do
-  run gcloud storage buckets add-iam-policy-binding "gs://$BUCKET" --member "$service" --role "$role"
+  insist gcloud storage buckets add-iam-policy-binding "gs://$BUCKET" --member "$service" --role "$role"
 done
 exists gcloud storage buckets describe "gs://$BUCKET-lists" ||
   run gcloud storage buckets create "gs://$BUCKET-lists" --project "$PROJECT" --location "$REGION" \

@@ -9,11 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.deploy.servers import answers, free_port, started, status_of
 
 pytest.importorskip("psycopg2", reason="psycopg2 is not installed: requirements-server.txt")
 boto3 = pytest.importorskip("boto3")
@@ -39,12 +36,6 @@ SEAWEED_PORTS = (8333, 8888, 9333, 9340)
 pytestmark = pytest.mark.skipif(POSTGRES is None, reason="PostgreSQL is not installed")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def service(name: str) -> tuple[list[str], dict[str, str]]:
     """Return a service's command and environment, with the secrets filled in."""
     found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
@@ -53,35 +44,6 @@ def service(name: str) -> tuple[list[str], dict[str, str]]:
         for key, value in found[name].get("environment", {}).items()
     }
     return found[name].get("command", []), environment
-
-
-@contextmanager
-def started(
-    command: list[str], log: Path, ready: Callable[[], object], **options: Any
-) -> Iterator[None]:
-    """Run a server until the block ends; it is ready when ``ready`` raises nothing."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, **options
-        )
-        try:
-            end = time.monotonic() + 90
-            while True:
-                try:
-                    ready()
-                    break
-                except (ConnectionError, urllib.error.URLError, subprocess.CalledProcessError):
-                    assert process.poll() is None, log.read_text()
-                    assert time.monotonic() < end, log.read_text()
-                    time.sleep(0.2)
-            yield
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def answers(address: str) -> Callable[[], object]:
-    return lambda: urllib.request.urlopen(address, timeout=5).close()
 
 
 @pytest.fixture(scope="module")
@@ -242,14 +204,12 @@ def test_a_run_and_its_files_arrive(
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("mlflow:5000", 200), ("localhost:5000", 200), ("elsewhere.example", 403)],
+    [
+        ("mlflow:5000", 200),
+        ("localhost:5000", 200),
+        ("127.0.0.1:5000", 200),
+        ("elsewhere.example", 403),
+    ],
 )
 def test_the_server_answers_to_its_own_names_only(server: str, host: str, status: int) -> None:
-    request = urllib.request.Request(
-        f"{server}/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": host}
-    )
-    try:
-        found = urllib.request.urlopen(request, timeout=30).status
-    except urllib.error.HTTPError as error:
-        found = error.code
-    assert found == status
+    assert status_of(server, host) == status

@@ -1,6 +1,5 @@
 """The manifests of ``deploy/gke``: rendered by Kustomize, against their schemas, and sealed."""
 
-import functools
 import os
 import re
 import shutil
@@ -11,40 +10,15 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
+from kubeflow_trainer_api.models import jobset_v1alpha2_job_set as kubeflow
 
-from tests.conftest import ROOT
+from tests.deploy.manifests import OVERLAYS, containers, jobs, of_kind, rendered, settings
 
-OVERLAYS = sorted(path.name for path in (ROOT / "deploy/gke/overlays").iterdir())
 #: A release that GKE's regular channel has passed; JobSet's own schema comes from Kubeflow's types.
 KUBERNETES = "1.33"
 RUN = ["bash", "/opt/verdict/project/deploy/run.sh"]
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-
-
-@functools.cache
-def rendered(overlay: str) -> tuple[dict[str, Any], ...]:
-    result = subprocess.run(
-        ["bash", ROOT / "deploy/gke/start.sh", overlay, "--dry-run"],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return tuple(yaml.safe_load_all(result.stdout))
-
-
-def of_kind(overlay: str, kind: str) -> list[dict[str, Any]]:
-    return [manifest for manifest in rendered(overlay) if manifest["kind"] == kind]
-
-
-def jobs(overlay: str) -> list[dict[str, Any]]:
-    """The specifications of all Jobs, those inside a JobSet as well."""
-    plain = [job["spec"] for job in of_kind(overlay, "Job")]
-    sets = of_kind(overlay, "JobSet")
-    return plain + [
-        job["template"]["spec"] for manifest in sets for job in manifest["spec"]["replicatedJobs"]
-    ]
 
 
 def pods() -> Iterator[Any]:
@@ -56,15 +30,6 @@ def pods() -> Iterator[Any]:
 
 def every_pod() -> list[Any]:
     return list(pods()) if shutil.which("kubectl") else []
-
-
-def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*pod["containers"], *pod.get("initContainers", [])]
-
-
-def settings() -> dict[str, str]:
-    lines = (ROOT / "deploy/settings.env").read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -92,13 +57,12 @@ def test_the_jobs_of_the_jobset_fit_the_schema_of_jobs() -> None:
 
 
 def test_the_jobset_fits_kubeflows_types() -> None:
-    types = pytest.importorskip("kubeflow_trainer_api.models.jobset_v1alpha2_job_set")
     (manifest,) = of_kind("multi-node", "JobSet")
-    known = types.JobsetV1alpha2JobSet.from_dict(manifest).to_dict()
+    known = kubeflow.JobsetV1alpha2JobSet.from_dict(manifest).to_dict()
 
     assert lost(manifest, known) == []
     wrong = {**manifest, "spec": {**manifest["spec"], "failurePolicies": {}}}
-    known = types.JobsetV1alpha2JobSet.from_dict(wrong).to_dict()
+    known = kubeflow.JobsetV1alpha2JobSet.from_dict(wrong).to_dict()
     assert lost(wrong, known) == ["spec.failurePolicies"]
 
 
@@ -180,7 +144,7 @@ def test_losing_the_machine_does_not_count_and_wrong_settings_end_it(overlay: st
 @pytest.mark.parametrize(
     ("overlay", "spot", "gpu"),
     [("train", False, True), ("train-spot", True, True), ("evaluate", True, True),
-     ("export", False, False)],
+     ("export", True, True)],
 )  # fmt: skip
 def test_each_overlay_asks_for_its_machine(overlay: str, spot: bool, gpu: bool) -> None:
     (job,) = jobs(overlay)
@@ -256,46 +220,3 @@ def test_the_machines_wait_for_each_other_as_long_as_one_may_take() -> None:
     assert endpoint == f"{given['PET_MASTER_ADDR']}:{given['PET_MASTER_PORT']}"
     # A machine, an image of some GB and a look through the data: more than torchrun's 10 minutes.
     assert int(seconds) >= 3600
-
-
-def test_services_name_no_port_of_a_sidecar() -> None:
-    # kubectl port-forward does not look there for names (kubernetes#125412), nor did Services
-    # before Kubernetes 1.32 (kubernetes#127958).
-    for overlay in OVERLAYS:
-        named = {
-            port["name"]
-            for owner in of_kind(overlay, "Deployment")
-            for container in owner["spec"]["template"]["spec"]["containers"]
-            for port in container["ports"]
-        }
-        for service in of_kind(overlay, "Service"):
-            for port in service["spec"]["ports"]:
-                assert isinstance(port["targetPort"], int) or port["targetPort"] in named
-
-
-def test_no_service_is_open_to_the_world() -> None:
-    services = [one for overlay in OVERLAYS for one in of_kind(overlay, "Service")]
-
-    assert {one["metadata"]["name"] for one in services} == {"mlflow", "tensorboard"}
-    assert {one["spec"]["type"] for one in services} == {"ClusterIP"}
-    (policy,) = of_kind("services", "NetworkPolicy")
-    assert policy["spec"]["ingress"] == [{"from": [{"podSelector": {}}]}]
-
-
-def test_every_setting_is_read() -> None:
-    kinds = {".json", ".sh", ".yaml"}
-    files = [path for path in (ROOT / "deploy").rglob("*") if path.suffix in kinds]
-    text = "".join(path.read_text("utf-8") for path in files)
-
-    assert [name for name in settings() if not re.search(rf"\b{name}\b", text)] == []
-
-
-def test_settings_reach_the_manifests() -> None:
-    (mlflow,) = of_kind("services", "Deployment")
-    arguments = mlflow["spec"]["template"]["spec"]["containers"][0]["args"]
-
-    assert f"gs://{settings()['BUCKET']}/mlflow" in arguments
-    for overlay in OVERLAYS:
-        assert "from-settings" not in yaml.safe_dump_all(rendered(overlay))
-        (values,) = of_kind(overlay, "ConfigMap")
-        assert values["data"] == settings()

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import googleapiclient
 import jsonschema
 import pytest
 import yaml
@@ -29,8 +30,7 @@ def job(service: str) -> dict[str, Any]:
 
 def schema(api: str, name: str) -> dict[str, Any]:
     """A schema that Google publishes for its REST API, where a key that it lacks is an error."""
-    client = pytest.importorskip("googleapiclient")
-    folder = Path(client.__file__).parent / "discovery_cache/documents"
+    folder = Path(googleapiclient.__file__).parent / "discovery_cache/documents"
     text = (folder / f"{api}.json").read_text("utf-8")
     schemas = json.loads(text.replace('"$ref": "', '"$ref": "#/schemas/'))["schemas"]
     for one in schemas.values():
@@ -100,15 +100,6 @@ def test_on_batch_the_container_has_the_gpu_without_privileges() -> None:
     assert disk["image"] == "batch-cos"
 
 
-def test_the_token_is_named_and_not_written() -> None:
-    batch = job("batch")["taskGroups"][0]["taskSpec"]["environment"]
-    cloud_run = job("cloud_run")["spec"]["template"]["spec"]["template"]["spec"]["containers"][0]
-
-    assert batch["secretVariables"]["HF_TOKEN"].endswith("/secrets/hf-token/versions/1")
-    (token,) = (one for one in cloud_run["env"] if one["name"] == "HF_TOKEN")
-    assert token["valueFrom"] == {"secretKeyRef": {"name": "hf-token", "key": "1"}}
-
-
 @pytest.mark.parametrize("name", ["skypilot", "runpod"])
 def test_skypilot_reads_its_task(name: str) -> None:
     sky = pytest.importorskip("sky")
@@ -116,9 +107,12 @@ def test_skypilot_reads_its_task(name: str) -> None:
     values = [("IMAGE", "image"), ("COMMIT", "c" * 40), ("BUCKET", "bucket")]
     given = yaml.safe_load(text)
     overrides = [(key, value) for key, value in values if key in given["envs"]]
+    # As of --secret-file .env, where a name may have no value.
+    secrets = [("HF_TOKEN", "hf_secret"), ("WANDB_API_KEY", "")]
 
-    task = sky.Task.from_yaml_config(given, env_overrides=overrides)
+    task = sky.Task.from_yaml_config(given, env_overrides=overrides, secrets_overrides=secrets)
 
+    assert set(task.secrets) == {"HF_TOKEN", "WANDB_API_KEY"}
     assert task.run.rstrip().endswith("deploy/run.sh")
 
 
@@ -139,6 +133,7 @@ STAND_IN = """\
 #!/usr/bin/env bash
 echo "asked: $*"
 echo "inside: $APPTAINERENV_WORKSPACE"
+env | sed -n 's/^APPTAINERENV_/given: /p'
 trap 'sleep 0.5; echo saved; exit 143' TERM
 touch begun
 [[ ${END:-} ]] || while :; do sleep 0.1; done
@@ -198,6 +193,34 @@ def test_the_slurm_job_ends_as_the_run_does(tmp_path: Path, code: int) -> None:
     assert f"--bind {tmp_path}/workspace:/workspace,/far/remote image.sif bash {RUN}" in output
     assert "inside: /workspace" in output
     assert "scontrol" not in output
+
+
+def test_the_slurm_job_sees_the_runs_own_environment_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "HF_TOKEN=hf_secret\nMLFLOW_TRACKING_PASSWORD='pa$$'\nWANDB_API_KEY=\n", "utf-8"
+    )
+    theirs = {"PYTHONPATH": "/home/me/lib", "PYTHONHOME": "/opt/conda", "LD_PRELOAD": ""}
+    process = _slurm(tmp_path, END="0", BUCKET="bucket", NCCL_DEBUG="INFO", **theirs)
+    output, _ = process.communicate(timeout=20)
+
+    (asked,) = [line.split() for line in output.splitlines() if line.startswith("asked: ")]
+    assert {"--cleanenv", "--no-eval"} <= set(asked[: asked.index("image.sif")])
+    assert "hf_secret" not in asked
+    given = dict(
+        line.removeprefix("given: ").split("=", 1)
+        for line in output.splitlines()
+        if line.startswith("given: ")
+    )
+    assert given == {
+        "COMMIT": "c" * 40,
+        "BUCKET": "bucket",
+        "NCCL_DEBUG": "INFO",
+        "HF_TOKEN": "hf_secret",
+        "MLFLOW_TRACKING_PASSWORD": "pa$$",
+        "WORKSPACE": "/workspace",
+        "HF_HOME": "/workspace/hub",
+        "DVC_SITE_CACHE_DIR": "/workspace/dvc",
+    }
 
 
 def _slurm(folder: Path, **environment: str) -> "subprocess.Popen[str]":

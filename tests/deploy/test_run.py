@@ -1,10 +1,11 @@
-"""``deploy/run.sh`` on a project of two stages: what it brings out when one fails.
+"""``deploy/run.sh`` on a project of two stages: what it brings out, and what it goes on from.
 
 ``tests/pipeline/test_deployed_run.py`` runs it on the real pipeline.
 """
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,21 @@ from tests.conftest import ROOT
 DVC_YAML = """\
 stages:
   first:
-    cmd: echo done > first.txt
+    cmd: echo done > first.txt && python track.py
     deps: [deploy]
     outs: [first.txt]
   second:
     cmd: test -e ../mended && cp first.txt second.txt
     deps: [first.txt]
     outs: [second.txt]
+"""
+
+#: What MLflow does where no server is named.
+TRACK = """\
+import sqlite3
+with sqlite3.connect("mlflow.db") as runs:
+    runs.execute("CREATE TABLE runs (name TEXT)")
+    runs.execute("INSERT INTO runs VALUES ('first')")
 """
 
 
@@ -41,6 +50,22 @@ class Machine:
         )
         return answer.stdout.strip()
 
+    @property
+    def results(self) -> list[str]:
+        """The names of what was brought out."""
+        return sorted(path.name for path in (self.folder / "results/one").iterdir())
+
+    def end(self) -> None:
+        """Take the machine away, with its disk."""
+        for name in ("project", "out"):
+            shutil.rmtree(self.folder / name)
+
+    def path_without_pauses(self) -> str:
+        """A PATH on which nobody waits for a new machine's account."""
+        (self.folder / "sleep").write_text("#!/bin/sh\n", "utf-8")
+        (self.folder / "sleep").chmod(0o755)
+        return f"{self.folder}:{os.environ['PATH']}"
+
     def run(self, *words: str, code: int = 0, **changes: str) -> str:
         environment = {
             "COMMIT": self.git("rev-parse", "HEAD"),
@@ -48,6 +73,8 @@ class Machine:
             "REMOTE": str(self.folder / "remote"),
             "RESULTS": str(self.folder / "results"),
             "RUN": "one",
+            # A test beside this one may have left it in the environment.
+            "MLFLOW_TRACKING_URI": "",
             **changes,
         }
         result = subprocess.run(
@@ -66,8 +93,11 @@ def machine(tmp_path: Path) -> Machine:
     home, folder = tmp_path / "home", tmp_path / "machine"
     (home / "deploy").mkdir(parents=True)
     folder.mkdir()
-    shutil.copy(ROOT / "deploy/run.sh", home / "deploy/run.sh")
+    for name in ("run.sh", "places.py"):
+        shutil.copy(ROOT / "deploy" / name, home / "deploy" / name)
     (home / "dvc.yaml").write_text(DVC_YAML, "utf-8")
+    (home / "track.py").write_text(TRACK, "utf-8")
+    (home / ".gitignore").write_text("mlflow.db\n", "utf-8")
     machine = Machine(home, folder)
     machine.git("init", "--quiet", "--initial-branch", "main")
     subprocess.run(["dvc", "init", "--quiet"], cwd=home, check=True)
@@ -79,23 +109,118 @@ def machine(tmp_path: Path) -> Machine:
 def test_what_was_done_before_a_failure_is_brought_out(machine: Machine) -> None:
     output = machine.run(code=255)
 
-    results = machine.folder / "results/one"
     assert "run: one failed" in output
     assert "is done" not in output
-    assert [path.name for path in results.iterdir()] == ["unfinished.bundle"]
-    machine.git("fetch", "--quiet", str(results / "unfinished.bundle"), "results/one")
+    assert machine.results == ["mlflow.db", "unfinished.bundle"]
+    bundle = machine.folder / "results/one/unfinished.bundle"
+    machine.git("fetch", "--quiet", str(bundle), "results/one")
     lock = yaml.safe_load(machine.git("show", "FETCH_HEAD:dvc.lock"))
     assert list(lock["stages"]) == ["first"]
     pushed = [path for path in (machine.folder / "remote").rglob("*") if path.is_file()]
     assert [path.read_text("utf-8") for path in pushed] == ["done\n"]
 
+
+def test_of_a_run_that_failed_and_then_succeeded_one_bundle_is_left(machine: Machine) -> None:
+    machine.run(code=255)
     (machine.folder / "mended").touch()
+
     assert "is done" in machine.run()
-    assert (results / "results.bundle").exists()
+
+    assert machine.results == ["mlflow.db", "results.bundle"]
+    # And the other way round, as when only the first of two Jobs succeeds.
+    (machine.folder / "results/one/unfinished.bundle").touch()
+    machine.run()
+    assert machine.results == ["mlflow.db", "results.bundle"]
+
+
+def test_another_machine_goes_on_from_what_was_brought_out(machine: Machine) -> None:
+    machine.run(code=255)
+    machine.end()
+    (machine.folder / "mended").touch()
+
+    output = machine.run()
+
+    assert "goes on from" in output
+    assert "results/one/unfinished.bundle" in output
+    assert "Running stage 'first'" not in output
+    assert (machine.folder / "project/second.txt").read_text("utf-8") == "done\n"
+    machine.end()
+    output = machine.run()
+    assert "results/one/results.bundle" in output
+    assert "Running stage" not in output
+
+
+def test_a_bundle_of_another_commit_is_not_gone_on_from(machine: Machine) -> None:
+    machine.run(code=255)
+    machine.end()
+    machine.git("commit", "--quiet", "--amend", "--message", "Another")
+
+    assert "is of another commit, and will be replaced" in machine.run(code=255)
+
+
+def test_a_run_keeps_its_results_where_another_has_been_in_between(machine: Machine) -> None:
+    (machine.folder / "mended").touch()
+    commit = machine.git("rev-parse", "HEAD")
+    machine.run()
+    machine.git("commit", "--quiet", "--allow-empty", "--message", "Newer")
+    machine.run("true", RUN="two")
+    # Otherwise they could come from there again.
+    shutil.rmtree(machine.folder / "results/one")
+
+    output = machine.run("git", "diff", "--name-only", commit, COMMIT=commit)
+
+    assert "dvc.lock" in output.split()
+
+
+@pytest.mark.parametrize("place", ["REMOTE", "RESULTS"])
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    machine: Machine, place: str
+) -> None:
+    (machine.folder / "file").touch()
+    changes = {place: str(machine.folder / "file/below")}
+
+    output = machine.run(code=78, PATH=machine.path_without_pauses(), **changes)
+
+    assert "cannot be written" in output
+    assert "NotADirectoryError" in output
+    assert output.count("run: ") == 1
+    assert not (machine.folder / "project/first.txt").exists()
+
+
+@pytest.mark.parametrize(("server", "kept"), [("", True), ("http://127.0.0.1:9", False)])
+def test_runs_of_mlflow_come_home_where_no_server_is_named(
+    machine: Machine, server: str, kept: bool
+) -> None:
+    (machine.folder / "mended").touch()
+
+    machine.run(MLFLOW_TRACKING_URI=server)
+
+    database = machine.folder / "results/one/mlflow.db"
+    assert database.exists() is kept
+    if kept:
+        assert sqlite3.connect(database).execute("SELECT name FROM runs").fetchall() == [("first",)]
+
+
+def test_a_token_that_is_set_and_empty_is_not_set(machine: Machine) -> None:
+    output = machine.run(
+        "bash", "-c", 'echo "${WANDB_API_KEY-none} $HF_TOKEN"', WANDB_API_KEY="", HF_TOKEN="hf_x"
+    )
+
+    assert "none hf_x\n" in output
+
+
+def test_nothing_is_left_of_the_trial_and_nothing_is_brought_again(machine: Machine) -> None:
+    machine.run("bash", "-c", 'touch "$OUT/model"')
+    (machine.folder / "results/one/model").unlink()
+
+    machine.run("true")
+
+    assert machine.results == []
+    assert not [path for path in (machine.folder / "remote").rglob("*") if path.is_file()]
 
 
 def test_locks_of_git_that_was_killed_hold_up_nothing(machine: Machine) -> None:
-    machine.run("true", REMOTE="committed")
+    machine.run("true")
     machine.git("commit", "--quiet", "--allow-empty", "--message", "Newer")
     git = machine.folder / "project/.git"
     # Of a fetch, of a checkout, of a commit.
@@ -103,13 +228,28 @@ def test_locks_of_git_that_was_killed_hold_up_nothing(machine: Machine) -> None:
     for lock in locks:
         lock.touch()
 
-    machine.run("true", REMOTE="committed")
+    machine.run("true")
 
     assert not [lock for lock in locks if lock.exists()]
 
 
 def test_the_driver_is_found_where_clouds_put_it(machine: Machine) -> None:
     script = 'echo "path: $LD_LIBRARY_PATH"'
-    output = machine.run("bash", "-c", script, REMOTE="committed", LD_LIBRARY_PATH="/its/own")
+    output = machine.run("bash", "-c", script, LD_LIBRARY_PATH="/its/own")
 
     assert "path: /its/own:/usr/local/nvidia/lib64\n" in output
+
+
+def test_a_committed_remote_is_taken_and_must_be_there(machine: Machine) -> None:
+    path = machine.path_without_pauses()
+    assert "no remote specified" in machine.run("true", code=78, REMOTE="committed", PATH=path)
+    subprocess.run(
+        ["dvc", "remote", "add", "--quiet", "--default", "far", str(machine.folder / "far")],
+        cwd=machine.home,
+        check=True,
+    )
+    machine.git("commit", "--quiet", "--all", "--message", "A remote")
+
+    machine.run(code=255, REMOTE="committed", RUN="two")
+
+    assert [path for path in (machine.folder / "far").rglob("*") if path.is_file()]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.deploy.standins import started
 
 DEPLOY = ROOT / "deploy"
 SCRIPTS = sorted(
@@ -60,11 +61,16 @@ def test_every_script_is_strict_and_can_be_started(path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
 def test_gcloud_knows_every_command(tmp_path: Path) -> None:
-    shown = [run(script, "--dry-run", *arguments) for script, arguments in ASKING.items()]
+    shown = [
+        run(script, "--dry-run", *arguments, HF_TOKEN="hf_secret")
+        for script, arguments in ASKING.items()
+    ]
     assert not [one.stderr for one in shown if one.returncode]
     lines = [line for one in shown for line in one.stdout.splitlines()]
     commands = [line.strip() for line in lines if line.startswith("gcloud ")]
     assert len(commands) >= 20
+    # What is asked before a job is made, of which a dry run asks nothing.
+    commands.append("gcloud secrets list --project mine --format 'value(name.basename())'")
     commands.append("gcloud secrets create name --misspelt")
     file = tmp_path / "commands.json"
     file.write_text(json.dumps([{"command_string": command} for command in commands]), "utf-8")
@@ -99,60 +105,6 @@ def test_an_unknown_overlay_is_answered_with_the_known_ones() -> None:
 
 def test_deleting_wants_a_word() -> None:
     assert "say --yes" in run("gke/teardown.sh", "--dry-run").stderr
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """A copy of the scripts with its settings filled in, for programs that only note the call."""
-    shutil.copytree(DEPLOY, tmp_path / "deploy")
-    settings = tmp_path / "deploy/settings.env"
-    text = settings.read_text("utf-8").replace("my-project", "mine")
-    settings.write_text(text.replace("0" * 64, "d" * 64).replace("0" * 40, "c" * 40), "utf-8")
-    return tmp_path
-
-
-def started(
-    folder: Path, script: str, *arguments: str, programs: dict[str, str], **environment: str
-) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run a script beside stand-ins, which note their calls and do as told; return the calls."""
-    log = folder / "log"
-    log.write_text("", "utf-8")
-    for name, text in programs.items():
-        (folder / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"$LOG"\n{text}\n', "utf-8")
-        (folder / name).chmod(0o755)
-    result = subprocess.run(
-        ["bash", folder / "deploy" / script, *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), **environment},
-    )
-    return result, log.read_text("utf-8").splitlines()
-
-
-def test_secrets_go_by_a_pipe_and_only_those_that_pods_need(elsewhere: Path) -> None:
-    (elsewhere / ".env").write_text(
-        "# tokens\nHF_TOKEN=hf_secret\nWANDB_API_KEY=\nGOOGLE_APPLICATION_CREDENTIALS=key.json\n"
-        "POSTGRES_PASSWORD=p\nOBJECTS_SECRET_KEY=o\n"
-    )
-    # Shows what comes by the pipe of `create secret`.
-    kubectl = {"kubectl": 'case $* in *create*) sed "s/^/piped: /" >>"$LOG" ;; esac'}
-
-    result, lines = started(elsewhere, "gke/secrets.sh", programs=kubectl)
-
-    assert result.returncode == 0, result.stderr
-    assert [line for line in lines if "hf_secret" in line] == ["piped: HF_TOKEN=hf_secret"]
-    assert [line for line in lines if line.startswith("piped: ")] == ["piped: HF_TOKEN=hf_secret"]
-    assert "hf_secret" not in result.stdout + result.stderr
-    dry, _ = started(elsewhere, "gke/secrets.sh", "--dry-run", programs=kubectl)
-    assert "would be given: HF_TOKEN \n" in dry.stdout
-
-    (elsewhere / ".env").write_text("HF_TOKEN=\n")
-    result, lines = started(elsewhere, "gke/secrets.sh", programs=kubectl)
-    assert result.returncode == 1
-    assert ".env has no value that pods could use" in result.stderr
-    assert lines == []
 
 
 @pytest.mark.parametrize(
@@ -223,23 +175,6 @@ def test_the_cluster_goes_after_its_volumes(elsewhere: Path) -> None:
     assert not [line for line in lines if "clusters delete" in line]
 
 
-def test_a_secret_that_was_left_empty_gets_its_token(elsewhere: Path) -> None:
-    piped = 'case $* in *"versions add"*) echo "piped: $(cat)" >>"$LOG" ;; esac'
-    half = {"gcloud": f'case $* in *"versions describe"*) exit 1 ;; esac\n{piped}'}
-    result, lines = started(elsewhere, "google_account.sh", programs=half, HF_TOKEN="hf_secret")
-
-    assert result.returncode == 0, result.stderr
-    assert not [line for line in lines if " create " in line]  # all of it exists
-    assert "piped: hf_secret" in lines
-
-    result, lines = started(
-        elsewhere, "google_account.sh", programs={"gcloud": piped}, HF_TOKEN="hf_other"
-    )
-    assert result.returncode == 0, result.stderr
-    assert not [line for line in lines if line.startswith("piped: ")]
-    assert "keeps its token" in result.stdout
-
-
 def test_what_runs_without_a_cluster_gets_its_bucket_and_its_repository(elsewhere: Path) -> None:
     nothing = {
         "gcloud": 'case $* in *describe*) exit 1 ;; *"versions add"*) cat >/dev/null ;; esac'
@@ -261,11 +196,77 @@ def test_copying_the_data_makes_nobody_an_owner_and_can_be_repeated(elsewhere: P
 
     assert result.returncode == 0, result.stderr
     assert not [line for line in lines if "--add-missing" in line]
+    assert "https://HOST/PATH is gs://mine-verdict/HOST/PATH" in result.stdout
     service = "serviceAccount:project-17@storage-transfer-service.iam.gserviceaccount.com"
     granted = {line.split()[4] for line in lines if service in line}
     assert granted == {"gs://mine-verdict"}
     assert "gcloud transfer jobs run verdict-melanoma --project mine" in lines
     assert not [line for line in lines if "transfer jobs create" in line]
+
+
+@pytest.mark.parametrize("recipe", ["breakhis", "medpix-vqa"])
+def test_what_no_service_copies_is_told_as_such(elsewhere: Path, recipe: str) -> None:
+    shutil.copytree(ROOT / "recipes", elsewhere / "recipes")
+
+    result, lines = started(elsewhere, "gke/data.sh", recipe, programs={"gcloud": "", "python": ""})
+
+    assert result.returncode == 1
+    assert (
+        f"the files of {recipe} are on Kaggle or on the hub, and need no copying" in result.stderr
+    )
+    assert "gs://…" not in result.stderr
+    assert lines == []
+
+
+def test_data_need_the_projects_environment(elsewhere: Path) -> None:
+    programs = {"gcloud": "", "python": "exit 1"}
+
+    result, _ = started(elsewhere, "gke/data.sh", "melanoma", programs=programs)
+
+    assert result.returncode == 1
+    assert "the project's environment is not active: . .venv/bin/activate" in result.stderr
+
+
+def test_a_cluster_is_made_only_where_it_can_be_used(elsewhere: Path) -> None:
+    # Without gke-gcloud-auth-plugin, which kubectl logs in by.
+    needed = {"dirname", "basename", "sed", "bash", "env", "sh"}
+    for name in needed:
+        (elsewhere / name).symlink_to(shutil.which(name) or name)
+    programs = {"gcloud": "", "kubectl": "", "docker": "exit 1", "python": "exit 1"}
+    path = {"PATH": str(elsewhere)}
+
+    result, lines = started(elsewhere, "gke/setup.sh", programs=programs, **path)
+
+    assert result.returncode == 1
+    assert "gke-gcloud-auth-plugin is not installed" in result.stderr
+    assert lines == []
+    programs["gke-gcloud-auth-plugin"] = ""
+    result, lines = started(elsewhere, "gke/setup.sh", programs=programs, **path)
+    assert result.returncode == 0, result.stderr
+    assert "Not here: Docker with BuildKit" in result.stdout
+    assert "Not here: the project's environment" in result.stdout
+    assert [line for line in lines if "clusters get-credentials verdict" in line]
+
+
+def test_an_image_needs_buildkit(elsewhere: Path) -> None:
+    programs = {"docker": 'case $* in "buildx version") exit 1 ;; esac', "gcloud": ""}
+
+    result, lines = started(elsewhere, "gke/image.sh", programs=programs)
+
+    assert result.returncode == 1
+    assert "Docker has no BuildKit here" in result.stderr
+    assert lines == ["docker buildx version"]
+
+
+@pytest.mark.parametrize("extras", ["", "ray gpu"])
+def test_the_image_has_the_extras_that_are_asked_for(elsewhere: Path, extras: str) -> None:
+    programs = {"docker": "", "gcloud": "", "git": f"echo {'c' * 40}"}
+
+    result, lines = started(elsewhere, "gke/image.sh", programs=programs, EXTRAS=extras)
+
+    assert result.returncode == 0, result.stderr
+    (build,) = [line for line in lines if line.startswith("docker build ")]
+    assert f" --build-arg EXTRAS={extras} --tag " in build
 
 
 def test_the_image_is_for_the_clouds_machines_and_their_drivers(elsewhere: Path) -> None:
