@@ -73,10 +73,16 @@ def transfer_list(urls: Iterable[str]) -> str:
 
 
 def _check(url: str) -> None:
-    if scheme_of(url) not in ("http", "https"):
+    scheme = scheme_of(url)
+    if scheme not in ("http", "https"):
+        advice = (
+            "The stage fetch brings it by itself: nothing needs to be copied."
+            if scheme in ("kaggle", "hf")
+            else "A bucket is copied without a list: gcloud transfer jobs create gs://… gs://…"
+        )
         raise VerdictError(
             f"{redacted(url)} is no http:// or https:// address, and a URL list holds no others. "
-            "A bucket is copied without a list: gcloud transfer jobs create gs://… gs://…"
+            f"{advice}"
         )
     if re.search(r"\s", url):
         raise VerdictError(f"{redacted(url)!r} holds white space; write it as %20.")

@@ -80,7 +80,8 @@ def test_errors_hide_the_secret_of_a_signed_address() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("gs://bucket/a.zip", r"gs://bucket/a\.zip is no http:// or https:// address"),
+        ("gs://bucket/a.zip", r"gs://bucket/a\.zip is no http:// or https:// .*without a list"),
+        ("hf://datasets/a/b", r"hf://datasets/a/b is no http:// .* fetch brings it by itself"),
         ("data/a.zip", r"data/a\.zip is no http"),
         ("https://example.org/a b.zip", r"a b\.zip' holds white space; write it as %20"),
     ],
