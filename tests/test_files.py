@@ -155,18 +155,19 @@ def test_an_old_folder_that_was_moved_aside_is_kept_until_a_new_one_is_whole(
 
 
 @pytest.mark.parametrize(
-    ("pid", "start", "host", "days", "kept"),
+    ("whose", "start", "host", "days", "kept"),
     [
-        (os.getppid(), "0" * 8, None, 99, True),
-        (os.getpid(), None, None, 99, True),
-        (os.getpid(), "0" * 8, None, 0, False),  # of an earlier process with this number
-        (1, "0" * 8, "other", 6, True),
-        (1, "0" * 8, "other", 8, False),
+        ("parent", "0" * 8, None, 99, True),
+        ("own", None, None, 99, True),
+        ("own", "0" * 8, None, 0, False),  # of an earlier process with this number
+        ("first", "0" * 8, "other", 6, True),
+        ("first", "0" * 8, "other", 8, False),
     ],
 )
 def test_what_another_writer_may_still_need_stays(
-    tmp_path: Path, pid: int, start: str | None, host: str | None, days: int, kept: bool
+    tmp_path: Path, whose: str, start: str | None, host: str | None, days: int, kept: bool
 ) -> None:
+    pid = {"parent": os.getppid(), "own": os.getpid(), "first": 1}[whose]
     mark = f"{pid}-{start or files._START}-0-{host or files._HOST}"
     other = tmp_path / f".a.json.{mark}.partial"
     other.touch()
