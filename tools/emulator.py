@@ -77,11 +77,11 @@ def serve(port: int) -> None:
     Raises:
         VerdictError: it is not installed, or something else has the port.
     """
-    if not 0 < port < 2**16:
-        raise VerdictError(f"Port {port} is none: --port takes 1 to 65535.")
+    if not 0 <= port < 2**16:
+        raise VerdictError(f"Port {port} is none: --port takes 1 to 65535, or 0 for any free one.")
     root = Path(project_config().dvc_dir).parent
     # First of all: whoever only points at it needs no server.
-    if _answers(port):
+    if port and _answers(port):
         address = f"http://{HOST}:{port}"
         _check_running(address, port)
         use(address)

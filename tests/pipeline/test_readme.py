@@ -80,6 +80,7 @@ SHOWN = {
             "repro",
             "scale",
             "statistics",
+            "step",
             "verify",
         )
     },
