@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the image with its tests, among secrets that must not enter it, and try what it must be able
-# to do: as a random user, with a read-only root, without capabilities and without a network. An hour
-# on two busy cores; as root, with buildah, debootstrap and iproute2.
+# to do: as a random user, with a read-only root, without capabilities and without a network. Twenty
+# minutes on two cores; as root, with buildah, debootstrap and iproute2.
 #
 #   deploy/container/try_image.sh
 set -euo pipefail
