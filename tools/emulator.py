@@ -11,13 +11,12 @@ it. Ctrl-C ends it; started again it has the same objects.
 
 import argparse
 import errno
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from tools.ending import ending_as_interrupted
 from tools.remote_access import PLAIN_BUCKETS, Remote, project_config
 from verdict.errors import VerdictError
 
@@ -103,9 +102,9 @@ def serve(port: int) -> None:
         f"Ctrl-C ends it.\n{_NEXT}",
         flush=True,
     )
-    signal.signal(signal.SIGTERM, _stop)
     try:
-        emulator.serve_forever()
+        with ending_as_interrupted():
+            emulator.serve_forever()
     except KeyboardInterrupt:
         print("\nStopped. `python -m tools.emulator` goes on with the same objects.")
 
@@ -127,10 +126,6 @@ def _taken(port: int) -> VerdictError:
     return VerdictError(
         f"Port {port} is in use, and not by this emulator. Choose another one: --port NUMBER."
     )
-
-
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,7 @@ from tests.records.test_images import DAMAGED
 from tests.sources.servers import FileServer, serving
 from tests.tiny import Tiny
 from tests.tools.tried import Run, lines, make_project, runner
-from tools.predict.ending import ending_as_interrupted
+from tools.ending import ending_as_interrupted
 
 torch = pytest.importorskip("torch")
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.predict.ending import ending_as_interrupted
+from tools.ending import ending_as_interrupted
 from verdict.engine import LOCAL
 from verdict.errors import VerdictError
 from verdict.params_file import read_params

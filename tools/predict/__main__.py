@@ -21,8 +21,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from tools.ending import ending_as_interrupted
 from tools.predict import DISCLAIMER
-from tools.predict.ending import ending_as_interrupted
 from verdict.errors import VerdictError
 from verdict.params_file import read_params
 from verdict.reproducibility import go_offline, pin_cpu

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tools.predict.answering import Answered
+from tools.writable import check_writable
 from verdict.errors import VerdictError
 from verdict.files import replacing
 
@@ -80,18 +81,11 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """
     if path.suffix.lower() not in _WRITERS:
         raise VerdictError(f"{path} has to end in {', '.join(_WRITERS)}")
-    if path.is_dir():
-        raise VerdictError(f"{path} is a folder; name a file")
     if path.exists() and any(given.exists() and given.samefile(path) for given in inputs):
         raise VerdictError(
             f"{path} holds what is asked about, and would be replaced; name another --output"
         )
-    try:
-        with replacing(path.with_name(f".{path.name}.check")) as tried:
-            tried.touch()
-        path.with_name(f".{path.name}.check").unlink()
-    except OSError as error:
-        raise VerdictError(f"{path} cannot be written: {error.strerror}") from None
+    check_writable(path)
 
 
 @contextmanager

@@ -7,28 +7,25 @@ asks the models again about as many records as there is time for. Exit code 0: a
 """
 
 import argparse
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from tools.ending import ending_as_interrupted
 from tools.verify.options import parse
 from tools.verify.signed import check_signature, prepare
 from tools.verify.table import show
 from tools.verify.verification import verify
-from tools.verify.written import check_writable, page_of, write_findings
+from tools.verify.written import page_of, write_findings
+from tools.writable import check_writable
 from verdict.errors import VerdictError
 
 HOLDS, DIFFERS, UNKNOWN = 0, 1, 2
-
-#: What asks a program to end: a system, or a terminal that is closed.
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,16 +78,7 @@ def _tell(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def _stop(*_: object) -> NoReturn:
-    # One is enough: another would cut off the tidying.
-    for number in _ENDING:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    # As Ctrl-C: what was started ends as well, and the clone goes. `nohup` has one of them ignored.
-    for number in _ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
-    sys.exit(main())
+    # As Ctrl-C: what was started ends as well, and the clone goes.
+    with ending_as_interrupted():
+        sys.exit(main())
