@@ -189,16 +189,22 @@ runpy.run_module("tools.verify", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
-def test_terminated_it_takes_along_what_it_started(miniature: Path, sent: int) -> None:
+def begun(project: Path, code: str) -> "tuple[subprocess.Popen[str], Path]":
+    """Start verifying; return it and its clone, once something runs there."""
     verifying = subprocess.Popen(
-        [sys.executable, "-c", SLOW], cwd=miniature, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", code], cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert verifying.stdout is not None
     clone = Path(verifying.stdout.readline().strip())
     while not (clone / "pid").exists():
         assert verifying.poll() is None
+    return verifying, clone
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_terminated_it_takes_along_what_it_started(miniature: Path, sent: int) -> None:
+    verifying, clone = begun(miniature, SLOW)
     started = int((clone / "pid").read_text())
     verifying.send_signal(sent)
     assert "interrupted; nothing was changed" in verifying.communicate(timeout=60)[1]
@@ -213,14 +219,7 @@ def test_a_closed_terminal_ends_nothing_that_was_told_to_go_on(miniature: Path) 
         "import runpy,",
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\nimport runpy,",
     )
-    verifying = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=miniature, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert verifying.stdout is not None
-    clone = Path(verifying.stdout.readline().strip())
-    while not (clone / "pid").exists():
-        assert verifying.poll() is None
+    verifying, _ = begun(miniature, code)
     verifying.send_signal(signal.SIGHUP)
     said = verifying.communicate(timeout=60)[1]
     # It went on to its end, which here is no verification.
