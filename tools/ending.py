@@ -28,8 +28,9 @@ def ending_as_interrupted() -> Iterator[None]:
     try:
         yield
     except SystemExit as ended:
-        # Ray puts a handler of its own in this one's place, which exits with the signal's number.
-        if ended.code in _SIGNALS:
+        # Ray puts a handler of its own for SIGTERM in this one's place, which exits with 15.
+        # SIGHUP's number is 1, with which a tool says that it failed.
+        if ended.code == signal.SIGTERM:
             raise KeyboardInterrupt from None
         raise
     finally:

@@ -216,6 +216,12 @@ def test_nohup_still_holds() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_another_exit_stays_what_it_is() -> None:
-    with pytest.raises(SystemExit, match=r"^3$"), ending_as_interrupted():
-        raise SystemExit(3)
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_another_exit_stays_what_it_is(code: int) -> None:
+    with pytest.raises(SystemExit, match=f"^{code}$"), ending_as_interrupted():
+        raise SystemExit(code)
+
+
+def test_an_exit_with_the_number_of_sigterm_is_an_interruption() -> None:
+    with pytest.raises(KeyboardInterrupt), ending_as_interrupted():
+        raise SystemExit(int(signal.SIGTERM))

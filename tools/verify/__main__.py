@@ -81,4 +81,5 @@ def _tell(text: str) -> None:
 if __name__ == "__main__":
     # As Ctrl-C: what was started ends as well, and the clone goes.
     with ending_as_interrupted():
-        sys.exit(main())
+        code = main()
+    sys.exit(code)
