@@ -47,8 +47,8 @@ LARGE, SMALL = [(6000, 4000)] * 4, [(1024, 1024), (1280, 960), (1600, 1200), (19
 LARGE_IMAGES, SMALL_IMAGES = 820, 1600
 #: So few that they are no work, and two shards: what remains is the start of the processes.
 TINY, TINY_IMAGES = [(64, 64)], 27
-#: What is held of the table and of the archive's directory grows with their length alone.
-MANY_IMAGES, MANY_SIZE = 200_000, 32
+#: What is held of the table, and of where its images are, grows with its length alone.
+MANY_IMAGES, MANY_SIZE = 400_000, 32
 #: As in the published recipe, in shards small enough that there are several.
 OPTIONS = Extract(
     size=512,

@@ -3,8 +3,9 @@
 import copy
 import io
 import os
+import signal
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from tests.tiny import build_tiny
 
     return build_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def in_a_terminal() -> Iterator[None]:
+    """Take SIGHUP as a terminal's programs do: with ``nohup make test`` all would ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

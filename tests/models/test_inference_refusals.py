@@ -58,11 +58,20 @@ def test_weights_that_do_not_fit_are_refused(
         load(tiny, copied)
 
 
-@pytest.mark.parametrize("name", ["adapter_config.json", "provenance.json", "tokenizer.json"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("adapter_config.json", "adapter does not load over"),
+        ("provenance.json", r"provenance\.json is damaged"),
+        ("tokenizer.json", "adapter does not load over"),
+    ],
+)
 @pytest.mark.parametrize("content", [b"", b"{", b"[]"])
-def test_damaged_files_are_told(tiny: Tiny, copied: Path, name: str, content: bytes) -> None:
+def test_damaged_files_are_told(
+    tiny: Tiny, copied: Path, name: str, message: str, content: bytes
+) -> None:
     (copied / name).write_bytes(content)
-    with pytest.raises(VerdictError, match=r"adapter does not load over .* `dvc repro train`"):
+    with pytest.raises(VerdictError, match=rf"{message} .* `dvc repro train`"):
         load(tiny, copied)
 
 

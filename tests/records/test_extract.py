@@ -197,8 +197,8 @@ def parquet_archive(folder: Path, rows: int) -> ParquetImages:
 
 def test_images_are_read_out_of_parquet_files(tmp_path: Path) -> None:
     images = parquet_archive(tmp_path, 10)
-    assert images.image_keys()[:2] == ["train-0:0", "train-0:1"]
-    rows = [RawRow(f"r{key.replace(':', '-')}", "g", "a", image=key) for key in images.image_keys()]
+    assert list(images.places())[:2] == ["train-0:0", "train-0:1"]
+    rows = [RawRow(f"r{key.replace(':', '-')}", "g", "a", image=key) for key in images.places()]
     extract(RawTable(rows, images=images), OPTIONS, tmp_path / "records")
     store = ImageStore(tmp_path / "records")
     for number, row in ((0, 3), (0, 9), (1, 0), (1, 7)):

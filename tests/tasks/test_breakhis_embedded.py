@@ -146,7 +146,7 @@ def test_the_pipeline_reads_what_is_written(folder: Path) -> None:
     assert table.findings["left_out"]["balancing"] > 0
     assert table.findings["left_out"]["two_class_slides"] > 0
     assert table.images is not None
-    assert {row.image for row in table.rows} <= set(table.images.image_keys())
+    assert {row.image for row in table.rows} <= table.images.places().keys()
     labels = Counter((row.split, row.label) for row in table.rows)
     assert len(labels) == 4
     assert abs(labels["test", "benign"] - labels["test", "malignant"]) < 20

@@ -184,7 +184,7 @@ def test_the_binary_recipe_divides_the_real_images(real: Path) -> None:
 @real_data
 def test_real_images_become_records(real: Path, tmp_path: Path) -> None:
     table = read(real, magnifications=list(MAGNIFICATIONS))
-    present = set(table.images.image_keys()) if table.images else set()
+    present = set(table.images.places()) if table.images else set()
     assert len(present) == 8
     few = RawTable(
         [row for row in table.rows if row.image in present],

@@ -133,7 +133,7 @@ def test_what_stages_write_gets_no_other_files(tiny: Tiny, project: Any, output:
         export(params, chosen(params, None, None), Path(output), 4, print)
 
 
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_from_outside_it_leaves_nothing(
     tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

@@ -19,7 +19,7 @@ from tools.new_task.labels import word
 from tools.new_task.params_text import with_entry, with_header
 from tools.packing import write_table
 from verdict.params_file import check_section, read_params
-from verdict.records.archive import image_members
+from verdict.records.archive import ZipImages
 
 
 def test_the_module_reads_what_was_packed(labelled: Path) -> None:
@@ -32,7 +32,7 @@ def test_the_module_reads_what_was_packed(labelled: Path) -> None:
     assert [(row.id, row.label, row.group, row.image) for row in table.rows] == [
         (name, named[label], group, name) for name, label, group in ROWS
     ]
-    assert table.images.image_keys() == list("abcdefghi")
+    assert list(table.images.places()) == list("abcdefghi")
 
 
 def test_both_recipes_are_complete_and_commented(
@@ -80,7 +80,7 @@ def test_the_stand_in_is_read_by_the_same_reader(labelled: Path) -> None:
     rows = task.read_table(Path("one"), task.Options()).rows
     assert {row.label for row in rows} == {"mild", "no_finding", "severe"}
     assert len({row.group for row in rows}) == 10
-    assert image_members(Path("one/images.zip")).keys() == {row.id for row in rows}
+    assert ZipImages(Path("one/images.zip")).places().keys() == {row.id for row in rows}
     other = task.Embedded(seed=4, images=40, images_per_group=4)
     task.write_archive(Path("three"), other)
     assert Path("one/images.zip").read_bytes() != Path("three/images.zip").read_bytes()
@@ -114,7 +114,7 @@ def test_images_named_by_a_column(labelled: Path) -> None:
     ]
     write_table(Path("labels.csv"), rows[0], rows)
     make("eyes", "--file", "path")
-    assert set(image_members(Path("own/images.zip"))) == set("abcdefghi")
+    assert set(ZipImages(Path("own/images.zip")).places()) == set("abcdefghi")
 
 
 def test_each_image_may_be_its_own_group(labelled: Path) -> None:

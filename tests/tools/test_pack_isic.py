@@ -15,7 +15,7 @@ from tests.conftest import SHARED_DATA
 from tests.records.test_images import tiff_with_a_second_page_of_nothing
 from tools.pack_isic import Columns, Packed, main, pack
 from verdict.errors import VerdictError
-from verdict.records.archive import image_members
+from verdict.records.archive import ZipImages
 from verdict.tasks.melanoma.layout import FILES
 
 COLUMNS = Columns(
@@ -92,7 +92,7 @@ def test_layout(run: Callable[..., Packed], tmp_path: Path, images: Path) -> Non
     assert [info.filename for info in infos] == ["train/a.jpg", "train/b.jpg", "train/c.jpg"]
     assert {info.compress_type for info in infos} == {zipfile.ZIP_STORED}
     assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
-    assert image_members(out / FILES["images"]).keys() == {"a", "b", "c"}
+    assert ZipImages(out / FILES["images"]).places().keys() == {"a", "b", "c"}
     assert member(out, "b") == (images / "b.JPEG").read_bytes()
 
 

@@ -101,7 +101,7 @@ def test_an_origin_that_cannot_be_read_is_told(
     assert run("--image", folder / "0.png", "--adapter", folder) == 1
     said = capsys.readouterr().err
     assert f"predict: {folder}/provenance.json is damaged (" in said
-    assert "export the model again" in said
+    assert "copy the whole folder again" in said
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert set(Path("/tmp").glob("verdict-ray-*")) <= of_ray
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_ended_from_outside_it_leaves_nothing(
@@ -195,6 +196,7 @@ def test_ended_from_outside_it_leaves_nothing(
     assert signal.getsignal(number) == before
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_a_second_signal_does_not_disturb_what_the_first_began() -> None:
     cleared = []
     with pytest.raises(KeyboardInterrupt), ending_as_interrupted():

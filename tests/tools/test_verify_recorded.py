@@ -202,6 +202,7 @@ def begun(project: Path, code: str) -> "tuple[subprocess.Popen[str], Path]":
     return verifying, clone
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 def test_terminated_it_takes_along_what_it_started(miniature: Path, sent: int) -> None:
     verifying, clone = begun(miniature, SLOW)

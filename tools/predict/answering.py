@@ -3,13 +3,12 @@
 Import this only after ``verdict.reproducibility.pin_cpu``.
 """
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -19,9 +18,10 @@ from scipy.special import softmax
 
 from tools.predict.questions import Question
 from verdict.answers.evaluate import predict
-from verdict.answers.workers import Workers, answering
+from verdict.answers.workers import Workers, open_workers
+from verdict.engine import Pool
 from verdict.errors import VerdictError
-from verdict.models.adapter import PROVENANCE_FILE
+from verdict.models.adapter import read_provenance
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
 from verdict.params import Params
 from verdict.params_data import Extract, Format
@@ -36,7 +36,6 @@ from verdict.reproducibility import device_of_workers, make_deterministic
 PART = 1024
 #: What a question's record has for an answer: it needs one, and nobody has given it or reads it.
 _UNKNOWN = "unknown"
-_AGAIN = "export the model again, or copy the whole folder from where it came"
 
 
 @dataclass(frozen=True)
@@ -113,24 +112,6 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
     return Weights(model, Path(models[model].model), Path(models[model].adapter))
 
 
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """Return what a folder's model came from; nothing where that is not recorded.
-
-    Raises:
-        VerdictError: the file is damaged.
-    """
-    path = folder / PROVENANCE_FILE
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise VerdictError(f"{path} is damaged ({error}); {_AGAIN}") from None
-    if not isinstance(found, dict):
-        raise VerdictError(f"{path} is damaged (it holds no object); {_AGAIN}")
-    return found
-
-
 class Predictor:
     """Asks one model; it is loaded when the first answerable question comes.
 
@@ -181,24 +162,25 @@ class Predictor:
         """
         questions = iter(questions)
         with ExitStack() as opened:
-            workers = cache(lambda: self._open_workers(opened))
+            pool = cache(lambda: self._open_pool(opened))
             while part := list(islice(questions, PART)):
-                yield from self._part(part, workers)
+                yield from self._part(part, pool)
 
-    def _open_workers(self, opened: ExitStack) -> Workers | None:
+    def _open_pool(self, opened: ExitStack) -> Pool | None:
         """Let workers load the model, if they are to have it; they end with ``opened``."""
         if not self._on_ray:
             return None
-        folders = self.weights.model, self.weights.adapter, Path()
-        context = answering(*folders, self._answers, self._params, self.device)
-        return opened.enter_context(context)[1]
+        folders = self.weights.model, self.weights.adapter
+        return opened.enter_context(
+            open_workers(*folders, self._answers, self._params, self.device)
+        )
 
     def _part(
-        self, questions: Sequence[Question], workers: Callable[[], Workers | None]
+        self, questions: Sequence[Question], pool: Callable[[], Pool | None]
     ) -> Iterator[Answered]:
         with tempfile.TemporaryDirectory(prefix="verdict-", dir=self._place()) as folder:
             errors = self._write_records(Path(folder), questions)
-            rows = {} if len(errors) == len(questions) else self._ask(Path(folder), workers())
+            rows = {} if len(errors) == len(questions) else self._ask(Path(folder), pool())
         for index, question in enumerate(questions):
             if index in errors:
                 yield Answered(question, errors[index])
@@ -242,7 +224,7 @@ class Predictor:
         write_shard(folder / "shard-00000-of-00001.parquet", rows())
         return errors
 
-    def _ask(self, records: Path, workers: Workers | None) -> dict[str, dict[str, Any]]:
+    def _ask(self, records: Path, pool: Pool | None) -> dict[str, dict[str, Any]]:
         """Return a row of predictions for each record, by its id."""
         options = self._params.evaluate
         found = predict(
@@ -255,7 +237,7 @@ class Predictor:
             max_new_tokens=options.max_new_tokens,
             device=self.device,
             length_normalization=options.length_normalization,
-            workers=workers and replace(workers, records=records),
+            workers=Workers(pool, records) if pool else None,
         )
         return {row["id"]: row for row in found.table.to_pylist()}
 

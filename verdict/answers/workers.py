@@ -1,7 +1,7 @@
 """Who asks the model: this process, or the workers of a Ray cluster, each with the model."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -52,9 +52,6 @@ def answering(
 ) -> Iterator[tuple[Loaded, Workers | None]]:
     """Yield what ``predict`` needs: with ``compute.engine: local`` the model; else its workers.
 
-    The bits of the answers are those of this process where ``reproducibility.threads`` is a
-    number: Ray gives each worker as many cores, or one.
-
     Args:
         records: the folder whose images are asked about; workers on other machines see it, too.
 
@@ -64,6 +61,22 @@ def answering(
     if params.compute.engine == "local":
         yield load_for_inference(model, adapter, params.model, device), None
         return
+    loaded = without_weights(model, adapter)
+    with open_workers(model, adapter, answers, params, device) as pool:
+        yield loaded, Workers(pool, records)
+
+
+def open_workers(
+    model: Path, adapter: Path, answers: Answers, params: Params, device: str
+) -> AbstractContextManager[Pool]:
+    """Let workers load a model; each does the tasks of ``Workers``.
+
+    The bits of the answers are those of this process where ``reproducibility.threads`` is a
+    number: Ray gives each worker as many cores, or one.
+
+    Raises:
+        VerdictError: as ``open_pool``.
+    """
     make = _Setup(
         model,
         adapter,
@@ -77,9 +90,7 @@ def answering(
     )
     pins = (partial(pin_cpu, params.reproducibility), go_offline)
     cpus = params.reproducibility.threads or 1
-    loaded = without_weights(model, adapter)
-    with open_pool(make, params.compute, first=pins, cpus=cpus, gpu=device == "cuda") as pool:
-        yield loaded, Workers(pool, records)
+    return open_pool(make, params.compute, first=pins, cpus=cpus, gpu=device == "cuda")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing, write_json
 
 PROVENANCE_FILE = "provenance.json"
+_AGAIN = "run `dvc pull` or `dvc repro train`, or copy the whole folder again from where it came"
 
 #: The packages that decide the numbers.
 _PACKAGES = (
@@ -31,6 +32,24 @@ _PACKAGES = (
     "pyarrow",
     "datasets",
 )
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """Return what a folder's model came from, as its maker recorded it; nothing where none did.
+
+    Raises:
+        VerdictError: the file is damaged.
+    """
+    path = folder / PROVENANCE_FILE
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise VerdictError(f"{path} is damaged ({error}); {_AGAIN}") from None
+    if not isinstance(found, dict):
+        raise VerdictError(f"{path} is damaged (it holds no object); {_AGAIN}")
+    return found
 
 
 def save_adapter(

@@ -16,7 +16,7 @@ from transformers import ProcessorMixin
 
 from verdict.errors import VerdictError
 from verdict.files import sha256_of_tree
-from verdict.models.adapter import PROVENANCE_FILE
+from verdict.models.adapter import PROVENANCE_FILE, read_provenance
 from verdict.models.load import load_model, load_processor
 from verdict.params_training import ModelOptions
 
@@ -65,7 +65,7 @@ def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, devic
     if kind == "base":
         return Loaded(load_model(folder, options, device).eval(), load_processor(folder), None)
     with _damage_explained(folder, adapter):
-        provenance = _read_provenance(adapter)
+        provenance = read_provenance(adapter)
         _check_base(folder, adapter, provenance)
         labels = _labels(kind, adapter, provenance)
         load = _load_adapted if kind == "adapter" else _load_fine_tuned
@@ -83,7 +83,7 @@ def without_weights(folder: Path, adapter: Path) -> Loaded:
     if kind == "base":
         return Loaded(None, load_processor(folder), None)
     with _damage_explained(folder, adapter):
-        labels = _labels(kind, adapter, _read_provenance(adapter))
+        labels = _labels(kind, adapter, read_provenance(adapter))
         return Loaded(None, load_processor(adapter), labels)
 
 
@@ -151,11 +151,6 @@ def _known_labels(adapter: Path, labels: list[str] | None) -> list[str]:
             "outputs stand for; run `dvc repro train` or `dvc pull`"
         )
     return labels
-
-
-def _read_provenance(adapter: Path) -> dict[str, Any]:
-    path = adapter / PROVENANCE_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _check_base(folder: Path, adapter: Path, provenance: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.metadata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial as partial_call
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from verdict.params_data import Extract
 from verdict.progress import progress
 from verdict.records.archive import ImageSource
 from verdict.records.duplicates import write_duplicates
-from verdict.records.raw import RawTable
+from verdict.records.raw import RawRow, RawTable
 from verdict.records.shard_tasks import (
+    Item,
     Rejection,
     ShardTask,
     ShardWriter,
@@ -53,17 +54,14 @@ def extract(
         VerdictError: rows and images do not match one to one, or more images than
             ``max_rejected`` do not decode. Nothing is replaced then.
     """
-    _match(table)
-    rows = sorted(table.rows, key=lambda row: row.id)
-    position = {row.id: index for index, row in enumerate(table.rows)}
-    n_shards = shard_count(rows, options)
+    items = _items(table)
+    n_shards = shard_count(table.rows, options)
     with replacing(destination) as partial:
         partial.mkdir()
         folder = keep or partial
         tasks = [
             ShardTask(
-                folder / f"shard-{index:05d}-of-{n_shards:05d}.parquet",
-                [(row, position[row.id]) for row in rows[index::n_shards]],
+                folder / f"shard-{index:05d}-of-{n_shards:05d}.parquet", items[index::n_shards]
             )
             for index in range(n_shards)
         ]
@@ -74,7 +72,7 @@ def extract(
             task.deliver(partial)
         gone = {rejection["id"] for rejection in rejected}
         write_duplicates(partial, table.duplicates, gone)
-    written = [row for row in rows if row.id not in gone]
+    written = [row for row in table.rows if row.id not in gone]
     return {
         "records": len(written),
         "groups": len({group for row in written for group in row.groups}),
@@ -89,13 +87,34 @@ def folder_for(table: RawTable, options: Extract) -> Path:
     """Return the folder that keeps the shards of this table, these images and these options."""
     decisive = {
         "images": table.images.digest() if table.images else None,
-        "rows": hashlib.sha256(repr(table.rows).encode()).hexdigest(),
+        "rows": _digest(table.rows),
         # How many rejections are too many changes no shard.
         "options": options.model_dump(exclude={"max_rejected"}),
         "versions": {name: importlib.metadata.version(name) for name in ("pillow", "pyarrow")},
         "sources": digests_of_sources("records"),
     }
     return folder_of("extract", decisive)
+
+
+def _items(table: RawTable) -> list[Item]:
+    """Return the rows by id, with what a worker must know of each.
+
+    Raises:
+        VerdictError: as ``_places``.
+    """
+    places = _places(table)
+    found = [
+        (row, position, None if row.image is None else places[row.image])
+        for position, row in enumerate(table.rows)
+    ]
+    return sorted(found, key=lambda item: item[0].id)
+
+
+def _digest(rows: Iterable[RawRow]) -> str:
+    sha256 = hashlib.sha256()
+    for row in rows:
+        sha256.update(repr(row).encode())
+    return sha256.hexdigest()
 
 
 def _write_shards(
@@ -127,8 +146,8 @@ def _write_shards(
     return sorted(rejected, key=lambda rejection: rejection["id"])
 
 
-def _match(table: RawTable) -> None:
-    """See that every row's image is there, every image has a row, and ids are unique.
+def _places(table: RawTable) -> Mapping[str, Any]:
+    """Return where each image is; every row's is there, every image has a row, ids are unique.
 
     Raises:
         VerdictError: naming the first that does not match.
@@ -140,19 +159,20 @@ def _match(table: RawTable) -> None:
     wanted = {row.image: row.id for row in table.rows if row.image is not None}
     if table.images is None:
         assert not wanted, "rows with images need RawTable.images"
-        return
-    path, present = table.images.path, set(table.images.image_keys())
-    if without := sorted(wanted.keys() - present):
+        return {}
+    path, places = table.images.path, table.images.places()
+    if without := sorted(wanted.keys() - places.keys()):
         raise VerdictError(
             f"{path} has no image for {len(without)} of {len(ids)} rows, first "
             f"{wanted[without[0]]}; fetch the archive again, or take the rows out of the table"
         )
-    if table.every_image and (extra := sorted(present - wanted.keys())):
+    if table.every_image and (extra := sorted(places.keys() - wanted.keys())):
         raise VerdictError(
             f"{path} holds {len(extra)} image{'s' if len(extra) > 1 else ''} without a "
             f"row in the table, first {extra[0]}; fetch the table that belongs to this "
             "archive"
         )
+    return places
 
 
 def _too_many(images: ImageSource | None, rejected: list[Rejection], allowed: int) -> str:

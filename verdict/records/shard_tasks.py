@@ -27,20 +27,22 @@ _BYTES_PER_PIXEL = {"jpeg": 0.29, "webp_lossless": 1.2}
 #: Seconds between two looks at how far the workers are.
 _GLANCE = 1.0
 
+#: A row, its position in the table, and where its image is, as ``ImageSource.places`` says.
+Item = tuple[RawRow, int, Any]
 #: ``id``, ``image`` and ``reason``.
 Rejection = dict[str, str]
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to write: its rows, each with its position in the table.
+    """A shard to write: its rows, and all that a worker must know of them.
 
     Beside the shard lie ``NAME.json``, its seal (SHA-256 and rejections, written when it is
     complete), and ``NAME.count``, which grows by a byte a record while it is written.
     """
 
     path: Path
-    rows: list[tuple[RawRow, int]]
+    rows: list[Item]
 
     @property
     def seal(self) -> Path:
@@ -126,8 +128,7 @@ class ShardWriter:
 
     def __init__(self, images: ImageSource | None, options: Extract):
         self._options = options
-        # Opened once a worker: reading the directory of a large archive takes seconds. It is
-        # closed when the worker ends.
+        # Opened once a worker, and closed when the worker ends.
         self._opened = images.open() if images else nullcontext()
         self._reader = self._opened.__enter__()
 
@@ -147,11 +148,11 @@ class ShardWriter:
         return rejected
 
     def _rows(
-        self, rows: Sequence[tuple[RawRow, int]], rejected: list[Rejection], count: Any
+        self, rows: Sequence[Item], rejected: list[Rejection], count: Any
     ) -> Iterator[dict[str, Any]]:
-        for number, (row, position) in enumerate(rows, 1):
+        for number, (row, position, place) in enumerate(rows, 1):
             try:
-                content = _content(row, self._reader, self._options)
+                content = _content(row, place, self._reader, self._options)
             except ValueError as error:
                 rejected.append({"id": row.id, "image": row.image or "", "reason": str(error)})
             else:
@@ -171,12 +172,12 @@ class ShardWriter:
                 count.write(b"." * ((number - 1) % ROW_GROUP + 1))
 
 
-def _content(row: RawRow, reader: Reader | None, options: Extract) -> dict[str, Any]:
+def _content(row: RawRow, place: Any, reader: Reader | None, options: Extract) -> dict[str, Any]:
     """Return the image as it is stored, and the hash of what the record is made from."""
     if row.image is None or reader is None:
         # Two records of the same text are as much the same as two of the same image.
         return {"image": None, "sha256": hashlib.sha256((row.text or "").encode()).hexdigest()}
-    data = reader.read(row.image)
+    data = reader.read(place)
     return {
         "image": {"bytes": convert(data, options), "path": None},
         "sha256": hashlib.sha256(data).hexdigest(),
