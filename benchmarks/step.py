@@ -117,7 +117,9 @@ def seconds_a_bare_step(trainer: Any, batches: list[dict[str, Any]]) -> float:
 
     model = trainer.model
     optimizer = torch.optim.AdamW(
-        [parameter for parameter in model.parameters() if parameter.requires_grad], lr=1e-5
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=1e-5,
+        fused=True,
     )
     autocast = torch.autocast(
         trainer.args.device.type, dtype=torch.bfloat16, enabled=trainer.args.bf16

@@ -8,6 +8,11 @@ variables:
 - ``ONEDNN_MAX_CPU_ISA``: oneDNN (convolutions, some matrix products)
 - ``MKL_CBWR``: MKL's conditional numerical reproducibility (matrix products)
 - ``NPY_DISABLE_CPU_FEATURES``: numpy's transcendental functions
+
+Under ``MKL_CBWR=COMPATIBLE`` MKL's vector functions ``sqrt``, ``asin``, ``acos``, ``atan`` and
+``log10`` (``torch.sqrt`` and its like) start from the processor's own estimate of a reciprocal
+root, whose digits differ from maker to maker. AdamW would take such a root at every step; the
+fused one takes the processor's exact square root, so that all training on a CPU uses that.
 """
 
 import ctypes

@@ -114,7 +114,7 @@ def test_the_8_bit_optimizer_says_what_it_uses_on_a_cpu(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train_tiny(tiny, tmp_path, options=vary(optim="paged_adamw_8bit", max_steps=1))
-    assert "paged_adamw_8bit needs a GPU; on this CPU adamw_torch is used" in (
+    assert "paged_adamw_8bit is for GPUs; on this CPU adamw_torch_fused is used" in (
         capsys.readouterr().out
     )
 

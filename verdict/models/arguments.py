@@ -32,8 +32,9 @@ _SAME = (
     "seed",
     "deepspeed",
 )
-#: What a GPU's optimizer is replaced by where there is none.
-_ON_CPU = {"paged_adamw_8bit": "adamw_torch"}
+#: What an optimizer is replaced by on a CPU: one is a GPU's, the other takes square roots that
+#: differ from one maker's processors to another's (see ``verdict.reproducibility``).
+_ON_CPU = {"paged_adamw_8bit": "adamw_torch_fused", "adamw_torch": "adamw_torch_fused"}
 
 
 def training_arguments(

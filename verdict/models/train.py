@@ -233,7 +233,7 @@ def _early_stopping(train: Train) -> list[TrainerCallback]:
 def _note_replaced_optimizer(task: Task) -> None:
     used = optimizer_for(task.train.optim, task.device)
     if used != task.train.optim:
-        print(f"train: {task.train.optim} needs a GPU; on this CPU {used} is used instead")
+        print(f"train: {task.train.optim} is for GPUs; on this CPU {used} is used instead")
 
 
 def _cache_vision_features(trainer: Trainer, processor: ProcessorMixin, task: Task) -> None:
