@@ -15,7 +15,7 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-tools install-dev browser verify check-signature predict demo export publish remote check-remote emulator pull test lint format bench lock
+.PHONY: help repro recipes install install-tools install-dev system verify check-signature predict demo export publish remote check-remote emulator pull test lint format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -87,12 +87,13 @@ export: install  ## merge the adapter into one bfloat16 model: make export to=FO
 publish: install  ## publish adapter, card and metrics on the hub: repo=OWNER/NAME; dry=yes lists them
 	@python -m tools.publish --repo '$(repo)' $(if $(dry),--dry-run) $(if $(private),--private)
 
-# Debian's and Ubuntu's package; elsewhere install Chromium or Chrome by hand.
-browser:  ## install Chromium for the tests of the report, which are skipped without it
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+# Debian's and Ubuntu's packages; elsewhere install Chromium or Chrome, and QEMU, by hand.
+system:  ## install Chromium and QEMU for the tests that are skipped without them
+	@{ command -v chromium || command -v google-chrome; } >/dev/null \
+	  && command -v qemu-x86_64 >/dev/null || { \
 	  as_root=; test "`id -u`" = 0 || as_root=sudo; \
 	  $$as_root apt-get update --quiet --quiet \
-	  && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes chromium; }
+	  && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes chromium qemu-user; }
 
 test: install-dev  ## run the tests, the quick ones first
 	python -m pytest

@@ -9,10 +9,8 @@ variables:
 - ``MKL_CBWR``: MKL's conditional numerical reproducibility (matrix products)
 - ``NPY_DISABLE_CPU_FEATURES``: numpy's transcendental functions
 
-Under ``MKL_CBWR=COMPATIBLE`` MKL's vector functions ``sqrt``, ``asin``, ``acos``, ``atan`` and
-``log10`` (``torch.sqrt`` and its like) start from the processor's own estimate of a reciprocal
-root, whose digits differ from maker to maker. AdamW would take such a root at every step; the
-fused one takes the processor's exact square root, so that all training on a CPU uses that.
+What they cannot reach is put right by ``verdict.kernels``, once torch is there. Training on a CPU
+uses the fused AdamW, whose square root is the processor's own.
 """
 
 import ctypes
@@ -116,10 +114,15 @@ def seed_everything(seed: int) -> None:
 def make_deterministic(seed: int, *, strict: bool = True) -> None:
     """Seed every generator and, if ``strict``, refuse operations that have no deterministic form.
 
-    Without ``strict`` a GPU may use faster kernels whose sums differ from run to run.
+    Without ``strict`` a GPU may use faster kernels whose sums differ from run to run. Where
+    ``pin_cpu`` has pinned this process to AVX2, MKL's kernels are replaced by portable ones.
     """
     import torch
 
+    if os.environ.get("MKL_CBWR") == _AVX2["MKL_CBWR"] and torch.backends.mkl.is_available():
+        from verdict.kernels import replace_kernels
+
+        replace_kernels()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     seed_everything(seed)
     torch.use_deterministic_algorithms(strict)
