@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+#: Bytes of a file's name on every file system in use.
+_LONGEST_NAME = 255
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -34,7 +36,16 @@ def redacted(address: str) -> str:
 
 
 def own_name(address: str) -> str:
-    """Return the name that a file is published under; empty where the address shows none."""
+    """Return the name that a file is published under; empty where the address shows none.
+
+    Nor has an address a name that no file here can have: ``..``, or one of too many characters.
+    """
+    name = _last_part(address)
+    size = len(name.encode(errors="surrogateescape"))
+    return "" if name in (".", "..") or "\0" in name or size > _LONGEST_NAME else name
+
+
+def _last_part(address: str) -> str:
     scheme = scheme_of(address)
     if scheme == "file":
         return local_path(address).name
@@ -47,8 +58,7 @@ def own_name(address: str) -> str:
     if scheme == "kaggle":  # kaggle://OWNER/NAME/versions/N is an archive of all its files
         return path.strip("/").partition("/")[0] + ".zip"
     # The last part alone, whatever an encoded "/" or ".." tries.
-    name = PurePosixPath(unquote(path) if scheme in ("http", "https") else path).name
-    return "" if name == ".." else name
+    return PurePosixPath(unquote(path) if scheme in ("http", "https") else path).name
 
 
 def local_path(address: str) -> Path:
