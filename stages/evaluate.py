@@ -10,7 +10,7 @@ from pathlib import Path
 from verdict.kept import discard, exclusive
 from verdict.params import Params
 from verdict.reproducibility import device_of_workers, go_offline, pin_cpu
-from verdict.stage import run
+from verdict.stage import key_of, run
 
 CHAT, RECORDS = Path("data/chat"), Path("data/records")
 PREDICTIONS, METRICS = Path("data/predictions"), Path("metrics")
@@ -78,4 +78,5 @@ def main(name: str, params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run(f"evaluate@{sys.argv[1]}", lambda params: main(sys.argv[1], params))
+    key = key_of(sys.argv[1])
+    run(f"evaluate@{key}", lambda params: main(key, params))

@@ -7,7 +7,7 @@ from verdict.params import Params
 from verdict.params_data import EMBEDDED
 from verdict.reproducibility import pin_cpu
 from verdict.sources.hub import fetch_model
-from verdict.stage import run
+from verdict.stage import key_of, run
 
 
 def main(name: str, params: Params) -> None:
@@ -23,4 +23,5 @@ def main(name: str, params: Params) -> None:
 
 
 if __name__ == "__main__":
-    run(f"fetch_model@{sys.argv[1]}", lambda params: main(sys.argv[1], params))
+    name = key_of(sys.argv[1])
+    run(f"fetch_model@{name}", lambda params: main(name, params))

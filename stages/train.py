@@ -9,7 +9,7 @@ from pathlib import Path
 from verdict.params import Params
 from verdict.processes import launch
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import run
+from verdict.stage import key_of, run
 
 MODELS, RECORDS = Path("models"), Path("data/records")
 CHAT, METRICS = Path("data/chat"), Path("metrics")
@@ -83,5 +83,5 @@ def main(params: Params, replicate: str | None) -> None:
 
 
 if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) > 1 else None
+    name = key_of(sys.argv[1]) if len(sys.argv) > 1 else None
     run(f"replicate@{name}" if name else "train", lambda params: main(params, name))

@@ -23,6 +23,7 @@ from PIL import Image
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import Bar, progress
+from verdict.records.images import FORMATS
 from verdict.tasks.medpix_vqa.layout import FILES, IMAGE, Split, write_split
 
 #: Fields that each record needs, as text.
@@ -135,7 +136,7 @@ def _check_images(records: Path, rows: Iterable[dict[str, str]]) -> None:
 def _check_image(records: Path, row: dict[str, str]) -> None:
     path = records.parent / row["image"]
     try:
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
+        with Image.open(io.BytesIO(path.read_bytes()), formats=FORMATS) as image:
             image.load()
     except FileNotFoundError:
         raise VerdictError(

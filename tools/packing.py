@@ -19,6 +19,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import progress
 from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.images import FORMATS
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from some cameras
@@ -189,7 +190,7 @@ def _as_jpeg(path: Path) -> bytes:
     """
     try:
         data = path.read_bytes()
-        image: Image.Image = Image.open(io.BytesIO(data))
+        image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         is_jpeg = image.format in _JPEG_FORMATS
         if is_jpeg:
             image.draft("RGB", (1, 1))  # as small as the decoder can: it still reads every byte

@@ -27,6 +27,15 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
         sys.exit(f"\n{stage}: interrupted; nothing was replaced")
 
 
+def key_of(stage: str) -> str:
+    """Return the key of one of a ``foreach``'s stages: of ``evaluate@tuned``, or just ``tuned``.
+
+    DVC gives a stage's name in ``$DVC_STAGE``, which dvc.yaml passes on in quotes: a key in the
+    command itself would be read by a shell.
+    """
+    return stage.rpartition("@")[2]
+
+
 def quieten_libraries() -> None:
     """Hide what the pinned libraries say about one another, which no user can act on."""
     if not sys.stderr.isatty():

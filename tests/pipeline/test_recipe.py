@@ -24,7 +24,7 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
     two = yaml.safe_dump(values, sort_keys=False)
     for path, text in (("recipes/one.yaml", one), ("recipes/two.yaml", two), ("params.yaml", one)):
         (project.root / path).write_text(text, "utf-8")
-    assert ran(project.dvc("repro")) == ["evaluate@reference", "compare", "report"]
+    assert ran(project.dvc("repro")) == ["check", "evaluate@reference", "compare", "report"]
     project.commit("Run recipe one")
     return project
 
@@ -39,7 +39,7 @@ def test_there_and_back_computes_nothing_twice(project: Project) -> None:
     assert "models.reference.model: models/base → (none)" in said
     assert "data/predictions/reference.parquet" in said
     assert "data/predictions/validation/reference.parquet" in said
-    assert ran(project.dvc("repro")) == ["compare", "report"]
+    assert ran(project.dvc("repro")) == ["check", "compare", "report"]
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
     assert compared["nfiles"] == 4, "compare has seen this recipe's predictions alone"

@@ -12,8 +12,8 @@ import yaml
 from tests.pipeline.conftest import SMALL, Project, ran
 
 STAGES = {
-    "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format", "train",
-    "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare", "report",
+    "check", "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format",
+    "train", "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare", "report",
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_another_seed_is_trained_beside_the_first_and_counts(repro: Project) -> 
     repro.edit({("evaluate", "models", "tuned_again"): adapter})
     output = repro.dvc("repro")
     assert ran(output) == [
-        "replicate@tuned_again", "evaluate@tuned_again", "compare", "report",
+        "check", "replicate@tuned_again", "evaluate@tuned_again", "compare", "report",
     ]  # fmt: skip
     first, second = (
         (repro.root / folder / "adapter_model.safetensors").read_bytes()

@@ -1,3 +1,4 @@
+import ast
 import io
 import struct
 import threading
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from tests.conftest import SHARED_DATA, IsicArchive
+from tests.conftest import ROOT, SHARED_DATA, IsicArchive
 from tests.records.test_extract import OPTIONS
 from verdict.records import images
 from verdict.records.extract import extract
@@ -234,3 +235,23 @@ def test_the_real_image_with_orientation_6_is_upright() -> None:
     borders_left_right = (pixels[:, 0] == 0).all() and (pixels[:, -1] == 0).all()
     # Stored wide, so upright it is tall: the padding is at the sides.
     assert (stored.width > stored.height) == borders_left_right
+
+
+def test_no_format_is_opened_that_starts_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("was started"))
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    with pytest.raises(ValueError, match="no image file of a known kind"):
+        convert(eps, OPTIONS)
+
+
+def test_every_image_that_is_opened_names_the_formats_it_may_have() -> None:
+    unnamed = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("verdict", "stages", "tools")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Image.open"
+        and not any(keyword.arg == "formats" for keyword in node.keywords)
+    ]
+    assert unnamed == []

@@ -1,6 +1,7 @@
 import pytest
 
-from verdict.sources.addresses import own_name, redacted, scheme_of
+from verdict.errors import VerdictError
+from verdict.sources.addresses import own_name, redacted, refuse_secrets, scheme_of
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,30 @@ def test_scheme(address: str, scheme: str) -> None:
 )
 def test_name_of_the_file(address: str, name: str) -> None:
     assert own_name(address) == name
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:hunter22@host/a.zip",
+        "https://bucket.s3.amazonaws.com/a?X-Amz-Credential=c&X-Amz-Signature=hunter22",
+        "https://storage.googleapis.com/b/a?X-Goog-Signature=hunter22",
+        "https://account.blob.core.windows.net/b/a?sp=r&sig=hunter22",
+        "https://host/a.zip?token=hunter22",
+        "s3://key:hunter22@bucket/a.zip",
+    ],
+)
+def test_a_secret_in_params_yaml_is_refused_with_another_way(address: str) -> None:
+    with pytest.raises(
+        VerdictError, match=r"DVC would write it .*~/\.netrc.*environment"
+    ) as caught:
+        refuse_secrets(address)
+    assert "hunter22" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://host/a.zip?version=2&design=sig", "https://me@host/a", "gs://b/a", "/a:b@c?token=1"],
+)
+def test_an_address_without_a_secret_is_taken(address: str) -> None:
+    refuse_secrets(address)

@@ -63,7 +63,7 @@ def test_files_and_folders_side_by_side(
         found = fetch(
             {"table": "table.csv", "remote": "remote/", "local": "local/"},
             table=f"{server.address}/some.csv",
-            remote=f"{server.address}/pairs%20of%20beer.csv?token=secret",
+            remote=f"{server.address}/pairs%20of%20beer.csv?version=2",
             local=str(folder),
         )
     assert found == {
@@ -143,3 +143,8 @@ def test_a_failure_replaces_nothing_and_keeps_what_came(
 def test_entries_that_the_task_does_not_know(fetch: Callable[..., dict[str, bytes]]) -> None:
     with pytest.raises(VerdictError, match=r"fetch\.files has other, but .* needs exactly one"):
         fetch({"one": "one.csv"}, other="a.csv")
+
+
+def test_no_secret_of_an_address_gets_into_what_dvc_writes(fetch: Callable[..., object]) -> None:
+    with pytest.raises(VerdictError, match="DVC would write it into"):
+        fetch({"a": "a.zip"}, a="https://user:hunter22@127.0.0.1:9/a.zip")

@@ -78,8 +78,12 @@ def _serve(options: argparse.Namespace) -> None:
     pin_cpu(params.reproducibility)
     go_offline()
     with tempfile.TemporaryDirectory(prefix="verdict-demo-") as folder:
-        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=folder)
+        uploads, cases = Path(folder, "uploads"), Path(folder, "cases")
+        uploads.mkdir()
+        cases.mkdir()
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads))
         # Imported only now: torch and gradio must find these in their environment.
+        from tools.demo.guard import guards
         from tools.demo.page import CSS, THEME, build
         from tools.demo.samples import samples
         from tools.predict.answering import Predictor, chosen
@@ -90,7 +94,7 @@ def _serve(options: argparse.Namespace) -> None:
         predictor = Predictor(params.model_copy(update={"compute": LOCAL}), weights)
         assert predictor.loaded  # what is wrong with it is said before the page opens
         title = f"Ask the {weights.name} model ({params.task.replace('_', ' ')})"
-        page = build(predictor, task_of_pairs(params), samples(Path(folder)), title)
+        page = build(predictor, task_of_pairs(params), samples(cases), title)
         try:
             page.launch(
                 server_name=options.host,
@@ -104,7 +108,9 @@ def _serve(options: argparse.Namespace) -> None:
                 enable_monitoring=False,
                 quiet=True,
                 prevent_thread_lock=True,
-                allowed_paths=[folder],
+                # Not the uploads: what is in here is shown, whatever kind of file it is.
+                allowed_paths=[str(cases)],
+                app_kwargs={"middleware": guards(options.host)},
             )
         except OSError:
             # Meanwhile somebody else has it; gradio's words name settings that are not ours.

@@ -40,14 +40,18 @@ def samples(folder: Path) -> list[Sample]:
         by_label.setdefault(one.label or "", []).append(one.id)
     records = {one.id: one for one in read_records(RECORDS) if one.id in asked}
     images = ImageStore(RECORDS)
-    return [_sample(asked[id_], records[id_], images, folder) for id_ in choose(by_label, COUNT)]
+    return [
+        _sample(asked[id_], records[id_], images, folder / str(number))
+        for number, id_ in enumerate(choose(by_label, COUNT))
+    ]
 
 
-def _sample(asked: Conversation, record: Record, images: ImageStore, folder: Path) -> Sample:
+def _sample(asked: Conversation, record: Record, images: ImageStore, stem: Path) -> Sample:
+    # Not named by its id, which is the data's and may be a path.
     path = None
     if record.has_image:
         data = images[record.id]
-        path = folder / f"{record.id}{'.webp' if data[:4] == b'RIFF' else '.jpg'}"
+        path = stem.with_suffix(".webp" if data[:4] == b"RIFF" else ".jpg")
         path.write_bytes(data)
     return Sample(asked.id, path, record.text, record.label or str(record.answer))
 

@@ -94,13 +94,14 @@ def without_trackers(clone: Path) -> None:
 
 
 def run(
-    clone: Path, command: Sequence[str] | str, limit: float | None = None
+    clone: Path, command: Sequence[str] | str, limit: float | None = None, *, stage: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in the clone with this Python; all that it started ends with it.
 
     Args:
         command: the arguments, or a line for the shell, as DVC runs it.
         limit: seconds after which it is stopped.
+        stage: the name that DVC would give to the command.
 
     Raises:
         subprocess.TimeoutExpired: it was stopped.
@@ -111,6 +112,7 @@ def run(
         cwd=clone,
         env={
             **environment(),
+            "DVC_STAGE": stage,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         },
         stdout=subprocess.PIPE,

@@ -91,7 +91,7 @@ class Workshop:
     def _make(self, task: Task, limit: float | None) -> None:
         self._set_aside((*task.outputs, *task.writes))
         try:
-            done = run(self._clone, task.command, limit)
+            done = run(self._clone, task.command, limit, stage=task.stage.name)
         except subprocess.TimeoutExpired:
             self._note(task, unchecked(f"not done within {limit:.0f} seconds: --minutes"))
         else:
@@ -125,7 +125,7 @@ class Workshop:
         self._say(f"{evaluation.name} with the adapter trained anew …")
         model = evaluation.name.partition("@")[2]
         self._set_aside(evaluation.outs)
-        done = run(self._clone, evaluation.cmd)
+        done = run(self._clone, evaluation.cmd, stage=evaluation.name)
         if done.returncode == 0:
             weights = self.findings[adapter].detail
             metrics, numbers = (

@@ -143,5 +143,5 @@ def _tasks(stage: Stage, stages: list[Stage], params: Params, train: bool) -> li
         judge = next((one for one in judges if one.deps.keys() & stage.outs.keys()), None)
         tolerance = of_training(params.model.dtype)
         return [task(Cost.TRAINING, refused=why, tolerance=tolerance, judged_by=judge)]
-    costs = {"extract": Cost.IMAGES, "split": Cost.TABLES, "format": Cost.TABLES}
+    costs = dict.fromkeys(("check", "split", "format"), Cost.TABLES) | {"extract": Cost.IMAGES}
     return [task(costs.get(name, Cost.STATISTICS))]

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.errors import VerdictError
-from verdict.models.processors import open_processor
+from verdict.models.processors import open_processor, without_code
 from verdict.params_training import ModelOptions, Quantization
 
 #: Kept out of 4-bit: the heads, and the small parts that turn pixels and sound into tokens. Full
@@ -89,8 +89,10 @@ def load_model(
     if labels is not None:
         arguments["id2label"] = dict(enumerate(labels))
         arguments["label2id"] = {label: index for index, label in enumerate(labels)}
-    with _quiet():
-        model, report = kind.from_pretrained(folder, output_loading_info=True, **arguments)
+    with _quiet(), without_code(folder):
+        model, report = kind.from_pretrained(
+            folder, output_loading_info=True, trust_remote_code=False, **arguments
+        )
     missing = set(report["missing_keys"]) - ({"score.weight"} if labels is not None else set())
     if missing or report["mismatched_keys"]:
         names = sorted(missing) + sorted(str(key) for key in report["mismatched_keys"])
@@ -108,7 +110,8 @@ def load_model(
 
 def _kind(folder: Path, *, classify: bool) -> Any:
     """Return the auto class for a model: it classifies, or writes after images or text alone."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    with without_code(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if classify and type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         return AutoModelForSequenceClassification
     if not classify and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:

@@ -5,6 +5,8 @@ All have the interface of transformers' processors, that of a model which reads 
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +51,38 @@ def open_processor(folder: Path) -> ProcessorMixin:
     """
     configs = [folder / PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME]
     if not any(path.is_file() for path in configs):
-        return TextProcessor(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        with without_code(folder):
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        return TextProcessor(tokenizer)
     kind: Any = _named_class(configs)
     if kind is None or "video_processor" not in kind.get_attributes():
         kind = AutoProcessor
     else:
         kind = _without_video(kind)
-    return kind.from_pretrained(folder, backend="pil", local_files_only=True)
+    with without_code(folder):
+        return kind.from_pretrained(
+            folder, backend="pil", local_files_only=True, trust_remote_code=False
+        )
+
+
+@contextmanager
+def without_code(folder: Path) -> Iterator[None]:
+    """Say of a folder that wants its own Python code run that it is refused.
+
+    Raises:
+        VerdictError: instead of transformers' advice to let it.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise VerdictError(
+            f"{folder} holds Python code that would have to run to load it, and none is ever run "
+            "from a model's folder; choose a model that transformers knows"
+        ) from None
 
 
 def _named_class(configs: list[Path]) -> type[ProcessorMixin] | None:

@@ -88,7 +88,7 @@ def images_of(conversation: Conversation, images: ImageStore) -> list[Image.Imag
 
 def decode(data: bytes) -> Image.Image:
     """Decode a stored image to RGB."""
-    return Image.open(io.BytesIO(data)).convert("RGB")
+    return Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]).convert("RGB")
 
 
 def without_pixels(processor: ProcessorMixin) -> ProcessorMixin:

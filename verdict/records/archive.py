@@ -64,7 +64,20 @@ class ImageSource(Protocol):
 #: Of a member: where its header is, its compressed and its own size, CRC, method and flags.
 _PLACE = struct.Struct("<QQQIHH")
 _ENCRYPTED = 1  # the flag, by the ZIP format's specification (APPNOTE 4.4.4)
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, lzma.LZMAError)
+#: What zipfile raises for damaged archives: names that are not UTF-8 though they are said to be,
+#: versions it does not know, offsets that no file has, and what its decompressors raise.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ValueError,
+    OverflowError,
+)
+#: A position that a file can have; beyond it, seeking fails.
+_LARGEST_OFFSET = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -82,10 +95,11 @@ class ZipImages:
         """
         found: dict[str, bytes] = {}
         for info in _directory(self.path):
-            if info.is_dir():
+            if info.filename.endswith("/"):  # `is_dir` fails for a name of no characters
                 continue
             name = PurePosixPath(info.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or info.header_offset < 0:
+            in_file = 0 <= info.header_offset <= _LARGEST_OFFSET
+            if name.is_absolute() or ".." in name.parts or not in_file:
                 raise VerdictError(
                     f"{self.path}: member {info.filename!r} points outside the archive"
                 )
@@ -184,10 +198,15 @@ class ParquetImages:
     column: str
 
     def places(self) -> dict[str, str]:
+        """As in ``ImageSource``.
+
+        Raises:
+            VerdictError: a file is missing, or no complete Parquet file.
+        """
         keys = (
             parquet_key(file, row)
             for file in self.files
-            for row in range(pq.ParquetFile(file).metadata.num_rows)
+            for row in range(_parquet(file).metadata.num_rows)
         )
         return {key: key for key in keys}
 
@@ -209,7 +228,7 @@ class _ParquetReader:
     """Keeps the row group that was read last: neighbouring rows are asked for one after another."""
 
     def __init__(self, files: Sequence[Path], column: str):
-        self._files = {file.stem: pq.ParquetFile(file) for file in files}
+        self._files = {file.stem: _parquet(file) for file in files}
         self._column = column
         self._group = functools.lru_cache(maxsize=1)(self._read_group)
         self._starts: dict[str, list[int]] = {}
@@ -222,8 +241,14 @@ class _ParquetReader:
     def read(self, place: str) -> bytes:
         name, _, row = place.rpartition(":")
         starts = self._starts[name]
-        group = next(i for i, end in enumerate(starts[1:]) if int(row) < end)
-        value = self._group(name, group)[int(row) - starts[group]].as_py()
+        group = next((i for i, end in enumerate(starts[1:]) if int(row) < end), None)
+        if group is None:
+            raise ValueError("is damaged: the file has fewer rows than it states")
+        try:
+            value = self._group(name, group)[int(row) - starts[group]].as_py()
+        # Damage may also leave the file another number of rows, or other columns.
+        except (pa.ArrowException, OSError, LookupError) as error:
+            raise ValueError(f"is damaged: {str(error).splitlines()[0]}") from None
         data = value["bytes"] if isinstance(value, dict) else value
         if not data:
             raise ValueError(f"holds no image in the column {self._column}")
@@ -231,6 +256,18 @@ class _ParquetReader:
 
     def _read_group(self, name: str, group: int) -> pa.ChunkedArray:
         return self._files[name].read_row_group(group, columns=[self._column])[self._column]
+
+
+def _parquet(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except FileNotFoundError:
+        raise VerdictError(f"{file} is missing; run `dvc repro fetch` again") from None
+    # A damaged schema may also hold text that is not UTF-8.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise VerdictError(
+            f"{file} is not a complete Parquet file ({str(error).splitlines()[0]}); fetch it again"
+        ) from None
 
 
 def _directory(path: Path) -> list[zipfile.ZipInfo]:
@@ -243,7 +280,7 @@ def _opened(path: Path, kind: type[zipfile.ZipFile]) -> zipfile.ZipFile:
         return kind(path)
     except FileNotFoundError:
         raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
-    except zipfile.BadZipFile as error:
+    except _DAMAGE as error:
         raise VerdictError(
             f"{path} is not a complete ZIP archive ({error}); fetch it again, and give its sha256 "
             "in fetch.files so that a damaged download is noticed at once"

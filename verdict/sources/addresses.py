@@ -3,9 +3,15 @@
 import os
 import re
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from urllib.request import url2pathname
 
+from verdict.errors import VerdictError
+
+#: Bytes of a file's name on every file system in use.
+_LONGEST_NAME = 255
+#: Names of parameters that let whoever knows the address in (AWS, Google, Azure, and others).
+_SECRET = re.compile(r"(?i)(sig|signature|token|secret|password|passwd|credential|api_?key)$|^key$")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -33,8 +39,43 @@ def redacted(address: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}{query}"
 
 
+def refuse_secrets(address: str) -> None:
+    """Refuse an address with a secret in it: DVC writes what params.yaml holds into dvc.lock.
+
+    Raises:
+        VerdictError: it has a password, or a parameter that signs it or holds a token.
+    """
+    if scheme_of(address) in ("file", "hf"):
+        return
+    try:
+        parts = urlsplit(address)
+        secret = parts.password is not None or any(
+            _SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)
+        )
+    except ValueError:  # no address at all, which whoever opens it says
+        return
+    if secret:
+        raise VerdictError(
+            f"params.yaml: {redacted(address)} holds a password, a signature or a token, and DVC "
+            "would write it into dvc.lock and its run cache. Give a password by a line for the "
+            "host in ~/.netrc (or in the file that NETRC names); instead of a signed address write "
+            "gs:// or s3://, with credentials in the environment "
+            "(GOOGLE_APPLICATION_CREDENTIALS, AWS_PROFILE), or download the file and give its "
+            "local path."
+        )
+
+
 def own_name(address: str) -> str:
-    """Return the name that a file is published under; empty where the address shows none."""
+    """Return the name that a file is published under; empty where the address shows none.
+
+    Nor has an address a name that no file here can have: ``..``, or one of too many characters.
+    """
+    name = _last_part(address)
+    size = len(name.encode(errors="surrogateescape"))
+    return "" if name in (".", "..") or "\0" in name or size > _LONGEST_NAME else name
+
+
+def _last_part(address: str) -> str:
     scheme = scheme_of(address)
     if scheme == "file":
         return local_path(address).name
@@ -47,8 +88,7 @@ def own_name(address: str) -> str:
     if scheme == "kaggle":  # kaggle://OWNER/NAME/versions/N is an archive of all its files
         return path.strip("/").partition("/")[0] + ".zip"
     # The last part alone, whatever an encoded "/" or ".." tries.
-    name = PurePosixPath(unquote(path) if scheme in ("http", "https") else path).name
-    return "" if name == ".." else name
+    return PurePosixPath(unquote(path) if scheme in ("http", "https") else path).name
 
 
 def local_path(address: str) -> Path:

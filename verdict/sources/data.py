@@ -5,6 +5,7 @@ from pathlib import Path
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params_data import Fetch
+from verdict.sources.addresses import refuse_secrets
 from verdict.sources.several import receive_all
 from verdict.tasks import load_task, make_archive
 
@@ -33,6 +34,8 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
                 f"params.yaml: fetch.files has {', '.join(options.files) or 'nothing'}, but the "
                 f"{task} task needs exactly {', '.join(names)}"
             )
+        for file in options.files.values():
+            refuse_secrets(file.address)
         # All are received before any is placed: a failure keeps what has come so far.
         received = {
             name: receive_all(

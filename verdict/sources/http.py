@@ -23,7 +23,9 @@ CHUNK = 2**20  # bytes
 
 _RETRIED = {408, 429}  # and every 5xx
 _TOKEN = re.compile(r"[!-~]+")  # ASCII that can be seen
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+#: Lengths and positions: ASCII digits, and no more of them than a file can have bytes.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(rf"bytes ({_NUMBER.pattern})-{_NUMBER.pattern}/({_NUMBER.pattern}|\*)")
 
 
 class Bearer(AuthBase):
@@ -101,16 +103,36 @@ def open_url(
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     # The library's own messages hold the address with its query, hence `from None`.
     try:
-        response = requests.get(url, headers=headers, stream=True, timeout=timeout, auth=auth)
+        response = requests.get(
+            url,
+            headers=headers,
+            stream=True,
+            timeout=timeout,
+            auth=auth,
+            hooks={"response": lambda answer, **_: _refuse_plain_http(answer, wording)},
+        )
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Transient(_reason(error)) from None
-    except requests.RequestException as error:
+    # Neither library catches everything that is wrong with where a server redirects to.
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         raise VerdictError(
             f"Could not ask for {wording.shown}: {type(error).__name__}. "
             "Correct the address and run again."
         ) from None
     with response:
         yield _stream(response, url, offset, known, wording)
+
+
+def _refuse_plain_http(response: requests.Response, wording: Wording) -> None:
+    """Follow no redirect from https to where anybody on the way could change the file."""
+    if not (response.is_redirect and response.url.lower().startswith("https:")):
+        return
+    if urlsplit(response.headers["location"].strip()).scheme not in ("https", ""):
+        raise VerdictError(
+            f"{wording.shown} redirects from https to an address without it, where the file could "
+            "be changed on its way. Give an address that stays with https, or download the file "
+            "yourself, check it, and give its local path."
+        )
 
 
 def _stream(
@@ -139,7 +161,7 @@ def _stream(
         return Stream(offset, version, _chunks(response))
     if status == 200:
         _refuse_web_page(response, url, wording)
-        if headers.get("Content-Length", "").isdigit():
+        if _NUMBER.fullmatch(headers.get("Content-Length", "")):
             version[LENGTH] = headers["Content-Length"]
         return Stream(0, version, _chunks(response))
     raise _failure(status, headers, wording)
@@ -185,11 +207,11 @@ def _if_range(known: Mapping[str, str]) -> str | None:
 
 
 def _retry_after(value: str) -> float:
-    if value.isdigit():
+    if _NUMBER.fullmatch(value):
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return 0.0
 
 

@@ -1,15 +1,24 @@
 """Base models from the Hugging Face Hub, or a mirror named by ``HF_ENDPOINT``."""
 
+import glob
 import hashlib
 import shutil
 from pathlib import Path
 
 from huggingface_hub import ModelInfo, snapshot_download
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import filter_repo_objects
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
-from verdict.sources.hub_repository import Repository, as_listed, explained, hub_api
+from verdict.sources.hub_repository import (
+    Repository,
+    as_listed,
+    explained,
+    hub_api,
+    refuse_other_commit,
+    refuse_unlisted,
+)
 from verdict.sources.partial import space_reported
 
 #: What the Auto classes read: weights, configuration, tokenizer, chat template. Nothing pickled.
@@ -44,18 +53,21 @@ def fetch_model(name: str, revision: str, destination: Path) -> None:
     """
     api = hub_api()
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with explained(Repository("model", name, revision)), space_reported(destination.parent):
+    repository = Repository("model", name, revision)
+    with explained(repository), space_reported(destination.parent):
         info = api.model_info(name, revision=revision, files_metadata=True)
+        refuse_other_commit(repository, info.sha)
+        files = _wanted(repository, info)
         unfinished = _unfinished_folder(destination, f"{name}@{info.sha}")
         snapshot_download(
             name,
             revision=info.sha,
             local_dir=unfinished,
-            allow_patterns=WANTED,
-            ignore_patterns=UNWANTED,
+            # The library asks for the listing again: nothing that is new there is wanted.
+            allow_patterns=[glob.escape(file.rfilename) for file in files],
             endpoint=api.endpoint,
         )
-    _check(unfinished, name, info)
+    _check(unfinished, name, files)
     shutil.rmtree(unfinished / ".cache", ignore_errors=True)  # the hub's notes, with times in them
     with replacing(destination) as folder:
         unfinished.rename(folder)
@@ -68,8 +80,8 @@ def _unfinished_folder(destination: Path, version: str) -> Path:
     return destination.with_name(f".{destination.name}.{key}.unfinished")
 
 
-def _check(folder: Path, name: str, info: ModelInfo) -> None:
-    """Compare what arrived with what the hub lists."""
+def _wanted(repository: Repository, info: ModelInfo) -> list[RepoSibling]:
+    """Return what the hub lists of the files that are to be brought."""
     files = list(
         filter_repo_objects(
             info.siblings or [],
@@ -79,11 +91,16 @@ def _check(folder: Path, name: str, info: ModelInfo) -> None:
         )
     )
     if not any(file.rfilename.endswith(".safetensors") for file in files):
-        shutil.rmtree(folder, ignore_errors=True)
         raise VerdictError(
-            f"{name} at {info.sha} has no *.safetensors in its root, and pickled weights are not "
-            "loaded. Choose a revision that has them, or convert the model."
+            f"{repository.name} at {info.sha} has no *.safetensors in its root, and pickled "
+            "weights are not loaded. Choose a revision that has them, or convert the model."
         )
+    refuse_unlisted(repository, files)
+    return files
+
+
+def _check(folder: Path, name: str, files: list[RepoSibling]) -> None:
+    """Compare what arrived with what the hub lists."""
     for file in files:
         if not as_listed(folder / file.rfilename, file):
             shutil.rmtree(folder)

@@ -13,11 +13,17 @@ from huggingface_hub.utils import parse_hf_uri
 from verdict.errors import VerdictError
 from verdict.sources.addresses import redacted
 from verdict.sources.http import Bearer, Wording, open_url
-from verdict.sources.hub_repository import Repository, explained, hub_api
+from verdict.sources.hub_repository import (
+    COMMIT,
+    Repository,
+    explained,
+    hub_api,
+    refuse_other_commit,
+    refuse_unlisted,
+)
 from verdict.sources.stream import Stream
 
 _FORM = "hf://datasets/OWNER/NAME@COMMIT/PATH"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _WILDCARD = re.compile(r"[*?\[]")
 #: So many names are shown in a message.
 _SHOWN = 5
@@ -35,6 +41,9 @@ def list_hub_files(address: str) -> dict[str, RepoFile]:
             or the hub cannot be reached.
     """
     repository, pattern = _parsed(address)
+    with explained(repository):
+        info = hub_api().dataset_info(repository.name, revision=repository.revision)
+    refuse_other_commit(repository, info.sha)
     parts = PurePosixPath(pattern).parts
     fixed = next((i for i, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
     folder = "/".join(parts[: min(fixed, len(parts) - 1)])
@@ -47,6 +56,7 @@ def list_hub_files(address: str) -> dict[str, RepoFile]:
             f"{some([entry.path for entry in entries]) or 'no files'}. Correct the path; "
             f"{repository.page}/tree/{repository.revision} shows all files."
         )
+    refuse_unlisted(repository, found)
     start = f"hf://datasets/{repository.name}@{repository.revision}/"
     return {start + entry.path: entry for entry in sorted(found, key=lambda entry: entry.path)}
 
@@ -110,7 +120,7 @@ def _parsed(address: str) -> tuple[Repository, str]:
     if uri is None or uri.type != "dataset" or not path.name or ".." in path.parts:
         raise VerdictError(f"{shown} is no address of files on the hub; expected {_FORM}.")
     repository = Repository("dataset", uri.id, uri.revision or "")
-    if not _COMMIT.fullmatch(repository.revision):
+    if not COMMIT.fullmatch(repository.revision):
         found = f"{repository.revision!r} is not one" if repository.revision else "it has none"
         raise VerdictError(
             f"{shown} needs a commit of 40 hexadecimal digits, and {found}: a branch or tag moves, "

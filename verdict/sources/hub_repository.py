@@ -4,10 +4,11 @@ The token, where one is needed, is ``HF_TOKEN`` or that of ``hf auth login``.
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import httpx2
@@ -28,6 +29,8 @@ from huggingface_hub.utils.sha import git_hash
 
 from verdict.errors import VerdictError
 from verdict.files import sha256_of
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,46 @@ def hub_api() -> HfApi:
 
 def as_listed(path: Path, listed: RepoFile | RepoSibling) -> bool:
     """Tell whether a file that arrived has the size and the checksum that the hub lists."""
-    if not path.is_file() or listed.size not in (None, path.stat().st_size):
+    if not path.is_file() or listed.size != path.stat().st_size:
         return False
     if listed.lfs is not None:
         return sha256_of(path) == listed.lfs.sha256
     # Files outside LFS are small; what the hub lists of them is git's own checksum.
-    return listed.blob_id in (None, git_hash(path.read_bytes()))
+    return listed.blob_id == git_hash(path.read_bytes())
+
+
+def refuse_unlisted(repository: Repository, files: Iterable[RepoFile | RepoSibling]) -> None:
+    """Refuse what could not be checked once it is here, or would not stay in its folder.
+
+    Raises:
+        VerdictError: a file is listed without size or checksum, or under a name such as ``../a``.
+    """
+    for file in files:
+        name = file.path if isinstance(file, RepoFile) else file.rfilename
+        if file.size is None or (file.lfs is None and file.blob_id is None):
+            raise VerdictError(
+                f"{name} of {repository.name} is listed without its size or checksum, so that what "
+                "arrives could not be checked. Unset HF_ENDPOINT, or ask another mirror."
+            )
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\0" in name:
+            raise VerdictError(
+                f"{repository.name} lists {name!r}, which points outside its folder. Unset "
+                "HF_ENDPOINT, or choose another repository."
+            )
+
+
+def refuse_other_commit(repository: Repository, commit: str | None) -> None:
+    """Refuse a hub that answers with another commit than the one asked for.
+
+    Raises:
+        VerdictError: it does.
+    """
+    if commit is None or (COMMIT.fullmatch(repository.revision) and commit != repository.revision):
+        raise VerdictError(
+            f"The hub answered with commit {commit} of {repository.name}, where "
+            f"{repository.revision} was asked for. Unset HF_ENDPOINT, or ask another mirror."
+        )
 
 
 @contextmanager
@@ -115,6 +152,12 @@ def explained(repository: Repository) -> Iterator[None]:
         raise VerdictError(
             f"Could not reach the hub for {name} ({_root(error)}). Check the network, the proxy "
             "and HF_ENDPOINT, and run again; the download goes on from what has arrived."
+        ) from None
+    # What the library makes of JSON that is none, or has other keys than the hub's.
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise VerdictError(
+            f"The hub's answer for {name} is not what a hub answers ({type(error).__name__}). "
+            "Check HF_ENDPOINT and the proxy, and run again."
         ) from None
 
 

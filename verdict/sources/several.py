@@ -33,10 +33,11 @@ def receive_all(
     names = [own_name(each) for each in addresses]
     if len(addresses) > 1:
         _refuse_ambiguity(address, addresses, names, sha256=sha256, several=several)
-    if several and not names[0]:
+    if several and not all(names):
+        unnamed = addresses[names.index("")]
         raise VerdictError(
-            f"{redacted(address)} does not end in a file's name. Give an address that does, or "
-            "download the file and give its local path."
+            f"{redacted(unnamed)[:300]} does not end in a file's name that can be used here. Give "
+            "an address that does, or download the file and give its local path."
         )
     parts = []
     for each in addresses:

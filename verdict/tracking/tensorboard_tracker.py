@@ -53,7 +53,7 @@ class TensorboardTracker:
 
     def _image(self, path: Path, seconds: float) -> None:
         if path.suffix.lower() == ".png":
-            with Image.open(path) as image:
+            with Image.open(path, formats=["PNG"]) as image:
                 pixels = np.asarray(image.convert("RGB"))
             self._writer.add_image(path.stem, pixels, 0, seconds, dataformats="HWC")
 

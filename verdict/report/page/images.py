@@ -40,7 +40,7 @@ def embed(images: Mapping[str, bytes]) -> dict[str, Picture]:
 
 
 def _picture(data: bytes, side: int, quality: int) -> Picture:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=list(_TYPES)) as image:
         media, size = _TYPES[str(image.format)], image.size
         if max(size) > side:
             image.load()

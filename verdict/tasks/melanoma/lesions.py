@@ -56,7 +56,8 @@ def draw_jpegs(photographs: Sequence[Photograph], seed: int) -> Iterator[tuple[s
         if original is None:
             yield photograph.name, _encoded(_drawn(photograph, grain), quality=90)
             continue
-        source = Image.open(io.BytesIO(_encoded(_drawn(original, grain), quality=90)))
+        encoded = _encoded(_drawn(original, grain), quality=90)
+        source = Image.open(io.BytesIO(encoded), formats=["JPEG"])
         copy = _altered(np.random.default_rng(photograph.view_seed), source)
         yield photograph.name, _encoded(copy, quality=84)
 
