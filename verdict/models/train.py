@@ -18,6 +18,7 @@ from verdict.errors import VerdictError
 from verdict.models.adapt import hold_in_float32, make_trainable
 from verdict.models.arguments import optimizer_for, training_arguments
 from verdict.models.balance import Selection, select_rows
+from verdict.models.batch_processes import ending
 from verdict.models.checkpoints import newest_complete
 from verdict.models.collate import Collator
 from verdict.models.parts import part_of
@@ -131,7 +132,7 @@ def train_model(
         VerdictError: a check before step 1 fails, the loss stops being finite, memory or disk run
             out, or the run was stopped.
     """
-    with heed_signals() as wish, progress("train", unit="steps") as bar:
+    with ending(), heed_signals() as wish, progress("train", unit="steps") as bar:
         watch = Watch(bar, wish, every=task.train.logging_steps, on_point=on_point)
         trainer = build_trainer(model, processor, task, [watch])
         checks = run_preflight(
