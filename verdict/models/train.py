@@ -182,7 +182,7 @@ def build_trainer(
     """Return the trainer of a task, its model made trainable; nothing has run yet."""
     _note_replaced_optimizer(task)
     arguments = training_arguments(task.train, task.model, task.checkpoints, task.device)
-    padding = _padding(task, arguments.world_size)
+    padding = _training_padding(task, arguments.world_size)
     options: dict[str, Any] = {
         "model": make_trainable(model, task.train, task.lora),
         "args": arguments,
@@ -192,7 +192,7 @@ def build_trainer(
         "padding": padding,
         # By the trainers' own losses: trl's takes a second forward pass for it.
         "label_smoothing": task.train.label_smoothing_factor,
-        "eval_dataset": _validation_rows(task),
+        "eval_dataset": _validation_rows(task, arguments.world_size),
         "processing_class": processor,
         "data_collator": Collator(processor, task.labels),
         "callbacks": [*callbacks, *_early_stopping(task.train), SaveAfterEvaluation()],
@@ -207,22 +207,29 @@ def build_trainer(
     return trainer
 
 
-def _padding(task: Task, processes: int) -> int:
+def _padding(rows: int, batch_size: int, processes: int) -> int:
     """Return how many rows fill up the last batch, so that each process has one of full size.
 
     accelerate would repeat rows from the epoch's beginning, which then count twice.
     """
     if processes == 1:
         return 0
-    return -len(task.selection.positions) % (task.train.per_device_train_batch_size * processes)
+    return -rows % (batch_size * processes)
 
 
-def _validation_rows(task: Task) -> Any:
+def _training_padding(task: Task, processes: int) -> int:
+    rows = len(task.selection.positions)
+    return _padding(rows, task.train.per_device_train_batch_size, processes)
+
+
+def _validation_rows(task: Task, processes: int) -> Any:
     if task.train.eval_strategy == "no":
         return None
     if not task.validation_conversations:
         raise VerdictError("train.eval_strategy needs a validation split, which is empty")
-    return training_rows(task.validation_conversations, task.images)
+    rows = task.validation_conversations
+    padding = _padding(len(rows), task.train.per_device_eval_batch_size, processes)
+    return training_rows(rows, task.images, padding=padding)
 
 
 def _early_stopping(train: Train) -> list[TrainerCallback]:
@@ -257,5 +264,5 @@ def _cache_vision_features(trainer: Trainer, processor: ProcessorMixin, task: Ta
         task.images,
         task.selection,
         blank_images=True,
-        padding=_padding(task, trainer.args.world_size),
+        padding=_training_padding(task, trainer.args.world_size),
     )
