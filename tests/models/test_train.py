@@ -52,6 +52,8 @@ def test_two_runs_give_the_same_adapter_to_the_byte(
             dtype=torch.float32,
         )  # fmt: skip
         hashes.append(sha256_of_tree(tmp_path / f"adapter-{name}"))
+        # Readable for the same people, weights and all.
+        assert len({path.stat().st_mode for path in (tmp_path / f"adapter-{name}").iterdir()}) == 1
         logs.append((training.log, training.consumed))
         assert training.steps == 4
         assert [entry["step"] for entry in training.log] == [1, 2, 3, 4]
