@@ -1,3 +1,4 @@
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,8 @@ def _comment_above(lines: list[str], line: int) -> str:
         ("train.learning_rate", "1e-4", r"'1e-4' is text, a number .* write 0\.0001\)"),
         ("train.learning_rate", 2.0, r"train\.learning_rate: .*less than or equal to 1, not 2"),
         ("lora.lora_dropout", 1.0, r"lora\.lora_dropout: .*less than 1, not 1"),
+        ("train.num_train_epochs", math.inf, r"train\.num_train_epochs: .*finite number"),
+        ("train.weight_decay", math.nan, r"train\.weight_decay: .*finite number"),
         ("lora.r", 0, r"lora\.r: .*greater than or equal to 1, not 0"),
         ("lora.r", 8.5, r"lora\.r: .*integer"),
         ("lora.r", True, r"lora\.r: .*integer"),

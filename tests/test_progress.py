@@ -19,6 +19,18 @@ def test_plain_lines_where_there_is_no_terminal(
     assert last.endswith("done")
 
 
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [(0.034, "0.034/0.034 MB"), (2.5, "2.5/2.5 MB"), (1234.5, "1,234/1,234 MB"), (3, "3/3 MB")],
+)
+def test_a_small_amount_is_not_rounded_to_nothing(
+    capsys: pytest.CaptureFixture[str], total: float, said: str
+) -> None:
+    with progress("fetch", total, "MB") as bar:
+        bar.advance(total)
+    assert capsys.readouterr().err.startswith(f"fetch: {said}, ")
+
+
 def test_the_interval_keeps_lines_few(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("extract", 1000, "images") as bar:
         for _ in range(1000):

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from verdict.processes import is_main
 
@@ -50,7 +52,8 @@ class Bar:
         self._total, self._done, self._done_before = total, done, done
         self._started = time.monotonic()
         if self._live is not None and self._task is not None:
-            self._live.reset(self._task, total=total, completed=int(done))
+            self._live.reset(self._task, total=total)
+            self._live.update(self._task, completed=done)
 
     @property
     def rate(self) -> float:
@@ -66,18 +69,31 @@ class Bar:
         if not is_main():
             return
         rate = self.rate
-        of = f"/{self._total:,.0f}" if self._total else ""
+        of = f"/{_amount(self._total)}" if self._total else ""
         left = (
             f", {(self._total - self._done) / rate:,.0f} s left"
             if self._total and rate and self._done < self._total
             else ""
         )
         print(
-            f"{self._description}: {self._done:,.0f}{of} {self._unit}, "
+            f"{self._description}: {_amount(self._done)}{of} {self._unit}, "
             f"{rate:,.1f}/s{left}{', ' + note if note else ''}",
             file=sys.stderr,
             flush=True,
         )
+
+
+class _Count(ProgressColumn):
+    """How much is done, of how much."""
+
+    def render(self, task: Task) -> Text:
+        total = "?" if task.total is None else _amount(task.total)
+        return Text(f"{_amount(task.completed)}/{total}", style="progress.download")
+
+
+def _amount(value: float) -> str:
+    """Return an amount as a whole number, or with the two digits that a small one needs."""
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
 
 
 @contextmanager
@@ -97,7 +113,7 @@ def progress(description: str, total: float | None = None, unit: str = "records"
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=14),
-        MofNCompleteColumn(),
+        _Count(),
         TextColumn(unit),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),

@@ -1,14 +1,27 @@
 """What every stage script does around its own work."""
 
+import errno
 import logging
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_file import load_params
+
+#: What the system refuses a file for, and what helps.
+_REFUSALS = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there, or ask for a larger quota",
+    errno.EFBIG: "raise the limit of a file's size (`ulimit -f`)",
+    errno.EROFS: "mount it so that it can be written, or move the project to where it can",
+    errno.EACCES: "give yourself the right to read and write there (`chmod`, `chown`)",
+    errno.EPERM: "give yourself the right to read and write there (`chmod`, `chown`)",
+}
 
 
 def run(stage: str, work: Callable[[Params], None]) -> None:
@@ -25,6 +38,32 @@ def run(stage: str, work: Callable[[Params], None]) -> None:
         sys.exit(f"\n{stage}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"\n{stage}: interrupted; nothing was replaced")
+    except Exception as error:
+        if problem := storage_problem(error):
+            sys.exit(f"\n{stage}: {problem} and run `dvc repro` again; nothing was replaced")
+        raise
+
+
+def storage_problem(error: BaseException | None) -> str | None:
+    """Return what is wrong with a disk or a folder, and what to do, if an error comes of that.
+
+    Some libraries raise an error of their own, which tells the system's in its text, or from it.
+    """
+    while error is not None:
+        number = getattr(error, "errno", None)
+        if "No space left on device" in str(error):
+            number = errno.ENOSPC
+        if number in _REFUSALS:
+            named = getattr(error, "filename", None)
+            place = Path(os.fsdecode(named) if isinstance(named, str | bytes) else "").absolute()
+            there = next(path for path in (place, *place.parents) if path.exists())
+            free = shutil.disk_usage(there).free / 1e6
+            return (
+                f"{place}: {os.strerror(number)} ({free:,.0f} MB are free on its disk now); "
+                f"{_REFUSALS[number]}"
+            )
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def key_of(stage: str) -> str:

@@ -1,12 +1,17 @@
 """What goes wrong in training is told with what to do; nothing complete is lost."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.models.test_train import vary
 from tests.tiny import TRAIN, Tiny, train_tiny
 from verdict.errors import VerdictError
@@ -92,6 +97,77 @@ def test_what_runs_out_is_named_with_what_to_change(
     with pytest.raises(VerdictError, match=said), explained(TRAIN):
         train_tiny(tiny, tmp_path, on_point=fail)
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-2"]
+
+
+#: A training of the stage's, on what ``tiny`` has built, in whose data workers something happens.
+TRAINING = """
+import sys, time
+from pathlib import Path
+import psutil
+from torch.utils.data import get_worker_info
+from tests.tiny import open_tiny, train_tiny
+from tests.models.test_train import vary
+from verdict.models import collate
+from verdict.models.failures import explained
+from verdict.stage import run
+
+folder, checkpoints, fault = sys.argv[1:]
+collate_rows = collate.Collator.__call__
+
+def failing(self, rows):
+    if get_worker_info() and fault == "raise":
+        raise ValueError("planted\\nin two lines")
+    return collate_rows(self, rows)
+
+def happened(step, _):
+    if step == 1 and fault == "kill":
+        psutil.Process().children()[0].kill()
+        print("happened at", time.time(), flush=True)
+
+def work(params):
+    options = vary(max_steps=5000, dataloader_num_workers=2, save_strategy="no")
+    with explained(options):
+        train_tiny(open_tiny(Path(folder)), Path(checkpoints), options=options, on_point=happened)
+
+collate.Collator.__call__ = failing
+print("happened at", time.time(), flush=True)
+run("train", work)
+"""
+
+ENDED = "train: a process that prepares batches "
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("raise", ENDED + "failed with ValueError: planted\nin two lines. No adapter"),
+        ("kill", ENDED + "was ended by SIGKILL (the system kills where memory runs out)"),
+        # Not enough for the locks of the queues; enough for those, but for no batch.
+        ("16k", "train: the shared memory (/dev/shm) is full"),
+        ("128k", "train: the shared memory (/dev/shm) is full"),
+    ],
+)
+def test_an_error_in_a_data_worker_ends_the_training_with_one_message(
+    tiny: Tiny, tmp_path: Path, fault: str, said: str
+) -> None:
+    command = [sys.executable, "-c", TRAINING, str(tiny.base.parent), str(tmp_path), fault]
+    if fault.endswith("k"):
+        mount = f"mount -t tmpfs -o size={fault} tmpfs /dev/shm && "
+        small = ["unshare", "--mount", "sh", "-c", mount + 'exec "$@"', "sh"]
+        if subprocess.run([*small, "true"], capture_output=True, check=False).returncode:
+            pytest.skip("a /dev/shm of another size cannot be mounted here (it needs root)")
+        command = [*small, *command]
+    # The pipes are held by the data workers, too: nobody waits for one that would be left.
+    ended = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    over = time.time()
+    assert ended.returncode == 1
+    assert ended.stderr.rpartition("\n\n")[2].startswith(said)
+    # torch itself tells of a loader that it could not make whole.
+    assert fault == "16k" or "Traceback" not in ended.stderr
+    assert over - float(ended.stdout.split("happened at")[-1].split()[0]) < 12
 
 
 @pytest.mark.parametrize("write", ["torch", "safetensors"])

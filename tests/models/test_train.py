@@ -52,6 +52,8 @@ def test_two_runs_give_the_same_adapter_to_the_byte(
             dtype=torch.float32,
         )  # fmt: skip
         hashes.append(sha256_of_tree(tmp_path / f"adapter-{name}"))
+        # Readable for the same people, weights and all.
+        assert len({path.stat().st_mode for path in (tmp_path / f"adapter-{name}").iterdir()}) == 1
         logs.append((training.log, training.consumed))
         assert training.steps == 4
         assert [entry["step"] for entry in training.log] == [1, 2, 3, 4]
@@ -133,6 +135,21 @@ def test_cached_vision_features_give_the_same_losses(tiny: Tiny, tmp_path: Path)
             runs[0].evaluations[-1]["eval_loss"], rel=1e-4
         )
         assert runs[0].consumed == runs[1].consumed
+
+
+@pytest.mark.parametrize("task", ["generate", "classify"])
+def test_the_validation_loss_does_not_depend_on_the_batch_size(
+    tiny: Tiny, tmp_path: Path, task: str
+) -> None:
+    """It is the sum of all learned tokens' losses over their number: that of one batch of all."""
+    model, losses = MODEL.model_copy(update={"task": task}), []
+    for size in (4, 3, 2, 1):
+        options = vary(
+            max_steps=1, eval_strategy="steps", eval_steps=1, per_device_eval_batch_size=size
+        )
+        training = train_tiny(tiny, tmp_path / str(size), options=options, model=model)
+        losses.append(training.evaluations[0]["eval_loss"])
+    assert losses == pytest.approx([losses[0]] * 4, rel=1e-5)
 
 
 def test_validation_loss_early_stopping_and_the_best_weights(tiny: Tiny, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import hashlib
 import os
 import random
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -303,3 +305,15 @@ def _raising(error: Exception) -> Callable[..., Any]:
         raise error
 
     return fail
+
+
+def test_nothing_is_asked_about_the_kind_of_bucket_also_outside_make() -> None:
+    code = (
+        "from verdict.sources import filesystems; from gcsfs import core; import os; "
+        f"print(os.environ[{(switch := 'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT')!r}], core.__name__)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != switch}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["false", "gcsfs.core"]

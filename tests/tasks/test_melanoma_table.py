@@ -29,6 +29,17 @@ def test_a_missing_column_is_named(isic: Callable[..., IsicArchive]) -> None:
         read_table(folder, Options())
 
 
+def test_a_cell_larger_than_the_limit_is_named(isic: Callable[..., IsicArchive]) -> None:
+    folder = isic().write()
+    path = folder / "ISIC_2020_Training_GroundTruth.csv"
+    with path.open("a") as file:
+        file.write('ISIC_9,"' + "x" * 200_000)
+    with pytest.raises(
+        VerdictError, match=r"GroundTruth\.csv line \d+ cannot be read \(field larg"
+    ):
+        read_table(folder, Options())
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -1,6 +1,7 @@
 """tools.predict: what it may read, where it may write, and what it leaves when it is ended."""
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -52,6 +54,25 @@ def test_files_that_a_decoder_stumbles_over_have_no_answer_and_the_others_have(
         damaged = "damaged" in row["input"]
         assert (row["answer"] is None) == damaged
         assert (row["error"] or "").startswith("does not decode: ") == damaged
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_pipes_devices_and_names_that_are_no_text_leave_the_others_their_answers(
+    run: Run, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "device.jpg").symlink_to("/dev/zero")
+    shutil.copy(folder / "0.png", folder / os.fsdecode(b"na\xefve.png"))
+    output = tmp_path / f"answers{kind}"
+    assert run("--image", folder, "--output", output) == 1
+    said = capfd.readouterr().err
+    assert "3 of 5 answered" in said
+    for name in ("pipe", "device"):
+        assert f"{folder}/{name}.jpg: is no regular file" in said
+    if kind == ".parquet":
+        assert f"{folder}/na\\xefve.png" in pq.read_table(output)["input"].to_pylist()
+    else:
+        assert rb"na\xefve.png" in output.read_bytes().replace(rb"\\", b"\\")
 
 
 def test_a_folder_is_no_image_whatever_its_name(

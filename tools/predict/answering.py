@@ -271,6 +271,9 @@ def _image(options: Extract, question: Question) -> tuple[bytes | None, str | No
     if question.error is not None or question.image is None:
         return None, question.error
     try:
+        # Whoever reads a pipe or a device may wait for ever.
+        if not question.image.is_file() and question.image.exists():
+            raise ValueError("is no regular file")
         if question.image.stat().st_size > MAX_MEMBER_BYTES:
             raise ValueError(f"has more than {MAX_MEMBER_BYTES:,} bytes")
         data = question.image.read_bytes()

@@ -1,5 +1,6 @@
 """What is asked about: images by path, folder or address, and texts."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,11 +83,16 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             continue
         path = local_path(argument)
         if path.is_dir():
-            yield from (Question(str(found), found) for found in _images_in(path))
+            yield from (Question(_shown(found), found) for found in _images_in(path))
         elif path.is_file():
-            yield Question(argument, path)
+            yield Question(_shown(argument), path)
         else:
             raise VerdictError(f"{path} is not here, or is no file; correct the path")
+
+
+def _shown(path: Path | str) -> str:
+    """Return a path as text; bytes of a name that are not UTF-8, which no table takes, as \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _images_in(folder: Path) -> list[Path]:

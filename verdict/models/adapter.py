@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,9 @@ def save_adapter(
         for name in ("README.md", "training_args.bin"):
             (partial / name).unlink(missing_ok=True)
         write_json(partial / PROVENANCE_FILE, provenance)
+        # safetensors lets nobody but the owner read what it writes.
+        for path in partial.glob("*.safetensors"):
+            shutil.copymode(partial / PROVENANCE_FILE, path)
 
 
 def _check_not_empty(folder: Path) -> None:

@@ -1,12 +1,15 @@
 """Turn what torch and the system throw in a training run into advice."""
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from verdict.errors import VerdictError
+from verdict.models.batch_processes import ProcessEnded
 from verdict.params_training import Train
 
 #: How a full disk shows where the writer is not Python: safetensors, torch's archive writer.
@@ -19,6 +22,11 @@ _DISK_FULL = (
 )
 #: How shared memory that is full shows, in a process that prepares batches.
 _NO_SHARED_MEMORY = ("unable to write to file </torch_", "unable to allocate shared memory")
+_SHARED_MEMORY = "/dev/shm"
+#: Less than any batch needs.
+_LITTLE = 2**20  # bytes
+#: How an error in a process that prepares batches shows.
+_RAISED = re.compile(r"Caught (\w+) in DataLoader worker process \d+\.\nOriginal Traceback")
 #: How an allocation that fails shows on a CPU.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 
@@ -32,13 +40,14 @@ def explained(train: Train) -> Iterator[None]:
         raise VerdictError(_memory_advice(train)) from error
     except Exception as error:
         text = str(error)
-        if any(s in text for s in _NO_SHARED_MEMORY):
+        disk_full = getattr(error, "errno", None) == errno.ENOSPC
+        if any(s in text for s in _NO_SHARED_MEMORY) or (disk_full and _shared_memory_is_full()):
             raise VerdictError(
-                "the shared memory (/dev/shm) is full, through which batches come from the "
-                "processes that prepare them; give the container more (--shm-size), or set "
+                f"the shared memory ({_SHARED_MEMORY}) is full, through which batches come from "
+                "the processes that prepare them; give the container more (--shm-size), or set "
                 "train.dataloader_num_workers=0"
             ) from error
-        if getattr(error, "errno", None) == errno.ENOSPC or any(s in text for s in _DISK_FULL):
+        if disk_full or any(s in text for s in _DISK_FULL):
             raise VerdictError(
                 "no space left on the disk; no adapter is published, and the complete checkpoints "
                 "are kept. Free some space (old runs lie in .checkpoints/) and run `dvc repro` "
@@ -46,7 +55,34 @@ def explained(train: Train) -> Iterator[None]:
             ) from error
         if any(s in text for s in _NO_MEMORY):
             raise VerdictError(_memory_advice(train)) from error
+        if problem := _in_batch_process(error):
+            raise VerdictError(
+                f"a process that prepares batches {problem}. No adapter is published, and the "
+                "complete checkpoints are kept: `dvc repro` resumes. Where it fails again, set "
+                "train.dataloader_num_workers=0, which needs less memory and shows where it fails"
+            ) from error
         raise
+
+
+def _shared_memory_is_full() -> bool:
+    """Say whether it is: a lock that does not fit there fails as a file on a full disk does."""
+    try:
+        system = os.statvfs(_SHARED_MEMORY)
+    except OSError:  # not every system has it as a folder
+        return False
+    return system.f_bavail * system.f_frsize < _LITTLE
+
+
+def _in_batch_process(error: Exception) -> str | None:
+    """Return what happened in a process that prepares batches, if the error tells of one."""
+    text = str(error)
+    if isinstance(error, ProcessEnded):
+        return f"{text} (the system kills where memory runs out)"
+    if raised := _RAISED.match(text):
+        # At the end of its traceback, where there is any.
+        message = re.split(rf"\n[\w.]*{raised[1]}: ", text)[1:]
+        return f"failed with {raised[1]}{': ' + message[-1].strip() if message else ''}"
+    return None
 
 
 def _memory_advice(train: Train) -> str:

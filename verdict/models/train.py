@@ -18,6 +18,7 @@ from verdict.errors import VerdictError
 from verdict.models.adapt import hold_in_float32, make_trainable
 from verdict.models.arguments import optimizer_for, training_arguments
 from verdict.models.balance import Selection, select_rows
+from verdict.models.batch_processes import ending
 from verdict.models.checkpoints import newest_complete
 from verdict.models.collate import Collator
 from verdict.models.parts import part_of
@@ -131,7 +132,7 @@ def train_model(
         VerdictError: a check before step 1 fails, the loss stops being finite, memory or disk run
             out, or the run was stopped.
     """
-    with heed_signals() as wish, progress("train", unit="steps") as bar:
+    with ending(), heed_signals() as wish, progress("train", unit="steps") as bar:
         watch = Watch(bar, wish, every=task.train.logging_steps, on_point=on_point)
         trainer = build_trainer(model, processor, task, [watch])
         checks = run_preflight(
@@ -181,7 +182,7 @@ def build_trainer(
     """Return the trainer of a task, its model made trainable; nothing has run yet."""
     _note_replaced_optimizer(task)
     arguments = training_arguments(task.train, task.model, task.checkpoints, task.device)
-    padding = _padding(task, arguments.world_size)
+    padding = _training_padding(task, arguments.world_size)
     options: dict[str, Any] = {
         "model": make_trainable(model, task.train, task.lora),
         "args": arguments,
@@ -191,7 +192,7 @@ def build_trainer(
         "padding": padding,
         # By the trainers' own losses: trl's takes a second forward pass for it.
         "label_smoothing": task.train.label_smoothing_factor,
-        "eval_dataset": _validation_rows(task),
+        "eval_dataset": _validation_rows(task, arguments.world_size),
         "processing_class": processor,
         "data_collator": Collator(processor, task.labels),
         "callbacks": [*callbacks, *_early_stopping(task.train), SaveAfterEvaluation()],
@@ -206,22 +207,29 @@ def build_trainer(
     return trainer
 
 
-def _padding(task: Task, processes: int) -> int:
+def _padding(rows: int, batch_size: int, processes: int) -> int:
     """Return how many rows fill up the last batch, so that each process has one of full size.
 
     accelerate would repeat rows from the epoch's beginning, which then count twice.
     """
     if processes == 1:
         return 0
-    return -len(task.selection.positions) % (task.train.per_device_train_batch_size * processes)
+    return -rows % (batch_size * processes)
 
 
-def _validation_rows(task: Task) -> Any:
+def _training_padding(task: Task, processes: int) -> int:
+    rows = len(task.selection.positions)
+    return _padding(rows, task.train.per_device_train_batch_size, processes)
+
+
+def _validation_rows(task: Task, processes: int) -> Any:
     if task.train.eval_strategy == "no":
         return None
     if not task.validation_conversations:
         raise VerdictError("train.eval_strategy needs a validation split, which is empty")
-    return training_rows(task.validation_conversations, task.images)
+    rows = task.validation_conversations
+    padding = _padding(len(rows), task.train.per_device_eval_batch_size, processes)
+    return training_rows(rows, task.images, padding=padding)
 
 
 def _early_stopping(train: Train) -> list[TrainerCallback]:
@@ -256,5 +264,5 @@ def _cache_vision_features(trainer: Trainer, processor: ProcessorMixin, task: Ta
         task.images,
         task.selection,
         blank_images=True,
-        padding=_padding(task, trainer.args.world_size),
+        padding=_training_padding(task, trainer.args.world_size),
     )

@@ -15,7 +15,7 @@ from peft import PeftModel
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, IntervalStrategy
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, IntervalStrategy
 from trl import SFTTrainer
 
 from verdict.errors import VerdictError
@@ -108,6 +108,11 @@ class _Exact(Trainer):
         self._order = EpochOrder(len(rows) - padding, self.args.seed, padding)
         self.add_callback(_FollowEpoch(self._order))
         self._finished = False
+        self._validation = self._nothing_validated()
+
+    def _nothing_validated(self) -> torch.Tensor:
+        """Return the sum of losses and the count of learned tokens (or rows), both 0."""
+        return torch.zeros(2, dtype=torch.float64)
 
     def get_train_dataloader(self) -> Any:
         return shield(super().get_train_dataloader())
@@ -144,16 +149,28 @@ class _Exact(Trainer):
         outputs, losses = self._losses(model, inputs)
         if weights is not None:
             losses = losses * weights.view(-1, *[1] * (losses.dim() - 1))
+        total, count = losses.sum(), inputs["labels"].ne(-100).sum()
+        if not model.training:
+            self._validation += torch.stack([total, count]).detach().cpu()
         if num_items_in_batch is None:
-            loss = losses.sum() / inputs["labels"].ne(-100).sum()
+            loss = total / count
         else:
             # Data-parallel processes average their gradients; the count is that of all of them.
-            loss = losses.sum() / num_items_in_batch * self.accelerator.num_processes
+            loss = total / num_items_in_batch * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
     def _losses(self, model: Any, inputs: dict[str, Any]) -> tuple[Any, torch.Tensor]:
         """Return the outputs and the loss of each token or row, 0 where nothing is learned."""
         raise NotImplementedError
+
+    def evaluation_loop(self, *arguments: Any, **options: Any) -> EvalLoopOutput:
+        """Evaluate; the loss is the mean over all learned tokens (or rows), however batched."""
+        self._validation = self._nothing_validated()
+        output = super().evaluation_loop(*arguments, **options)
+        sums: Any = self.accelerator.reduce(self._validation.to(self.args.device), "sum")
+        prefix = options.get("metric_key_prefix", "eval")
+        loss = {f"{prefix}_loss": (sums[0] / sums[1]).item()}
+        return output._replace(metrics={**(output.metrics or {}), **loss})
 
     def floating_point_ops(self, inputs: Any) -> int:
         # An estimate that nothing reads, and that counts every parameter at every step.

@@ -21,6 +21,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
+from verdict.models.batch_processes import shield
 from verdict.models.rows import count_images, decode
 from verdict.progress import progress
 from verdict.records.conversations import Conversation
@@ -79,13 +80,15 @@ class VisionFeatures:
         shape, dtype = (len(ids), *_shape(core)), _dtype(core)
         if not _complete(path, shape, dtype):
             _check_space(folder, shape, dtype)
-            loader: DataLoader[Any] = DataLoader(
-                _Images(ids, images),  # type: ignore[arg-type]
-                batch_size=batch_size,
-                num_workers=workers,
-                collate_fn=_Pixels(processor),
-                # Its own, since a loader draws from torch's.
-                generator=torch.Generator(),
+            loader: DataLoader[Any] = shield(
+                DataLoader(
+                    _Images(ids, images),  # type: ignore[arg-type]
+                    batch_size=batch_size,
+                    num_workers=workers,
+                    collate_fn=_Pixels(processor),
+                    # Its own, since a loader draws from torch's.
+                    generator=torch.Generator(),
+                )
             )
             _write(path, shape, dtype, _features(core, loader, device))
         return cls(

@@ -95,4 +95,9 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
     except UnicodeDecodeError as error:
         raise VerdictError(f"{path} is not UTF-8 text ({error.reason}); fetch it again") from None
+    except csv.Error as error:
+        raise VerdictError(
+            f"{path} line {reader.line_num} cannot be read ({error}); where a cell is too large, a "
+            "quotation mark before it is not closed: mend the line or fetch the file again"
+        ) from None
     return rows

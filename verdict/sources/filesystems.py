@@ -5,6 +5,7 @@ Credentials and options come from the environment alone, as gcsfs and s3fs docum
 configuration and so on. Where there are none, a public bucket is read anonymously.
 """
 
+import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
@@ -16,6 +17,10 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError
 from verdict.errors import VerdictError
 from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.stream import LENGTH, Stream, Transient, differs
+
+# Read when gcsfs is imported, which fsspec does at the first address. It would ask over another
+# protocol what kind of bucket this is: up to a minute for each file where that is not reachable.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 #: One request; large, because each costs a round trip.
 BLOCK = 16 * 2**20  # bytes
