@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from verdict.answers.asking import Answered, Asker, Part
-from verdict.answers.parse import Parsed, parse_answer
 from verdict.answers.parts import Parts
 from verdict.answers.prompts import answer_of, plan_batches
 from verdict.answers.workers import Workers
 from verdict.errors import VerdictError
 from verdict.models.inference import Loaded
+from verdict.parse import Parsed, parse_answer
 from verdict.predictions import Predictions, make_predictions
 from verdict.progress import progress
 from verdict.records.conversations import Answers, Conversation
