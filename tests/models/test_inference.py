@@ -157,3 +157,20 @@ def test_the_folder_is_complete_and_free_of_this_run(tiny: Tiny, copied: Path) -
     assert provenance["base"]["sha256"] == sha256_of_tree(tiny.base)
     assert provenance["labels"] == LABELS
     assert provenance["versions"]["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("labels", [None, LABELS])
+def test_an_adapter_without_its_processor_has_that_of_its_base(
+    tiny: Tiny, tmp_path: Path, labels: list[str] | None
+) -> None:
+    adapter = save(tiny, tmp_path / "adapter", trained(tiny.base, labels=labels), labels)
+    expected = load(tiny, adapter)
+    kept = ("adapter_config.json", "adapter_model.safetensors", "provenance.json")
+    for path in adapter.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    loaded = load(tiny, adapter)
+    assert torch.equal(
+        logits(tiny, loaded.model, loaded.processor),
+        logits(tiny, expected.model, expected.processor),
+    )
