@@ -8,6 +8,7 @@ from verdict.answers.parts import Parts
 from verdict.answers.prompts import answer_of, plan_batches
 from verdict.answers.workers import Workers
 from verdict.errors import VerdictError
+from verdict.models.control_tokens import check_control_tokens
 from verdict.models.inference import Loaded
 from verdict.parse import Parsed, parse_answer
 from verdict.predictions import Predictions, make_predictions
@@ -50,7 +51,8 @@ def predict(
         on_rate: called with the records a second, if any was asked about in this run.
 
     Raises:
-        VerdictError: a classifier whose labels are not those of ``answers``.
+        VerdictError: a classifier whose labels are not those of ``answers``, or a record that
+            holds a control token of this model.
     """
     if loaded.labels is not None and set(loaded.labels) != set(answers.labels):
         raise VerdictError(
@@ -58,6 +60,7 @@ def predict(
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
     by_token = length_normalization == "tokens"
+    check_control_tokens(conversations, loaded.processor)
     plan = plan_batches(loaded.processor, conversations, batch_size)
     ids = [[row.id for row in planned.conversations] for planned in plan]
     kept = parts.read(ids) if parts else []
