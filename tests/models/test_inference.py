@@ -1,5 +1,7 @@
 """What training saves is what evaluation loads: adapters and whole models, words and classes."""
 
+import copy
+import dataclasses
 import json
 import socket
 from pathlib import Path
@@ -174,3 +176,17 @@ def test_an_adapter_without_its_processor_has_that_of_its_base(
         logits(tiny, loaded.model, loaded.processor),
         logits(tiny, expected.model, expected.processor),
     )
+
+
+def test_a_record_longer_than_the_context_is_refused_by_name(tiny: Tiny) -> None:
+    from verdict.models.inference import load_for_inference
+
+    loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
+    limit = loaded.model.config.get_text_config().max_position_embeddings
+    assert loaded.limit == limit
+    conversations = copy.deepcopy(tiny.conversations)
+    conversations[2].prompt[-1]["content"][-1]["text"] += " lesion" * limit
+    wrong = dataclasses.replace(tiny, conversations=conversations)
+    expected = rf"record {conversations[2].id} has \d+ .* at most {limit} .*; so have 1 rec"
+    with pytest.raises(VerdictError, match=expected):
+        predict(wrong, loaded)

@@ -12,7 +12,7 @@ import torch
 from peft import PeftConfig, PeftModel, TaskType
 from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
-from transformers import ProcessorMixin
+from transformers import AutoConfig, ProcessorMixin
 from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
@@ -51,11 +51,13 @@ class Loaded:
 
     Attributes:
         labels: a classifier's labels in the order of its outputs; None for a model that writes.
+        limit: the most tokens that the model reads; None where its configuration names none.
     """
 
     model: Any
     processor: ProcessorMixin
     labels: list[str] | None
+    limit: int | None = None
 
 
 def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
@@ -72,14 +74,16 @@ def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, devic
     """
     kind = _kind_of(folder, adapter)
     if kind == "base":
-        return Loaded(load_model(folder, options, device).eval(), load_processor(folder), None)
+        return Loaded(
+            load_model(folder, options, device).eval(), load_processor(folder), None, _limit(folder)
+        )
     with _damage_explained(folder, adapter):
         provenance = read_provenance(adapter)
         _check_base(folder, adapter, provenance)
         labels = _labels(kind, adapter, provenance)
         load = _load_adapted if kind == "adapter" else _load_fine_tuned
         model = load(folder, adapter, options, device, labels)
-        return Loaded(model.eval(), _processor_of(folder, adapter), labels)
+        return Loaded(model.eval(), _processor_of(folder, adapter), labels, _limit(folder))
 
 
 def without_weights(folder: Path, adapter: Path) -> Loaded:
@@ -90,10 +94,10 @@ def without_weights(folder: Path, adapter: Path) -> Loaded:
     """
     kind = _kind_of(folder, adapter)
     if kind == "base":
-        return Loaded(None, load_processor(folder), None)
+        return Loaded(None, load_processor(folder), None, _limit(folder))
     with _damage_explained(folder, adapter):
         labels = _labels(kind, adapter, read_provenance(adapter))
-        return Loaded(None, _processor_of(folder, adapter), labels)
+        return Loaded(None, _processor_of(folder, adapter), labels, _limit(folder))
 
 
 def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
@@ -106,6 +110,12 @@ def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tu
     if adapter.name == MODEL_CONFIG:
         return "base"
     raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
+
+
+def _limit(folder: Path) -> int | None:
+    """Return a model's context; an adapter, or tuning as a whole, does not change it."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    return getattr(config, "max_position_embeddings", None)
 
 
 def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:
