@@ -126,8 +126,8 @@ class Ways:
 
     def generated(self, rows: Sequence[Any]) -> dict[str, str | None]:
         from verdict.answers.generate import generate_answers
-        from verdict.answers.parse import parse_answer
         from verdict.answers.prompts import end_of_turn_id
+        from verdict.parse import parse_answer
 
         found: dict[str, str | None] = {}
         for batch in self._batches(rows):

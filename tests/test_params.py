@@ -106,6 +106,16 @@ def _comment_above(lines: list[str], line: int) -> str:
         ("model.dtype", "float16", r"model\.dtype: float16 is refused"),
         ("split.test", 0.5, r"train \+ validation \+ test must be 1"),
         ("format.positive", "malignant", r"positive is 'malignant'"),
+        (
+            "format.answers",
+            {"benign": "Yes.", "melanoma": "**yes**"},
+            r"format: .*'\*\*yes\*\*' of melanoma would be read as 'Yes\.' of benign: case",
+        ),
+        (
+            "format.answers",
+            {"benign": "♀", "melanoma": "♂"},
+            r"'♀' of benign would be read as no answer at all",
+        ),
         ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
         ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
         ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from verdict.params_section import Name, Positive, Section, Seed, Sha256, Share, Text
+from verdict.parse import misread
 
 #: The name of a model that this project builds itself, instead of fetching it from the hub.
 EMBEDDED = "embedded"
@@ -116,4 +117,11 @@ class Format(Section):
             )
         if len(set(self.answers.values())) < len(self.answers):
             raise ValueError("two labels have the same answer; each needs its own")
+        for label, other in misread(self.answers).items():
+            raise ValueError(
+                f"the answer {self.answers[label]!r} of {label} would be read as "
+                + (f"{self.answers[other]!r} of {other}" if other else "no answer at all")
+                + ": case, markup and punctuation do not count. Use other words, or put a number "
+                "before each answer"
+            )
         return self

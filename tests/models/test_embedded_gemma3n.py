@@ -28,7 +28,7 @@ build_model(Path(sys.argv[1]), options)
 """
 IMPORTS = """
 import sys
-import verdict.answers.parse, verdict.models
+import verdict.parse, verdict.models
 assert not {"torch", "torchvision"} & sys.modules.keys()
 """
 QUESTION = "What shape is it?"

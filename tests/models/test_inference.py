@@ -1,5 +1,7 @@
 """What training saves is what evaluation loads: adapters and whole models, words and classes."""
 
+import copy
+import dataclasses
 import json
 import socket
 from pathlib import Path
@@ -157,3 +159,34 @@ def test_the_folder_is_complete_and_free_of_this_run(tiny: Tiny, copied: Path) -
     assert provenance["base"]["sha256"] == sha256_of_tree(tiny.base)
     assert provenance["labels"] == LABELS
     assert provenance["versions"]["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("labels", [None, LABELS])
+def test_an_adapter_without_its_processor_has_that_of_its_base(
+    tiny: Tiny, tmp_path: Path, labels: list[str] | None
+) -> None:
+    adapter = save(tiny, tmp_path / "adapter", trained(tiny.base, labels=labels), labels)
+    expected = load(tiny, adapter)
+    kept = ("adapter_config.json", "adapter_model.safetensors", "provenance.json")
+    for path in adapter.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    loaded = load(tiny, adapter)
+    assert torch.equal(
+        logits(tiny, loaded.model, loaded.processor),
+        logits(tiny, expected.model, expected.processor),
+    )
+
+
+def test_a_record_longer_than_the_context_is_refused_by_name(tiny: Tiny) -> None:
+    from verdict.models.inference import load_for_inference
+
+    loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
+    limit = loaded.model.config.get_text_config().max_position_embeddings
+    assert loaded.limit == limit
+    conversations = copy.deepcopy(tiny.conversations)
+    conversations[2].prompt[-1]["content"][-1]["text"] += " lesion" * limit
+    wrong = dataclasses.replace(tiny, conversations=conversations)
+    expected = rf"record {conversations[2].id} has \d+ .* at most {limit} .*; so have 1 rec"
+    with pytest.raises(VerdictError, match=expected):
+        predict(wrong, loaded)

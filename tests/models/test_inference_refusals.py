@@ -58,6 +58,13 @@ def test_weights_that_do_not_fit_are_refused(
         load(tiny, copied)
 
 
+def test_weights_that_the_config_does_not_name_are_refused(tiny: Tiny, copied: Path) -> None:
+    narrower = {"target_modules": ["k_proj"]}
+    edit(copied / "adapter_config.json", lambda content: content.update(narrower))
+    with pytest.raises(VerdictError, match=r"adapter_config\.json does not name, .*lora_A"):
+        load(tiny, copied)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.packing import Row
-from verdict.answers.parse import parse_answer
 from verdict.errors import VerdictError
-from verdict.records.conversations import Answers
+from verdict.parse import misread
 
 #: More different cells than this are hardly labels, and their list would not fit a prompt.
 MOST = 40
@@ -30,6 +29,16 @@ class Wording:
     answers: dict[str, str]
     prompt: str
     positive: str | None
+
+    @property
+    def length_normalization(self) -> str:
+        """How to compare the answers: by token where one is over twice as long as another.
+
+        The log-likelihood of an answer falls with each token, so that a model which is not sure
+        would always give the shortest.
+        """
+        lengths = [len(answer) for answer in self.answers.values()]
+        return "tokens" if max(lengths) > 2 * min(lengths) else "none"
 
 
 def count_labels(rows: Sequence[Row], column: str) -> Counter[str]:
@@ -119,5 +128,4 @@ def _can_be_told_apart(answers: dict[str, str]) -> bool:
     """Say whether the parser finds each answer, and no other, in the answer itself."""
     if not all(re.search(r"\w", answer) for answer in answers.values()):
         return False
-    candidates = Answers(answers, positive=None)
-    return all(parse_answer(text, candidates).label == name for name, text in answers.items())
+    return not misread(answers)

@@ -94,6 +94,10 @@ def derive(
             "modules_to_save:\n  - multi_modal_projector",
         ),
         (
+            "evaluate.length_normalization",
+            _yaml(length_normalization=wording.length_normalization),
+        ),
+        (
             "evaluate.validation",
             "# Ask about the validation split too; compare.sensitivity needs it. (true or false;\n"
             "# default false)\nvalidation: false",

@@ -22,6 +22,7 @@ from verdict.answers.workers import Workers, open_workers
 from verdict.engine import Pool
 from verdict.errors import VerdictError
 from verdict.models.adapter import read_provenance
+from verdict.models.control_tokens import control_token
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
 from verdict.params import Params
 from verdict.params_data import Extract, Format
@@ -255,8 +256,7 @@ class Predictor:
 
 def _signs_in(text: str, loaded: Loaded) -> str | None:
     """Say which of its own signs a model would read in a text: an image that is not there, …"""
-    tokens = loaded.processor.tokenizer.added_tokens_decoder.values()
-    found = [token.content for token in tokens if token.special and token.content in text]
+    found = control_token(loaded.processor).findall(text)
     if not found:
         return None
     return f"holds {max(found, key=len)}, which the model takes for a sign of its own: leave it out"

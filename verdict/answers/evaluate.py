@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from verdict.answers.asking import Answered, Asker, Part
-from verdict.answers.parse import Parsed, parse_answer
 from verdict.answers.parts import Parts
-from verdict.answers.prompts import answer_of, plan_batches
+from verdict.answers.prompts import answer_of, candidate_ids, check_lengths, plan_batches
 from verdict.answers.workers import Workers
 from verdict.errors import VerdictError
+from verdict.models.control_tokens import check_control_tokens
 from verdict.models.inference import Loaded
+from verdict.parse import Parsed, parse_answer
 from verdict.predictions import Predictions, make_predictions
 from verdict.progress import progress
 from verdict.records.conversations import Answers, Conversation
@@ -50,7 +51,8 @@ def predict(
         on_rate: called with the records a second, if any was asked about in this run.
 
     Raises:
-        VerdictError: a classifier whose labels are not those of ``answers``.
+        VerdictError: a classifier whose labels are not those of ``answers``, or a record that
+            holds a control token of this model, or is longer than its context.
     """
     if loaded.labels is not None and set(loaded.labels) != set(answers.labels):
         raise VerdictError(
@@ -58,7 +60,11 @@ def predict(
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
     by_token = length_normalization == "tokens"
+    check_control_tokens(conversations, loaded.processor)
     plan = plan_batches(loaded.processor, conversations, batch_size)
+    if loaded.limit is not None and plan:
+        longest = _longest_answer(loaded, plan[0].conversations[0], answers)
+        check_lengths(loaded.processor, plan, images, loaded.limit, longest)
     ids = [[row.id for row in planned.conversations] for planned in plan]
     kept = parts.read(ids) if parts else []
     done = {n: [Answered(*one) for one in part["answered"]] for n, part in enumerate(kept)}
@@ -89,6 +95,14 @@ def predict(
         [_row(*pair, loaded, answers) for pair in zip(order, answered, strict=True)],
         length_normalization if loaded.labels is None and answers.labels else None,
     )
+
+
+def _longest_answer(loaded: Loaded, conversation: Conversation, answers: Answers) -> int:
+    """Return the tokens of the longest answer that is scored; none where none is."""
+    if loaded.labels is not None or not answers.labels:
+        return 0
+    candidates = candidate_ids(loaded.processor, conversation.prompt, answers)
+    return max(len(candidate) for candidate in candidates)
 
 
 def _row(

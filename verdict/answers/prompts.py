@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
+from verdict.errors import VerdictError
 from verdict.models.rows import count_images, images_of
 from verdict.records.conversations import Answers, Conversation, Message
 from verdict.records.shards import ImageStore
@@ -64,10 +65,15 @@ def candidate_ids(
 
 @dataclass(frozen=True)
 class Planned:
-    """Conversations of one batch, and their rendered prompts; nothing is decoded yet."""
+    """Conversations of one batch, and their rendered prompts; nothing is decoded yet.
+
+    Attributes:
+        tokens: of each prompt, an image counted as its placeholder.
+    """
 
     conversations: list[Conversation]
     texts: list[str]
+    tokens: int
 
     @property
     def pictures(self) -> int:
@@ -98,16 +104,44 @@ def plan_batches(
         pictured = count_images(conversation.prompt)
         alike.setdefault((length, pictured), []).append((conversation, text))
     plan = []
-    for _, rows in sorted(alike.items(), key=lambda item: item[0]):
+    for (length, _), rows in sorted(alike.items(), key=lambda item: item[0]):
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
-            plan.append(Planned([row for row, _ in chosen], [text for _, text in chosen]))
+            plan.append(Planned([row for row, _ in chosen], [text for _, text in chosen], length))
     first: dict[int, int] = {}
     for index, planned in enumerate(plan):
         first.setdefault(planned.pictures, index)
     ahead = set(first.values())
     order = [*sorted(ahead), *(index for index in range(len(plan)) if index not in ahead)]
     return [plan[index] for index in order]
+
+
+def check_lengths(
+    processor: ProcessorMixin, plan: Sequence[Planned], images: ImageStore, limit: int, answer: int
+) -> None:
+    """Raise unless every prompt, its images expanded, and an answer fit what the model reads.
+
+    Args:
+        limit: the most tokens that the model reads.
+        answer: tokens of the longest answer that it is asked about.
+
+    Raises:
+        VerdictError: it names the longest record that does not fit, and how many do not.
+    """
+    for pictures in {planned.pictures for planned in plan}:
+        alike = [planned for planned in plan if planned.pictures == pictures]
+        longest = max(alike, key=lambda planned: planned.tokens)
+        one = Planned(longest.conversations[:1], longest.texts[:1], longest.tokens)
+        # Stored images all have one size, and so become as many tokens.
+        read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
+        room = limit - answer - (read - longest.tokens)
+        if over := sum(len(planned.texts) for planned in alike if planned.tokens > room):
+            raise VerdictError(
+                f"record {one.conversations[0].id} has {read + answer} tokens with its longest "
+                f"answer, but the model reads at most {limit} (max_position_embeddings); so have "
+                f"{over:,} records. Shorten format.system, format.prompt, format.answers, or the "
+                "texts of the records"
+            )
 
 
 def count_deciding(plan: Sequence[Planned]) -> int:

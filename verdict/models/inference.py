@@ -12,7 +12,9 @@ import torch
 from peft import PeftConfig, PeftModel, TaskType
 from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
-from transformers import ProcessorMixin
+from transformers import AutoConfig, ProcessorMixin
+from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from verdict.errors import VerdictError
 from verdict.files import sha256_of_tree
@@ -22,6 +24,11 @@ from verdict.params_training import ModelOptions
 
 #: Beside weights it makes a folder a whole model.
 MODEL_CONFIG = "config.json"
+
+#: One of them is in every folder that a processor or a tokenizer was saved to.
+_PROCESSOR_FILES = (
+    PROCESSOR_NAME, IMAGE_PROCESSOR_NAME, TOKENIZER_CONFIG_FILE, FULL_TOKENIZER_FILE
+)  # fmt: skip
 
 #: What json, safetensors, peft and transformers raise for files that are damaged or do not fit.
 _SIGNS_OF_DAMAGE = (
@@ -40,13 +47,17 @@ _SIGNS_OF_DAMAGE = (
 class Loaded:
     """A model in evaluation mode, and the processor saved beside its adapter or weights.
 
+    Where none was saved (peft alone saves none), it is the base's.
+
     Attributes:
         labels: a classifier's labels in the order of its outputs; None for a model that writes.
+        limit: the most tokens that the model reads; None where its configuration names none.
     """
 
     model: Any
     processor: ProcessorMixin
     labels: list[str] | None
+    limit: int | None = None
 
 
 def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
@@ -63,14 +74,16 @@ def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, devic
     """
     kind = _kind_of(folder, adapter)
     if kind == "base":
-        return Loaded(load_model(folder, options, device).eval(), load_processor(folder), None)
+        return Loaded(
+            load_model(folder, options, device).eval(), load_processor(folder), None, _limit(folder)
+        )
     with _damage_explained(folder, adapter):
         provenance = read_provenance(adapter)
         _check_base(folder, adapter, provenance)
         labels = _labels(kind, adapter, provenance)
         load = _load_adapted if kind == "adapter" else _load_fine_tuned
         model = load(folder, adapter, options, device, labels)
-        return Loaded(model.eval(), load_processor(adapter), labels)
+        return Loaded(model.eval(), _processor_of(folder, adapter), labels, _limit(folder))
 
 
 def without_weights(folder: Path, adapter: Path) -> Loaded:
@@ -81,10 +94,10 @@ def without_weights(folder: Path, adapter: Path) -> Loaded:
     """
     kind = _kind_of(folder, adapter)
     if kind == "base":
-        return Loaded(None, load_processor(folder), None)
+        return Loaded(None, load_processor(folder), None, _limit(folder))
     with _damage_explained(folder, adapter):
         labels = _labels(kind, adapter, read_provenance(adapter))
-        return Loaded(None, load_processor(adapter), labels)
+        return Loaded(None, _processor_of(folder, adapter), labels, _limit(folder))
 
 
 def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
@@ -97,6 +110,17 @@ def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tu
     if adapter.name == MODEL_CONFIG:
         return "base"
     raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
+
+
+def _limit(folder: Path) -> int | None:
+    """Return a model's context; an adapter, or tuning as a whole, does not change it."""
+    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    return getattr(config, "max_position_embeddings", None)
+
+
+def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:
+    saved = any((adapter / name).exists() for name in _PROCESSOR_FILES)
+    return load_processor(adapter if saved else folder)
 
 
 def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] | None:
@@ -123,7 +147,20 @@ def _load_adapted(
     with warnings.catch_warnings():
         # Modules without weights would keep those they were made with.
         warnings.filterwarnings("error", message="Found missing adapter keys")
-        return PeftModel.from_pretrained(model, str(adapter), torch_device=device)
+        adapted = PeftModel.from_pretrained(model, str(adapter), torch_device=device)
+    # Weights of modules that the config does not name are skipped without a word. What was loaded
+    # is known to load_adapter alone, which puts the same weights to the same places once more.
+    mapping = getattr(model, "_checkpoint_conversion_mapping", {})
+    loaded = adapted.load_adapter(
+        str(adapter), adapted.active_adapter, torch_device=device, key_mapping=mapping
+    )
+    if unknown := sorted(loaded.unexpected_keys):
+        raise VerdictError(
+            f"{adapter} holds weights that its {CONFIG_NAME} does not name, and they would be left "
+            f"out: {', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}; run `dvc pull` or "
+            "`dvc repro train`, or copy both files from where the adapter came"
+        )
+    return adapted
 
 
 def _load_fine_tuned(

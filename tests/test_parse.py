@@ -1,8 +1,10 @@
 """What models really write, and what the one parser makes of it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from verdict.answers.parse import EMPTY, NO_ANSWER, NOT_ASSERTED, SEVERAL, parse_answer
+from verdict.parse import EMPTY, NO_ANSWER, NOT_ASSERTED, SEVERAL, misread, parse_answer
 from verdict.records.conversations import Answers
 
 NO = "No, this does not appear to be malignant melanoma."
@@ -177,3 +179,106 @@ def test_an_answer_inside_a_longer_one_is_not_given() -> None:
     assert parse_answer("No match.", answers).label == "no_match"
     assert parse_answer("It is a match.", answers).label == "match"
     assert parse_answer("No match. Match!", answers).reason == SEVERAL
+
+
+STAGES = ["I", "II", "III", "IV"]
+TUMOURS = ["A", "F", "PT", "TA"]
+SIZES = ["< 2 cm", "> 2 cm"]
+
+
+def labelled(*texts: str) -> Answers:
+    return Answers({text: text for text in texts}, None)
+
+
+@pytest.mark.parametrize(
+    ("answers", "text", "label"),
+    [
+        (STAGES, "I", "I"),
+        (STAGES, "**I**", "I"),
+        (STAGES, "Stage: I.", "I"),
+        (STAGES, "The answer is I.", "I"),
+        (STAGES, "Ⅱ", "II"),
+        (STAGES, "It is II.", "II"),
+        (TUMOURS, "A. The margin is smooth.", "A"),
+        (TUMOURS, "Answer: A", "A"),
+        (TUMOURS, "This is PT.", "PT"),
+        (["Yes", "No"], "No, there is no mass.", "No"),
+        (["Yes", "No"], "No.", "No"),
+        (SIZES, "< 2 cm", "< 2 cm"),
+        (SIZES, "> 2 cm", "> 2 cm"),
+        (SIZES, "It is >2 cm.", "> 2 cm"),
+        (["< 3", ">= 3"], "≥ 3", ">= 3"),
+        (["< 3", "≥ 3"], ">= 3", "≥ 3"),
+        (["HER2+", "HER2-"], "The tumour is HER2−.", "HER2-"),
+        (["HER2+", "HER2-"], "HER2 +", "HER2+"),
+        (["C", "C++"], "C++", "C++"),
+        (["C", "C++"], "C", "C"),
+        (["+", "-"], "-", "-"),
+        (["+", "-"], "The answer is **+**.", "+"),
+        (["0", "1+", "2+", "3+"], "The score is 3+.", "3+"),
+        (["3.5 cm", "35 cm"], "3.5 cm", "3.5 cm"),
+        (["5 %", "50 %"], "about 5%", "5 %"),
+        (["Hepatitis", "Hepatitis A"], "Hepatitis A", "Hepatitis A"),
+        (["是", "否"], "是。", "是"),
+        (["0", "1"], "Class -> 1", "1"),
+        (["0", "1"], "> 1", "1"),
+        (["0", "1"], "<1>", "1"),
+    ],
+)
+def test_what_tells_answers_apart_in_medicine_is_kept(
+    answers: list[str], text: str, label: str
+) -> None:
+    assert parse_answer(text, labelled(*answers)).label == label
+
+
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        (STAGES, "I cannot tell."),
+        (STAGES, "I, as an AI, cannot tell."),
+        (STAGES, "Well, I think so."),
+        (TUMOURS, "This is a phyllodes tumour."),
+        (TUMOURS, "A phyllodes tumour."),
+        (["Yes", "No"], "There is no way to tell."),
+        (["other", "melanoma"], "The other lesion is smaller."),
+        (SIZES, "2 cm"),
+        (["HER2+", "HER2-"], "HER2"),
+        (["HER2+", "HER2-"], "The HER2-pathway."),
+        (["+", "-"], "- The border is irregular"),
+        (["3", "4"], "The nuclei are < 3 µm"),
+        (["3", "4"], "3.5cm"),
+    ],
+)
+def test_no_label_is_read_out_of_prose(answers: list[str], text: str) -> None:
+    assert parse_answer(text, labelled(*answers)).reason == NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    "answers", [STAGES, TUMOURS, SIZES, ["C", "C++"], ["+", "-"], ["< 3", "≥ 3"]]
+)
+def test_answers_that_are_told_apart(answers: list[str]) -> None:
+    assert misread(labelled(*answers).answers) == {}
+
+
+def test_answers_that_are_not_told_apart() -> None:
+    assert misread({"Yes.": "Yes.", "yes": "yes"}) == {"yes": "Yes."}
+    assert misread({"♀": "♀", "♂": "♂"}) == {"♀": None, "♂": None}
+
+
+texts = st.text() | st.lists(
+    st.sampled_from([*"+-<>≤≥.,;!?()\n—–*_`'\"%/ \ud800", "answer", "is", "not", "3", "I", "²"])
+).map("".join)
+
+
+@given(texts, st.lists(texts, min_size=2, max_size=5, unique=True))
+def test_any_text_has_a_result_under_any_answers(text: str, answers: list[str]) -> None:
+    parsed = parse_answer(text, labelled(*answers))
+    assert (parsed.label is None) == (parsed.reason is not None)
+    assert parsed.label is None or parsed.label in answers
+
+
+@given(texts)
+def test_any_text_has_a_result_under_the_recipes_answers(text: str) -> None:
+    for answers in (MELANOMA, BREAKHIS, MATCH):
+        parsed = parse_answer(text, answers)
+        assert parsed.label in (None, *answers.labels)
