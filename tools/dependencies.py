@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grimp
-import yaml
 
 from verdict.params_file import PIPELINE_FILE
+from verdict.yaml12 import load_yaml
 
 PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"
@@ -36,7 +36,7 @@ class Mismatch:
 
 def check(root: Path = Path()) -> list[Mismatch]:
     """Return the stages of ``root``'s dvc.yaml whose listed code is not what they import."""
-    pipeline = yaml.safe_load((root / PIPELINE_FILE).read_text(encoding="utf-8"))
+    pipeline = load_yaml((root / PIPELINE_FILE).read_bytes(), PIPELINE_FILE)
     graph = grimp.build_graph(*PACKAGES, cache_dir=None)
     mismatches = []
     for stage, definition in pipeline["stages"].items():

@@ -14,12 +14,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from tools.leftovers import Leftover, leftovers
 from verdict.errors import VerdictError
@@ -28,6 +25,7 @@ from verdict.params import Params
 from verdict.params_data import EMBEDDED
 from verdict.params_file import PARAMS_FILE, check_section, read_params
 from verdict.tasks import load_task
+from verdict.yaml12 import dump_yaml, load_yaml
 
 RECIPES = Path("recipes")
 #: Where edited params files are kept.
@@ -190,18 +188,15 @@ def _flat(values: Any, path: str = "") -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if value is _ABSENT:
         return _ABSENT
-    if isinstance(value, float):
-        return f"{Decimal(repr(value)):f}"  # 0.00002: YAML reads 2e-05 as text
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
-    text = text.removesuffix("\n...\n").strip()
+    text = dump_yaml(value, flow=True, width=10**6).strip()
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
 def _values(content: bytes) -> dict[str, Any]:
     """Return a params file's values; none if it cannot be read, since it may be a broken edit."""
     try:
-        values = yaml.safe_load(content)
-    except yaml.YAMLError:
+        values = load_yaml(content, PARAMS_FILE)
+    except VerdictError:
         return {}
     return values if isinstance(values, dict) else {}
 

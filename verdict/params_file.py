@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from verdict.errors import VerdictError
 from verdict.params import Params
+from verdict.yaml12 import dump_yaml, load_yaml
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -130,11 +130,9 @@ def _leaves(value: Any, path: str) -> Iterator[str]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_bytes(), path)
     except FileNotFoundError:
         raise VerdictError(f"{path} is not here; run this from the project's root folder") from None
-    except yaml.YAMLError as error:
-        raise VerdictError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
         raise VerdictError(
             f"{path} is empty or not a mapping; `python -m tools.recipe use embedded/melanoma` "
@@ -154,7 +152,7 @@ def _explain(problem: ErrorDetails, kind: type[BaseModel], prefix: str) -> str:
         case "missing":
             return f"{key}: missing; recipes/ shows its meaning and default"
         case "float_type" | "int_type" if isinstance(given, str):
-            return f"{key}: {given!r} is text, a number is expected{_number_fix(given)}"
+            return f"{key}: {given!r} is text, a number is expected"
         case "value_error":
             detail = problem["msg"].removeprefix("Value error, ")
             return f"{key}: {detail}" if location else detail
@@ -164,15 +162,6 @@ def _explain(problem: ErrorDetails, kind: type[BaseModel], prefix: str) -> str:
 
 def _is_union_branch(part: str | int) -> bool:
     return isinstance(part, str) and (part.startswith(("constrained", "list[")) or part == "str")
-
-
-def _number_fix(text: str) -> str:
-    try:
-        number = float(text)
-    except ValueError:
-        return ""
-    plain = f"{number:.20f}".rstrip("0").rstrip(".")
-    return f" (YAML reads {text} as text; write {plain})"
 
 
 def _did_you_mean(location: list[str | int], kind: type[BaseModel]) -> str:
@@ -212,4 +201,4 @@ def main() -> None:
     except VerdictError as error:
         sys.exit(str(error))
     if not arguments.quiet:
-        print(yaml.safe_dump(params.model_dump(), sort_keys=False, allow_unicode=True), end="")
+        print(dump_yaml(params.model_dump()), end="")

@@ -18,12 +18,7 @@ def _refuse_float16(value: Any) -> Any:
     return value
 
 
-def _no_is_a_word(value: Any) -> Any:
-    # DVC writes YAML 1.2, where an unquoted no is text; PyYAML reads 1.1, where it is false.
-    return "no" if value is False else value
-
-
-Strategy = Annotated[Literal["no", "steps", "epoch"], BeforeValidator(_no_is_a_word)]
+Strategy = Literal["no", "steps", "epoch"]
 
 
 class ModelOptions(Section):

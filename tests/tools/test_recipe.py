@@ -94,7 +94,7 @@ def test_switching_says_what_changes_and_how_to_return(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     said = use("melanoma")
     assert said.startswith("params.yaml is now melanoma.\n")
-    assert "learning_rate: 0.002 → 0.00002;" in said
+    assert "learning_rate: 0.002 → 2e-05;" in said
     assert "source: embedded → files" in said
     assert "weight_decay" not in said, "what stays is not listed"
     assert said.endswith("Back: python -m tools.recipe use embedded/melanoma")
@@ -246,7 +246,7 @@ def test_differences_name_new_and_gone_keys() -> None:
     old = {"a": {"b": 1, "c": [1]}, "gone": {"x": True}, "same": {}}
     new = {"a": {"b": 1.0e-5, "c": [1]}, "same": {}, "fresh": {"y": "t" * 50}}
     assert differences(old, new) == [
-        ("a.b", "1", "0.00001"),
+        ("a.b", "1", "1e-05"),
         ("fresh.y", "(none)", "t" * 39 + "…"),
         ("gone.x", "true", "(none)"),
     ]

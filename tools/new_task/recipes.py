@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from tools.new_task.labels import Wording
 from tools.new_task.params_text import with_entry, with_header
+from verdict.yaml12 import dump_yaml
 
 #: What both are derived from.
 BASE = "recipes/embedded/melanoma.yaml"
@@ -20,7 +19,7 @@ _HEADER = """\
 # Made by `python -m tools.new_task` from {base}; where a comment says
 # "published", it means the melanoma system. For a real model, take models, extract, quantization,
 # model, lora, train, evaluate and reproducibility from recipes/melanoma.yaml. Every key stands here
-# with its meaning, type and default. YAML reads 1e-4 as text: write 0.0001.
+# with its meaning, type and default.
 """
 
 _EMBEDDED = """\
@@ -122,4 +121,4 @@ def derive(
 
 
 def _yaml(**entry: Any) -> str:
-    return yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=90)
+    return dump_yaml(entry)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 
 from tools.verify.pipeline import PARAMS, open_project
 from verdict.errors import VerdictError
 from verdict.project import CHECKPOINTS
+from verdict.yaml12 import dump_yaml, load_yaml
 
 #: Where DVC keeps what it remembers about files.
 _DVC_MEMORY = "DVC_SITE_CACHE_DIR"
@@ -88,9 +88,9 @@ def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
 def without_trackers(clone: Path) -> None:
     """Let the clone's stages tell no tracker about their runs; no result depends on it."""
     path = clone / PARAMS
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = load_yaml(path.read_bytes(), path)
     values["tracking"]["trackers"] = []
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    path.write_text(dump_yaml(values), "utf-8")
 
 
 def run(

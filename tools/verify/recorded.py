@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tools.verify.copying import git, uncommitted
 from tools.verify.digests import Digest, Digester, changes
 from tools.verify.pipeline import LOCK, PARAMS, Pipeline, Stage, overlap
@@ -18,6 +16,7 @@ from verdict.records.leakage import check_split
 from verdict.records.shards import read_records
 from verdict.records.split_files import read_split
 from verdict.records.splitting import SPLITS
+from verdict.yaml12 import load_yaml
 
 #: The folders of what is published about the models.
 RESULTS = ("data/predictions", "metrics")
@@ -133,11 +132,11 @@ def check_work_tree(root: Path, stages: Iterable[Stage]) -> Finding:
 
 
 def _edited_parameters(root: Path) -> list[str]:
-    before = yaml.safe_load(git(root, "show", f"HEAD:{PARAMS}"))
+    before = load_yaml(git(root, "show", f"HEAD:{PARAMS}"), PARAMS)
     try:
-        after = yaml.safe_load((root / PARAMS).read_bytes())
-    except (yaml.YAMLError, ValueError) as error:
-        return [f"{PARAMS} is edited and is no valid YAML ({' '.join(str(error).split())})"]
+        after = load_yaml((root / PARAMS).read_bytes(), PARAMS)
+    except VerdictError as error:
+        return [f"{PARAMS} is edited: {error}"]
     if not isinstance(after, dict):
         return [f"{PARAMS} is edited and is no valid YAML with keys: it holds {after!r}"]
     return [

@@ -1,0 +1,124 @@
+"""What DVC writes into params.yaml is what a stage reads, and what DVC records."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.utils.serialize import dump_yaml as dvc_dump
+from dvc.utils.serialize import load_yaml as dvc_load
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verdict.errors import VerdictError
+from verdict.params import Params
+from verdict.params_file import read_params
+from verdict.yaml12 import dump_yaml, load_yaml
+
+#: Text that YAML 1.1 or 1.2 takes for something else, if it stands without quotes.
+LOOKALIKES = [
+    "no", "No", "yes", "on", "off", "y", "~", "null", "010", "0o17", "0x1f", "1_000", "12:30",
+    "1e-4", "5e-05", "1E5", ".inf", "2020-01-01", "=", "<<", "", " a", "a: b", "# a", "- a", "@",
+]  # fmt: skip
+NUMBERS = [5e-05, 1e-4, 1e-300, 1e22, 0.1, 1.0, 10**15, 0, -3]
+TEXT = st.sampled_from(LOOKALIKES) | st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn"),
+                  exclude_characters="\ufeff")
+)  # fmt: skip
+SCALARS = (
+    TEXT | st.booleans() | st.none() | st.integers() | st.floats(allow_nan=False)
+    | st.sampled_from(NUMBERS)
+)  # fmt: skip
+VALUES = st.dictionaries(
+    TEXT,
+    st.recursive(SCALARS, lambda one: st.lists(one) | st.dictionaries(TEXT, one), max_leaves=8),
+    min_size=1,
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back_to_the_same_value(values: dict[str, Any]) -> None:
+    assert load_yaml(dump_yaml(values), "x") == values
+
+
+@given(VALUES)
+def test_both_readers_agree_on_what_either_writes(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.mktemp("yaml") / "params.yaml"
+    dvc_dump(str(path), values)
+    assert load_yaml(path.read_bytes(), path) == dvc_load(str(path)) == values
+    path.write_bytes(dump_yaml(values).encode("utf-8"))
+    assert dvc_load(str(path)) == values
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in LOOKALIKES if text not in ("<<", "- a", "a: b", "=", "@")]
+)
+def test_both_readers_agree_on_text_without_quotes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"key: {text}\n", "utf-8")
+    assert load_yaml(path.read_bytes(), path) == dvc_load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1\nb: 2\na: 3\n", 'line 3, .*duplicate key "a"'),
+        ("a: 1\nb: !x 1\n", "line 2, .*tag '!x'"),
+        ("a: 1\nb: [\n", "line 3, "),
+        ("a: 1\nb: \x07\n", "line 2, .*unacceptable character"),
+        ("a: 1\nb: 2020-13-45\n", "line 2, .*month"),
+        ("a: 1\nb: !!int x\n", "line 2, "),
+        ("a: 1\n---\nb: 1\n", "line 2, .*another document"),
+        (b"a: 1\nb: \xff\n", "line 2, .*UTF-8"),
+    ],
+)
+def test_what_is_no_yaml_is_named_with_its_line(text: str | bytes, said: str) -> None:
+    with pytest.raises(VerdictError, match=f"^there.yaml, {said}"):
+        load_yaml(text, "there.yaml")
+
+
+def numbers(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, one in value.items():
+        if isinstance(one, dict):
+            yield from numbers(one, (*path, name))
+        elif isinstance(one, int | float) and not isinstance(one, bool):
+            yield (*path, name)
+
+
+def test_every_number_is_read_as_dvc_writes_and_records_it(
+    params: dict[str, Any], tmp_path: Path
+) -> None:
+    """Each number in the forms 5e-05 or 1e+22, which YAML 1.1 reads as text."""
+    path, found = tmp_path / "params.yaml", list(numbers(params))
+    assert len(found) > 40
+    for keys in found:
+        section = params
+        for key in keys[:-1]:
+            section = section[key]
+        section[keys[-1]] = 5e-05 if isinstance(section[keys[-1]], float) else 10**6
+    dvc_dump(str(path), params)
+    assert re.search(r"learning_rate: 5e-05\n", path.read_text("utf-8"))
+    assert load_yaml(path.read_bytes(), path) == dvc_load(str(path)) == params
+
+
+@pytest.mark.parametrize("written", ["5e-05", "5E-5", "0.00005"])
+def test_a_rate_may_be_written_with_an_exponent(
+    params: dict[str, Any], tmp_path: Path, written: str
+) -> None:
+    params["train"]["learning_rate"] = 0.123
+    path = tmp_path / "params.yaml"
+    path.write_text(dump_yaml(params).replace("0.123", written), "utf-8")
+    assert read_params(path).train.learning_rate == 5e-05
+
+
+def test_the_answers_yes_and_no_survive_dvc(params: dict[str, Any], tmp_path: Path) -> None:
+    params["format"] |= {"answers": {"yes": "Yes", "no": "No"}, "positive": "yes"}
+    path = tmp_path / "params.yaml"
+    dvc_dump(str(path), params)
+    assert "no: No\n" in path.read_text("utf-8")
+    read = read_params(path)
+    assert read.format.answers == {"yes": "Yes", "no": "No"}
+    assert Params(**load_yaml(dump_yaml(read.model_dump()), path)) == read
