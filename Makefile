@@ -21,11 +21,12 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-repro: install  ## run the pipeline and print the comparison; recipe=NAME switches to it first
+repro: install  ## run the pipeline, print its verdict, compare with the commit; recipe=NAME switches to it first
 	@$(if $(recipe),python -m tools.recipe use '$(recipe)')
 	@python -m tools.recipe check
 	@dvc repro
 	@python -m verdict.report metrics/report
+	@python -m tools.compare
 
 recipes: install  ## list the recipes, and say which one is in use
 	@python -m tools.recipe

@@ -4,12 +4,10 @@ DVC remembers hashes by size and time of change; here every byte is read, since 
 changed in a way that leaves both as they were.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
-
-from dvc_data.hashfile.hash import file_md5
-from dvc_data.hashfile.hash_info import HashInfo
-from dvc_data.hashfile.tree import Tree
 
 #: What .dvcignore leaves out of folders of code.
 _IGNORED = ("__pycache__", ".pyc")
@@ -45,7 +43,8 @@ class Digester:
         status = path.stat()
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if key not in self._known:
-            self._known[key] = file_md5(str(path))
+            with path.open("rb") as file:
+                self._known[key] = hashlib.file_digest(file, "md5").hexdigest()
         return self._known[key]
 
 
@@ -56,13 +55,9 @@ def ignored(path: Path) -> bool:
 
 def digest_of_listing(files: dict[str, str]) -> str:
     """Return DVC's MD5 of a folder from those of its files, by their names relative to it."""
-    tree = Tree()
-    for name, md5 in files.items():
-        tree.add(tuple(name.split("/")), None, HashInfo("md5", md5))
-    tree.digest()
-    assert tree.hash_info is not None
-    assert tree.hash_info.value is not None
-    return tree.hash_info.value
+    # As DVC writes a folder's `.dir` file: keys and files sorted, non-ASCII letters escaped.
+    listing = [{"md5": files[name], "relpath": name} for name in sorted(files)]
+    return hashlib.md5(json.dumps(listing).encode()).hexdigest() + ".dir"
 
 
 def changes(files: dict[str, str], recorded: dict[str, str] | None) -> str:

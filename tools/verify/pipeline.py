@@ -9,10 +9,10 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.utils.serialize import load_yaml
 
 from tools.verify.digests import digest_of_listing
 from verdict.errors import VerdictError
+from verdict.yaml12 import load_yaml
 
 DESCRIPTION, LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
 
@@ -51,7 +51,7 @@ class Pipeline:
             raise VerdictError(f"{LOCK} is not in the commit: nothing was ever run (`dvc repro`)")
         try:
             # As DVC reads it: YAML 1.2, in which `no` is a text.
-            self._locked: dict[str, Any] = load_yaml(str(lock))["stages"]
+            self._locked: dict[str, Any] = load_yaml(lock.read_text("utf-8"), LOCK)["stages"]
             with open_project(root) as repo:
                 self._described = {_name(stage): stage for stage in repo.index.stages}
                 self._cache = Path(repo.cache.local.path)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from dvc.utils.serialize import load_yaml
-
 from tools.verify.copying import git, temporary_clone, without_trackers
 from tools.verify.digests import Digester
 from tools.verify.environment import check_environment
@@ -25,6 +23,7 @@ from tools.verify.tasks import is_statistics, plan
 from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_file import read_params
+from verdict.yaml12 import load_yaml
 
 
 def verify(
@@ -49,7 +48,7 @@ def verify(
             say(f"the temporary clone stays in {clone}")
         pipeline, digest = Pipeline(clone), Digester()
         params = read_params(clone / PARAMS)
-        raw = load_yaml(str(clone / PARAMS))
+        raw = load_yaml((clone / PARAMS).read_text("utf-8"), PARAMS)
         result = Verification(git(root, "rev-parse", "HEAD").strip())
         say("hashing what is here …")
         for stage in pipeline.stages:

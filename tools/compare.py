@@ -1,0 +1,167 @@
+"""Compare what was made here with what is committed: is it the same result?
+
+Each output is `identical` by its hash in dvc.lock; where one is not, the whole run is `equivalent`
+or `DIFFERENT` by the rule of tools.equivalence. Exit code 0: identical or equivalent, or another
+experiment than the committed one, of which nothing is compared; 1: DIFFERENT; 2: it cannot be said.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools.equivalence import EXACT_STAGES, decisive_difference, differences, number
+from tools.verify.copying import git
+from verdict.errors import VerdictError
+from verdict.yaml12 import load_yaml
+
+LOCK, COMPARISON = "dvc.lock", "metrics/report/comparison.json"
+
+#: What describes the machine, not the experiment: pinned packages, and the section on processors.
+_PACKAGES, _MACHINE = "requirements.txt", "reproducibility."
+_NAMED = 3  # outputs or numbers in a line
+
+Stages = Mapping[str, Mapping[str, Any]]
+
+
+def compare_with_commit(root: Path) -> tuple[bool, str]:
+    """Return whether the result here is that of the last commit, and lines for a person.
+
+    Raises:
+        VerdictError: there is no commit, or one of the two results is not whole.
+    """
+    committed_lock, committed_file = (git(root, "show", f"HEAD:./{p}") for p in (LOCK, COMPARISON))
+    committed, here = (
+        _stages(text, where)
+        for text, where in (
+            (committed_lock, f"the committed {LOCK}"),
+            (_read(root / LOCK).decode(), LOCK),
+        )
+    )
+    other = _other_experiment(committed, here)
+    if other:
+        return True, f"Not compared: this is another experiment than the committed one ({other})."
+    path = root / COMPARISON
+    if hashlib.md5(_read(path)).hexdigest() != _outputs(here).get(COMPARISON):
+        raise VerdictError(f"{COMPARISON} is not what {LOCK} records: `dvc repro` makes it")
+    return judge(committed, here, json.loads(committed_file), json.loads(path.read_bytes()))
+
+
+def judge(
+    committed: Stages, here: Stages, numbers: Mapping[str, Any], own: Mapping[str, Any]
+) -> tuple[bool, str]:
+    """Apply the rule to two runs of one experiment.
+
+    Args:
+        committed, here: the stages of their dvc.lock.
+        numbers, own: their comparison.json, the committed one first.
+    """
+    before, after = _outputs(committed), _outputs(here)
+    changed = [path for path in before if after.get(path) != before[path]]
+    if not changed and numbers == own:
+        return True, f"identical: all {len(before)} outputs have the committed bytes."
+    exact = _outputs({name: stage for name, stage in committed.items() if _is_exact(name)})
+    wrong = [
+        f"{path} is not as committed, which no processor excuses"
+        for path in changed
+        if path in exact
+    ]
+    wrong += differences(numbers, own)
+    count = f"{len(before) - len(changed)} of {len(before)} outputs are identical, the others"
+    if wrong:
+        return False, f"{count} DIFFERENT:\n{_some(wrong, '; ')}."
+    decisive = decisive_difference(numbers)
+    return True, (
+        f"{count} equivalent ({_some(changed, ', ')}):\n"
+        "with this processor, GPU or these packages numbers differ, and the verdict stands:\n"
+        f"{decisive}: committed {number(numbers, decisive)}, here {number(own, decisive)}."
+    )
+
+
+def _other_experiment(committed: Stages, here: Stages) -> str:
+    """Say in what the two runs had other code, commands or parameters; nothing where in none."""
+    if committed.keys() != here.keys():
+        return f"stages: {_some(sorted(committed.keys() ^ here.keys()), ', ')}"
+    made = {*_outputs(committed), *_outputs(here)}
+    asked = [{name: _asked(run[name], made) for name in committed} for run in (committed, here)]
+    if asked[0] == asked[1]:
+        return ""
+    said = [
+        what
+        for name, before in asked[0].items()
+        for what in {**before, **asked[1][name]}
+        if before.get(what) != asked[1][name].get(what)
+    ]
+    return _some(list(dict.fromkeys(said)), ", ")
+
+
+def _asked(stage: Mapping[str, Any], made: set[str]) -> dict[str, str]:
+    """Return what a stage was asked to do: its command, code and parameters, as one text each."""
+    asked = {"a command": stage["cmd"]}
+    for dep in stage.get("deps", []):
+        # Not a folder or file that a stage made, nor one in it, nor one that holds such.
+        if dep["path"] != _PACKAGES and not any(
+            f"{dep['path']}/".startswith(f"{out}/") or out.startswith(f"{dep['path']}/")
+            for out in made
+        ):
+            asked[dep["path"]] = dep["md5"]
+    for values in stage.get("params", {}).values():
+        asked |= {
+            key: json.dumps(value, sort_keys=True)
+            for key, value in values.items()
+            if not key.startswith(_MACHINE)
+        }
+    return asked
+
+
+def _is_exact(stage: str) -> bool:
+    return stage.split("@")[0] in EXACT_STAGES
+
+
+def _outputs(stages: Stages) -> dict[str, str]:
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def _stages(text: str, where: str) -> Stages:
+    lock = load_yaml(text, where)
+    if not isinstance(lock, dict) or not isinstance(lock.get("stages"), dict):
+        raise VerdictError(f"{where} names no stages: `git checkout {LOCK}`, or `dvc repro`")
+    stages: Stages = lock["stages"]
+    return stages
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VerdictError(
+            f"{path} cannot be read ({error.strerror}): `dvc repro` makes it"
+        ) from None
+
+
+def _some(names: Sequence[str], between: str) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return between.join(names[:_NAMED]) + more
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, say what was found, and return the exit code."""
+    argparse.ArgumentParser(
+        prog="python -m tools.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
+    try:
+        same, said = compare_with_commit(Path())
+    except VerdictError as error:
+        print(f"Could not compare with the commit: {error}", file=sys.stderr)
+        return 2
+    print(f"Compared with the commit: {said}" if not said.startswith("Not") else said)
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
