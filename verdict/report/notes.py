@@ -82,8 +82,10 @@ def _labels_note(comparison: Comparison) -> str:
 
 def _texts_note() -> str:
     return (
-        "*Exact match* and *token F1* compare texts as SQuAD does: without case, punctuation and "
-        "articles. *ROUGE-L* is the F1 of the longest common subsequence of words. *BLEU* is "
+        "*Exact match* and *token F1* compare texts as SQuAD does, without case, punctuation and "
+        "articles, but for what would make two medical answers one: decimals, ranges, signs, "
+        "<, ≥, +, % and single letters stay (`verdict/statistics/words.py`). *ROUGE-L* is the F1 "
+        "of the longest common subsequence of words. *BLEU* is "
         f"sacreBLEU's, over all records, from 0 to 1 (`{bleu_signature()}`). *Closed questions* is "
         "the share of right answers where the reference is yes or no. *Invalid* is the share of "
         "empty answers. Majority always gives the commonest reference answer."

@@ -20,7 +20,8 @@ from verdict.statistics.counts import (
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import GENERATION, TEXT, kind_of
 from verdict.statistics.text_measurement import TextMeasurement
-from verdict.statistics.texts import normalised, score_texts
+from verdict.statistics.texts import score_texts
+from verdict.statistics.words import normalised
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from verdict.report.page.images import Picture, embed
 from verdict.report.page.sources import TEST, Sources
 from verdict.report.page.wording import shown
 from verdict.statistics.measurement import measure
-from verdict.statistics.texts import normalised, token_f1
+from verdict.statistics.texts import token_f1
+from verdict.statistics.words import normalised
 
 #: The groups of cases: key, name, and what they have in common.
 GROUPS = (
