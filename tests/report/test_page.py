@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, jpeg, skin, write
-from tests.statistics.samples import from_counts
+from tests.statistics.samples import from_counts, texts_from
 from verdict.errors import VerdictError
 from verdict.report.names import DISCLAIMER, SYNTHETIC
 from verdict.report.page import write as writing
@@ -173,7 +173,7 @@ def test_free_text_shows_reference_question_and_scores(projects: dict[str, Path]
     assert "&amp; &lt;b&gt;its&lt;/b&gt; text?" in text
     assert "<strong>Reference:</strong> Coronal" in text
     assert "no match, token F1 0." in text
-    assert "exact match" in text
+    assert "Right is the same yes or no where that is the reference, else the same words" in text
     assert 'class="probabilities"' not in text
 
 
@@ -311,3 +311,13 @@ def test_each_record_is_in_the_group_that_its_answers_say() -> None:
     kinds = group_of(right, "base", "tuned").tolist()
     assert kinds == ["fixed", "broken", "all-wrong", "all-right", "", ""]
     assert set(kinds) - {""} == {key for key, _, _ in GROUPS}
+
+
+def test_closed_questions_are_right_by_their_own_rule(tmp_path: Path) -> None:
+    """Nine closed questions are answered well at first, and not at all after tuning."""
+    before = [("Yes, there is a fracture.", "yes")] * 9 + [("axial", "Axial")] * 11
+    after = [("a fracture", "yes")] * 9 + [("axial", "Axial")] * 11
+    models = [texts_from("base", before), texts_from("tuned", after)]
+    root = build(tmp_path, models, task="medpix_vqa", text=lambda i: f"Q {i}?", prompt="{text}")
+    assert "(base is right, tuned is wrong): 9 records" in page(root)
+    assert "(base is wrong, tuned is right): 0 records" in page(root)

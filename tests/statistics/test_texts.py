@@ -186,7 +186,7 @@ def test_metrics_of_a_few_answers() -> None:
     assert metrics["token_f1"] == pytest.approx((2 / 3 + 1 + 1 / 3) / 5, abs=1e-6)
     assert metrics["closed_accuracy"] == 0.5
     assert metrics["invalid_rate"] == 0.2
-    assert measured.right.tolist() == [False, True, False, False, False]
+    assert measured.right.tolist() == [False, True, True, False, False]
     assert list(measured.confusion_rows()) == [("yes", "yes"), ("no", "other")]
     confusion = measured.confusion()
     assert (confusion.actual, confusion.predicted) == (("no", "yes"), ("no", "yes", "other"))

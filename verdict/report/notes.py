@@ -1,6 +1,6 @@
 """The sentences below the tables: what the numbers are, and what they are not."""
 
-from verdict.report.names import UNDEFINED, units_title, whole_groups
+from verdict.report.names import AT_EDGES, UNDEFINED, units_title, whole_groups
 from verdict.statistics.calibration import CALIBRATION_BINS
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.formats import REPLICATED, format_percent
@@ -18,7 +18,7 @@ def models_note(comparison: Comparison) -> str:
         f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}. {rated} "
         f"{UNDEFINED} is undefined. Intervals of all metrics are in `comparison.json`: percentiles "
         f"of {comparison.resamples:,} bootstrap resamples of {drawn}"
-        f"{_left_out(comparison)}.{_seeds(comparison)}"
+        f"{_left_out(comparison)}. {AT_EDGES}{_seeds(comparison)}"
     )
 
 
@@ -57,8 +57,7 @@ def subgroups_note(comparison: Comparison) -> str:
     absent = f" {decisive} is undefined where a label is absent." if comparison.labels else ""
     return (
         f"In brackets {format_percent(comparison.confidence)} intervals, where there are "
-        f"{MIN_GROUPS} or more {comparison.noun}.{absent} An interval "
-        "without width means that nothing varied among these records, not that nothing can. "
+        f"{MIN_GROUPS} or more {comparison.noun}.{absent} {AT_EDGES} "
         "Nothing here is corrected for the number "
         "of parts: a difference between two of them is a question, not a finding."
     )
@@ -95,6 +94,8 @@ def _texts_note() -> str:
 def _secondary(comparison: Comparison) -> str:
     """Say what the tests that take records as independent are, or why they are left out."""
     right, ranked = METRIC_TITLES[comparison.kind.right], comparison.kind.name == "binary"
+    if not comparison.labels:
+        right = "right answers (to closed questions the same yes or no, to others exact match)"
     if comparison.independent:
         delong = ", DeLong's of AUROC" if ranked else ""
         return (

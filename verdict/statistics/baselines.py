@@ -127,6 +127,6 @@ def _text_baselines(predictions: Predictions) -> Baselines:
     commonest = Counter(forms).most_common(1)
     answer = references[forms.index(commonest[0][0])] if commonest else ""
     scores = score_texts([answer] * len(references), references)
-    majority = TextMeasurement(predictions.cell_codes, scores)
+    majority = TextMeasurement(predictions, scores)
     values = majority.values()
     return Baselines(answer, {"majority": {name: values[name] for name in TEXT.metrics}}, majority)

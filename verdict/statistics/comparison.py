@@ -13,7 +13,7 @@ from verdict.statistics.differences import (
     paired_difference,
     paired_differences,
 )
-from verdict.statistics.estimates import estimate, estimates
+from verdict.statistics.estimates import estimates
 from verdict.statistics.formats import AT_THRESHOLD, REPLICATED
 from verdict.statistics.measurement import measure
 from verdict.statistics.merging import merge_labels
@@ -100,7 +100,7 @@ def compare(
         resamples=resamples,
         seed=seed,
     )
-    measured = {name: Measured(m.values(), resampled[name]) for name, m in models.items()}
+    measured = {name: Measured(m.values(), resampled[name], m.edges) for name, m in models.items()}
     differences = paired_differences(
         by_name,
         {name: model for name, model in models.items() if name not in replicates},
@@ -137,9 +137,9 @@ def compare(
         candidate_value=judged.values[rivalry],
         over_majority=over_majority,
         majority_decisive=majority.values[kind.decisive],
-        after_low=estimate(
-            judged.values[kind.decisive], judged.resampled[kind.decisive], confidence
-        ).low,
+        after_low=estimates(
+            judged.values, judged.resampled, (kind.decisive,), confidence, judged.edges
+        )[kind.decisive].low,
     )
     comparison = Comparison(
         verdict=decide(evidence, find_obstacle(first, noun)),
@@ -161,7 +161,7 @@ def compare(
         confidence=confidence,
         warnings=tuple(warnings),
         models={
-            name: estimates(model.values, model.resampled, kind.metrics, confidence)
+            name: estimates(model.values, model.resampled, kind.metrics, confidence, model.edges)
             for name, model in measured.items()
         },
         confusion={name: model.confusion() for name, model in models.items()},

@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.report.names import (
+    AT_EDGES,
     DISCLAIMER,
     SYNTHETIC,
     TABLE_METRICS,
@@ -79,6 +80,7 @@ def write_card(
         confidence=format_percent(numbers["confidence"]),
         resamples=f"{numbers['resamples']:,}",
         drawn=whole_groups(numbers["groups_are"], linked=numbers["linked"]),
+        at_edges=AT_EDGES,
         results=_results(numbers),
         difference=_difference(numbers),
         limits=[*_limits(numbers), *limits],

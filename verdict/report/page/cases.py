@@ -38,6 +38,9 @@ ITS_TEXT = "[the text of the case]"
 #: What the answer filter calls words that name no label.
 INVALID = "invalid words"
 
+#: What it calls a text that is right: the same yes or no of a closed question, else the same words.
+RIGHT = "right"
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -264,12 +267,12 @@ def _found_by(answer: Answer) -> list[str]:
 
 
 def _text_choice(right: bool, text: str) -> str:
-    return "exact match" if right else "another text" if normalised(text) else "nothing"
+    return RIGHT if right else "another text" if normalised(text) else "nothing"
 
 
 def _choices(found: Predictions) -> list[str]:
     if found.free_text:
-        return ["exact match", "another text", "nothing"]
+        return [RIGHT, "another text", "nothing"]
     return [*found.labels, *([INVALID] if (found.parsed < 0).any() else [])]
 
 
