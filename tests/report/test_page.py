@@ -321,3 +321,15 @@ def test_closed_questions_are_right_by_their_own_rule(tmp_path: Path) -> None:
     root = build(tmp_path, models, task="medpix_vqa", text=lambda i: f"Q {i}?", prompt="{text}")
     assert "(base is right, tuned is wrong): 9 records" in page(root)
     assert "(base is wrong, tuned is right): 0 records" in page(root)
+
+
+def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:
+    assert "which no model has seen in training" in page(project)
+    path = project / "metrics/split.json"
+    split = json.loads(path.read_text("utf-8"))
+    split["crosses_splits"] |= {"groups": 7, "test_groups": 3}
+    path.write_text(json.dumps(split), "utf-8")
+    write(project)
+    assert "no model has seen" not in page(project)
+    assert "none is in two splits" not in page(project)
+    assert "7 patients are in more than one split, 3 of the 200 of the test split" in page(project)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from verdict.predictions import Predictions
 from verdict.statistics.baselines import baselines_of
 from verdict.statistics.bootstrap import bootstrap
+from verdict.statistics.cautions import cautions
 from verdict.statistics.compared import Comparison
 from verdict.statistics.differences import (
     Measured,
@@ -70,7 +71,8 @@ def compare(
         sensitivity: of the positive label, which a threshold has to reach on ``validation``; the
             models are measured at it, too. None: no threshold is chosen.
         validation: with a sensitivity, predictions of the same models on the validation split.
-        warnings: what a reader has to know before trusting the numbers.
+        warnings: what a reader has to know before trusting the numbers, beside what the
+            predictions themselves show (``cautions``).
 
     Raises:
         VerdictError: the models' records, labels, groups or prompts differ, a named model is not
@@ -159,7 +161,7 @@ def compare(
         synthetic=synthetic,
         resamples=resamples,
         confidence=confidence,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *cautions(predictions, noun)),
         models={
             name: estimates(model.values, model.resampled, kind.metrics, confidence, model.edges)
             for name, model in measured.items()
@@ -188,4 +190,5 @@ def compare(
         replicates=replicates,
         noun=noun,
     )
-    return replace(comparison, merged=merged, merge=merge)
+    # What there is to be warned of is said once.
+    return replace(comparison, merged=replace(merged, warnings=()), merge=merge)

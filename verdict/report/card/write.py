@@ -23,6 +23,7 @@ from verdict.report.names import (
     metric_title,
     whole_groups,
 )
+from verdict.statistics.cautions import crossing_warning
 from verdict.statistics.formats import MINUS, format_difference, format_p, format_percent
 from verdict.statistics.kinds import KINDS, METRIC_TITLES
 
@@ -69,7 +70,7 @@ def write_card(
         settings=_settings(origin["parameters"]),
         task=task,
         noun=numbers["groups_are"],
-        one=f"group ({numbers['groups_are']})",
+        overlap=_overlap(split, numbers["groups_are"], images=_sees_images(metrics)),
         records=f"{extract['records']:,}",
         groups=f"{extract['groups']:,}",
         rejected=f"; {extract['rejected']:,} images were rejected" if extract["rejected"] else "",
@@ -175,7 +176,7 @@ def _settings(parameters: Mapping[str, Any]) -> str:
         ]
     rows += [
         ("learning rate", f"{train['learning_rate']:g} ({train['lr_scheduler_type']})"),
-        ("epochs", f"{train['num_train_epochs']:g}"),
+        _extent(train),
         (
             "rows a step",
             str(train["per_device_train_batch_size"] * train["gradient_accumulation_steps"]),
@@ -185,6 +186,13 @@ def _settings(parameters: Mapping[str, Any]) -> str:
         ("arithmetic", parameters["model"]["dtype"]),
     ]
     return _table(("setting", "value"), rows, numbers=())
+
+
+def _extent(train: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how long was trained: by ``max_steps``, where it is set, whatever the epochs."""
+    if train["max_steps"] is not None:
+        return "steps at most", f"{train['max_steps']:,}"
+    return "epochs at most", f"{train['num_train_epochs']:g}"
 
 
 def _splits(split: Mapping[str, Any], noun: str) -> str:
@@ -198,6 +206,16 @@ def _splits(split: Mapping[str, Any], noun: str) -> str:
         )
         rows.append((name, f"{part['records']:,}", f"{part['groups']:,}", labels or UNDEFINED))
     return _table(("split", "records", noun, "labels"), rows, numbers=(1, 2))
+
+
+def _overlap(split: Mapping[str, Any], noun: str, *, images: bool) -> str:
+    """Say what the splits share, as far as it was counted."""
+    if "crosses_splits" not in split:
+        return ""
+    if overlap := crossing_warning(split, noun):
+        return f"{overlap}."
+    kind = "image" if images else "text"
+    return f"The splits share no group ({noun}), no identical {kind} and no listed duplicate."
 
 
 def _leak(split: Mapping[str, Any], noun: str) -> str:

@@ -117,6 +117,7 @@ def _context(sources: Sources, task: str, size: int, slots: dict[str, int]) -> d
         "synthetic": SYNTHETIC if flat["synthetic"] else "",
         "disclaimer": DISCLAIMER,
         "at_edges": AT_EDGES,
+        "apart": data_story.nothing_crosses(sources.metrics("split")),
         "single": sources.single,
         "threshold": numbers.threshold_of(flat, sources.single),
         "matrices": confusion.matrices(sources.singles),
