@@ -46,7 +46,9 @@ def differences_note(comparison: Comparison) -> str:
     decisive = METRIC_TITLES[comparison.kind.decisive]
     return (
         f"In brackets {format_percent(comparison.confidence)} intervals. Both models of a "
-        f"comparison are resampled together, by {comparison.noun}; *p* is of {decisive}."
+        f"comparison are resampled together, by {comparison.noun}; *p* is of {decisive}. "
+        "The verdict's sentence has two decimals, and its difference is that of the two numbers "
+        "as they stand there."
         f"{correction} {_secondary(comparison)}"
     )
 

@@ -24,7 +24,13 @@ from verdict.report.names import (
     whole_groups,
 )
 from verdict.statistics.cautions import crossing_warning
-from verdict.statistics.formats import MINUS, format_difference, format_p, format_percent
+from verdict.statistics.formats import (
+    MINUS,
+    format_difference,
+    format_number,
+    format_p,
+    format_percent,
+)
 from verdict.statistics.kinds import KINDS, METRIC_TITLES
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
@@ -245,8 +251,8 @@ def _cell(numbers: Mapping[str, Any], key: str) -> str:
     if value is None:
         return UNDEFINED
     if low is None or high is None:
-        return f"{value:z.3f}"
-    return f"{value:z.3f} ({low:z.3f} to {high:z.3f})"
+        return format_number(value, 3)
+    return f"{format_number(value, 3)} ({format_number(low, 3)} to {format_number(high, 3)})"
 
 
 def _difference(numbers: Mapping[str, Any]) -> str:
