@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, jpeg, skin, write
-from tests.statistics.samples import from_counts, texts_from
+from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
+from tests.statistics.samples import from_counts, text_models, texts_from
 from verdict.errors import VerdictError
 from verdict.report.names import DISCLAIMER, SYNTHETIC
 from verdict.report.page import write as writing
@@ -333,3 +333,24 @@ def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:
     assert "no model has seen" not in page(project)
     assert "none is in two splits" not in page(project)
     assert "7 patients are in more than one split, 3 of the 200 of the test split" in page(project)
+
+
+def test_many_questions_leave_the_page_readable(tmp_path: Path) -> None:
+    """Thirty values of an attribute: the twenty of most records stand on the page."""
+
+    def asked(row: dict[str, Any]) -> None:
+        row["attributes"]["question"] = f"Q{int(row['id'][-3:]) % 45 % 30:02}"
+
+    models = [changed(model, asked) for model in text_models()]
+    root = build(tmp_path, models, task="medpix_vqa", subgroups=["question"])
+    shown = [row[0] for row in Cells(page(root)).rows if re.fullmatch(r"Q\d\d", row[0])]
+    assert shown == [f"Q{i:02}" for i in [*range(15), *range(15, 20)]]
+    assert len(numbers(root)["subgroups"]) == 30
+
+
+def test_dots_of_reliability_tell_their_records(projects: dict[str, Path]) -> None:
+    found = re.findall(
+        r"<g [^>]*scale\(([0-9.]+)\)\"><title>([0-9,]+) records", page(projects["skin"])
+    )
+    assert sum(int(records) for _, records in found) == 3 * 600
+    assert len({size for size, _ in found}) > 3

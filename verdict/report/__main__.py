@@ -171,7 +171,7 @@ def _cell(values: Mapping[str, Any], key: str, percent: bool) -> str:
     if percent:
         return "" if value is None else f"{100 * value:.1f} %"
     number = UNDEFINED if value is None else format_number(value, 3)
-    return number if low is None else f"{number}\n[dim]{_range(low, high)}[/dim]"
+    return number if low is None or high is None else f"{number}\n[dim]{_range(low, high)}[/dim]"
 
 
 def _range(low: float, high: float) -> str:

@@ -123,6 +123,7 @@ def _context(sources: Sources, task: str, size: int, slots: dict[str, int]) -> d
         "matrices": confusion.matrices(sources.singles),
         "curves": curve_charts(sources, slots),
         "subgroups": numbers.subgroup_parts(flat, sources.single),
+        "listed": numbers.LISTED,
         "wholes": {m: numbers.cell(flat, f"{m}.{decisive}", decisive) for m in sources.models},
         "training": training.training_charts(sources),
         "validated": bool(sources.curve("eval_loss")),
