@@ -9,6 +9,7 @@ from verdict.reproducibility import pin_cpu
 from verdict.stage import run
 
 PREDICTIONS, REPORT = Path("data/predictions"), Path("metrics/report")
+SPLIT = Path("metrics/split.json")
 
 
 def main(params: Params) -> None:
@@ -17,6 +18,7 @@ def main(params: Params) -> None:
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
     from verdict.report.write import write_report
+    from verdict.statistics.cautions import crossing_warning, read_split_counts
     from verdict.statistics.comparison import compare
 
     names, sensitivity = params.evaluate.models, params.compare.sensitivity
@@ -24,6 +26,8 @@ def main(params: Params) -> None:
     validation = [PREDICTIONS / "validation" / path.name for path in test if sensitivity]
     predictions = {path: read_predictions(path) for path in (*test, *validation)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]
+    if overlap := crossing_warning(read_split_counts(SPLIT), params.compare.groups_are):
+        warnings.append(overlap)
     comparison = compare(
         [predictions[path] for path in test],
         baseline=params.compare.baseline,
@@ -43,7 +47,7 @@ def main(params: Params) -> None:
     write_json("metrics/compare.json", comparison.headline())
     write_report(REPORT, comparison)
     print(comparison.verdict.sentence)
-    for warning in warnings:
+    for warning in comparison.warnings:
         print(f"\nWARNING: {warning}", file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.statistics.samples import skin_models
+from verdict.files import write_json
 from verdict.predictions import make_predictions, write_predictions
 from verdict.predictions.origin import edited_by_hand
 
@@ -133,6 +134,8 @@ def test_the_compare_stage_warns_wherever_its_numbers_stand(tmp_path: Path, file
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     (file.parent / "validation").mkdir()
+    split = {"test": {"groups": 145}, "crosses_splits": {"groups": 0}}
+    write_json(tmp_path / "metrics/split.json", split)
     for p in skin_models():
         write_predictions(file.parent / f"{p.model}.parquet", p)
         rows = [

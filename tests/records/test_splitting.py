@@ -165,6 +165,7 @@ def test_published_splits_stand_and_validation_is_cut_from_training_by_group() -
     assert division.left_out == {}
     facts = describe_split(records, [], division, PUBLISHED)
     assert facts["published_splits_divide"] == {"groups": 0, "names": []}
+    assert set(facts["crosses_splits"].values()) == {0}
 
 
 def test_a_missing_test_split_is_cut_from_the_published_validation_by_group() -> None:
@@ -221,6 +222,12 @@ def test_published_splits_can_be_kept_as_they_are() -> None:
     check_split(records, [], division.assignment, may_cross=True)
     with pytest.raises(VerdictError, match="group g0 crosses splits"):
         check_split(records, [], division.assignment)
+    options = PUBLISHED.model_copy(update={"crossing": "keep"})
+    facts = describe_split(records, [("r0000", "r0119")], division, options)
+    # g0 is in training and test; an image of g1 in training is that of r0090 in test.
+    assert facts["crosses_splits"]["test_groups"] == 1
+    assert facts["crosses_splits"]["identical"] == 1
+    assert facts["crosses_splits"]["duplicate_pairs"] == 1
 
 
 def test_keeping_what_crosses_is_for_published_splits_alone() -> None:

@@ -129,8 +129,12 @@ def _write_metrics(folder: Path, predictions: Predictions) -> None:
         "duplicate_pairs": 22,
         "duplicate_pairs_across_splits": 8,
     }
+    apart = {"groups": 0, "test_groups": 0, "identical": 0, "duplicate_pairs": 0}
     splits = dict.fromkeys(("train", "validation", "test"), split)
-    write_json(folder / "split.json", splits | {"image_level_split_would_leak": leak})
+    write_json(
+        folder / "split.json",
+        splits | {"image_level_split_would_leak": leak, "crosses_splits": apart},
+    )
     trained = {"trainable_parameters": 102464, "trainable_share": 0.174, "rows": 979}
     losses = {"steps": 186, "first_loss": 0.09, "last_loss": 0.05}
     write_json(folder / "train.json", trained | losses)

@@ -1,5 +1,6 @@
 """The model card: what the hub reads of it, and that its numbers are the compared ones."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -15,7 +16,9 @@ from verdict.report.card import write_card
 from verdict.statistics.comparison import compare
 
 PART = {"records": 60, "groups": 12, "label_benign": 40, "label_melanoma": 20}
+APART = {"groups": 0, "test_groups": 0, "identical": 0, "duplicate_pairs": 0}
 SPLIT = {
+    "crosses_splits": APART,
     "train": PART,
     "validation": PART,
     "test": PART,
@@ -30,6 +33,7 @@ PARAMETERS = {
         "learning_rate": 0.00002,
         "lr_scheduler_type": "cosine",
         "num_train_epochs": 3.0,
+        "max_steps": None,
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 4,
         "class_imbalance": "none",
@@ -135,3 +139,26 @@ def test_a_missing_file_is_named(project: Path, gone: str, command: str) -> None
             limits=(),
         )
     assert (project / "model_card.md").read_bytes() == before
+
+
+def test_the_card_claims_no_more_than_was_counted(project: Path) -> None:
+    text = " ".join(card_of(project, skin_models()).text.split())
+    assert "The splits share no group (patients), no identical image" in text
+    write_json(project / "metrics/preflight.json", {"image_tokens": {}})
+    assert "no identical text" in " ".join(card_of(project, skin_models()).text.split())
+    kept = APART | {"groups": 1473, "test_groups": 9}
+    write_json(project / "metrics/split.json", SPLIT | {"crosses_splits": kept})
+    text = " ".join(card_of(project, skin_models()).text.split())
+    assert "share no" not in text
+    assert "1,473 patients are in more than one split, 9 of the 12 of the test split" in text
+
+
+def test_the_card_tells_steps_where_they_end_the_training(project: Path) -> None:
+    path = project / "models/adapter/provenance.json"
+    assert "| epochs at most | 3 |" in card_of(project, skin_models()).text
+    origin = json.loads(path.read_text("utf-8"))
+    origin["parameters"]["train"]["max_steps"] = 1200
+    write_json(path, origin)
+    text = card_of(project, skin_models()).text
+    assert "| steps at most | 1,200 |" in text
+    assert "epochs" not in text

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, jpeg, skin, write
-from tests.statistics.samples import from_counts
+from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
+from tests.statistics.samples import from_counts, text_models, texts_from
 from verdict.errors import VerdictError
 from verdict.report.names import DISCLAIMER, SYNTHETIC
 from verdict.report.page import write as writing
@@ -173,7 +173,7 @@ def test_free_text_shows_reference_question_and_scores(projects: dict[str, Path]
     assert "&amp; &lt;b&gt;its&lt;/b&gt; text?" in text
     assert "<strong>Reference:</strong> Coronal" in text
     assert "no match, token F1 0." in text
-    assert "exact match" in text
+    assert "Right is the same yes or no where that is the reference, else the same words" in text
     assert 'class="probabilities"' not in text
 
 
@@ -311,3 +311,46 @@ def test_each_record_is_in_the_group_that_its_answers_say() -> None:
     kinds = group_of(right, "base", "tuned").tolist()
     assert kinds == ["fixed", "broken", "all-wrong", "all-right", "", ""]
     assert set(kinds) - {""} == {key for key, _, _ in GROUPS}
+
+
+def test_closed_questions_are_right_by_their_own_rule(tmp_path: Path) -> None:
+    """Nine closed questions are answered well at first, and not at all after tuning."""
+    before = [("Yes, there is a fracture.", "yes")] * 9 + [("axial", "Axial")] * 11
+    after = [("a fracture", "yes")] * 9 + [("axial", "Axial")] * 11
+    models = [texts_from("base", before), texts_from("tuned", after)]
+    root = build(tmp_path, models, task="medpix_vqa", text=lambda i: f"Q {i}?", prompt="{text}")
+    assert "(base is right, tuned is wrong): 9 records" in page(root)
+    assert "(base is wrong, tuned is right): 0 records" in page(root)
+
+
+def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:
+    assert "which no model has seen in training" in page(project)
+    path = project / "metrics/split.json"
+    split = json.loads(path.read_text("utf-8"))
+    split["crosses_splits"] |= {"groups": 7, "test_groups": 3}
+    path.write_text(json.dumps(split), "utf-8")
+    write(project)
+    assert "no model has seen" not in page(project)
+    assert "none is in two splits" not in page(project)
+    assert "7 patients are in more than one split, 3 of the 200 of the test split" in page(project)
+
+
+def test_many_questions_leave_the_page_readable(tmp_path: Path) -> None:
+    """Thirty values of an attribute: the twenty of most records stand on the page."""
+
+    def asked(row: dict[str, Any]) -> None:
+        row["attributes"]["question"] = f"Q{int(row['id'][-3:]) % 45 % 30:02}"
+
+    models = [changed(model, asked) for model in text_models()]
+    root = build(tmp_path, models, task="medpix_vqa", subgroups=["question"])
+    shown = [row[0] for row in Cells(page(root)).rows if re.fullmatch(r"Q\d\d", row[0])]
+    assert shown == [f"Q{i:02}" for i in [*range(15), *range(15, 20)]]
+    assert len(numbers(root)["subgroups"]) == 30
+
+
+def test_dots_of_reliability_tell_their_records(projects: dict[str, Path]) -> None:
+    found = re.findall(
+        r"<g [^>]*scale\(([0-9.]+)\)\"><title>([0-9,]+) records", page(projects["skin"])
+    )
+    assert sum(int(records) for _, records in found) == 3 * 600
+    assert len({size for size, _ in found}) > 3

@@ -39,7 +39,7 @@ def test_published_melanoma_comparison() -> None:
     ]
     comparison = compare(models, **SETTINGS, noun="patients")
     sentence = comparison.verdict.sentence
-    assert sentence.startswith("Tuning raised balanced accuracy from 0.506 to 0.581 (+0.075, 95 %")
+    assert sentence.startswith("Tuning raised balanced accuracy from 0.51 to 0.58 (+0.07, 95 %")
     assert "331 patients" in sentence
     assert "always answering 'benign' would be right more often (98.2 % against 55.9 %)" in sentence
     flat = comparison.flat()

@@ -11,7 +11,8 @@ from tests.conftest import SHARED_DATA
 from tests.statistics.samples import SETTINGS, text_models, texts_from
 from verdict.statistics.comparison import compare
 from verdict.statistics.measurement import measure
-from verdict.statistics.texts import CLOSED, normalised, score_texts, token_f1, yes_or_no
+from verdict.statistics.texts import CLOSED, score_texts, token_f1, yes_or_no
+from verdict.statistics.words import normalised
 
 WORDS = st.lists(
     st.sampled_from(["the", "a", "lesion", "of", "bone,", "No", "yes", "CT.", "axial"]), max_size=9
@@ -21,18 +22,106 @@ WORDS = st.lists(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("The lesion, in a bone.", "lesion in bone"),
-        ("  CT w/contrast\n(IV) ", "ct wcontrast iv"),
+        ("The lesion, in an old bone.", "lesion in old bone"),
+        ("  CT w/contrast\n(IV) ", "ct w contrast iv"),
         ("theatre", "theatre"),
         ("", ""),
         # What would vanish stays.
         ("A", "a"),
         ("The.", "the"),
         ("+", "+"),
+        ("-", "-"),
+        ("patient's C.T.", "patients ct"),
+        ("x-ray", "x ray"),
+        ("1,234 mm", "1234 mm"),
+        ("هل؟ नहीं।", "هل नहीं"),
     ],
 )
 def test_normalised(text: str, expected: str) -> None:
     assert normalised(text) == expected
+
+
+DIFFERENT = [
+    ("3.5 cm", "35 cm"),
+    ("3,5 cm", "35 cm"),
+    ("0,125", "0125"),
+    ("5-10 mm", "510 mm"),
+    ("1.0", "10"),
+    (".5", "5"),
+    ("-2", "2"),
+    ("\N{MINUS SIGN}2", "2"),
+    ("5 %", "5"),
+    ("5'2\"", "52"),
+    ("(5)(6)", "56"),
+    ("120/80", "12080"),
+    ("< 3", "≥ 3"),
+    ("< 3", "3"),
+    ("~5", "5"),
+    ("+", "-"),
+    ("C", "C++"),
+    ("HER2+", "HER2-"),
+    ("HER2-", "HER2"),
+    ("HER2 -", "HER2"),
+    ("Hepatitis A", "Hepatitis"),
+    ("hepatitis a virus", "hepatitis virus"),
+    ("Grade I-II", "Grade III"),
+    ("A/B", "AB"),
+    ("10^5", "105"),
+]
+
+
+@pytest.mark.parametrize(("text", "reference"), DIFFERENT)
+def test_what_differs_in_medicine_is_no_match(text: str, reference: str) -> None:
+    scores = score_texts([text], [reference])
+    assert not scores.exact[0]
+    assert scores.token_f1[0] < 1
+    assert scores.rouge_l[0] < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reference"),
+    [
+        ("5 – 10 mm", "5-10 mm"),
+        ("\N{MINUS SIGN}2", "-2"),
+        ("<3", "< 3."),
+        (">= 3", "≥3"),
+        ("p<.05", "p < 0.05"),
+        ("5%", "5 %"),
+        ("HER2 -", "HER2-."),
+        ("1,000", "1000"),
+        ("“Yes”", "yes"),
+        ("左肺炎。", "左肺炎"),
+        ("Перелом.", "перелом"),
+        ("e\N{COMBINING ACUTE ACCENT}", "\N{LATIN SMALL LETTER E WITH ACUTE}"),
+    ],
+)
+def test_what_is_written_otherwise_is_the_same(text: str, reference: str) -> None:
+    scores = score_texts([text], [reference])
+    assert (scores.exact[0], scores.token_f1[0], scores.rouge_l[0]) == (True, 1, 1)
+
+
+def test_texts_without_spaces_are_compared_by_characters() -> None:
+    assert token_f1("右肺炎", "左肺炎") == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "closed", "said"),
+    [
+        ("“Yes”", "`no`", "no", "yes"),
+        ("是的，有骨折。", "是", "yes", "yes"),
+        ("不是。", "是", "yes", "no"),
+        ("骨折", "否", "no", None),
+        ("Нет, перелома.", "да", "yes", "no"),
+        ("non-contrast", "oui", "yes", "no"),
+        ("A non-contrast CT", "yes", "yes", None),
+    ],
+)
+def test_closed_questions_of_other_languages(
+    text: str, reference: str, closed: str, said: str | None
+) -> None:
+    scores = score_texts([text], [reference])
+    assert CLOSED[scores.closed[0]] == closed
+    assert scores.said[0] == (-1 if said is None else CLOSED.index(said))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +186,7 @@ def test_metrics_of_a_few_answers() -> None:
     assert metrics["token_f1"] == pytest.approx((2 / 3 + 1 + 1 / 3) / 5, abs=1e-6)
     assert metrics["closed_accuracy"] == 0.5
     assert metrics["invalid_rate"] == 0.2
-    assert measured.right.tolist() == [False, True, False, False, False]
+    assert measured.right.tolist() == [False, True, True, False, False]
     assert list(measured.confusion_rows()) == [("yes", "yes"), ("no", "other")]
     confusion = measured.confusion()
     assert (confusion.actual, confusion.predicted) == (("no", "yes"), ("no", "yes", "other"))
@@ -121,7 +210,7 @@ def test_no_texts_leave_all_undefined() -> None:
 
 def test_a_comparison_of_texts() -> None:
     comparison = compare(text_models(), **SETTINGS, noun="cases")
-    assert comparison.verdict.sentence.startswith("Tuning raised token F1 from 0.43 to 0.72 (+0.29")
+    assert comparison.verdict.sentence.startswith("Tuning raised token F1 from 0.42 to 0.72 (+0.30")
     assert comparison.verdict.sentence.endswith("60 cases).")
     flat = comparison.flat()
     assert json.loads(json.dumps(flat, allow_nan=False)) == flat

@@ -55,17 +55,17 @@ def test_lowered() -> None:
     assert verdict.outcome == "lowered"
     assert verdict.sentence == (
         "Tuning lowered balanced accuracy from 0.51 to 0.44 "
-        "(-0.07, 95 % CI -0.14 to -0.01, p < 0.001, 331 patients)."
+        "(−0.07, 95 % CI −0.14 to −0.01, p < 0.001, 331 patients)."
     )
 
 
 def test_a_difference_that_rounds_to_zero_has_no_sign() -> None:
     sentence = decide(changed(-0.001, -0.02, 0.02, 0.9), None).sentence
-    assert "(0.00, 95 % CI -0.02 to 0.02, p = 0.90, 331 patients)" in sentence
+    assert "(0.00, 95 % CI −0.02 to 0.02, p = 0.90, 331 patients)" in sentence
     tiny = decide(changed(-0.00001, -0.00002, 0.3, 0.9), None).sentence
-    assert "(0.0000, 95 % CI 0.0000 to 0.3000," in tiny
+    assert "(0.00, 95 % CI 0.00 to 0.30," in tiny
     shown = [format_difference(value, 3) for value in (-0.0004, 0.0004, 0.0, -0.0, -0.0006, 0.1)]
-    assert shown == ["0.000", "0.000", "0.000", "0.000", "-0.001", "+0.100"]
+    assert shown == ["0.000", "0.000", "0.000", "0.000", "−0.001", "+0.100"]
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,13 @@ def test_free_text_is_judged_by_its_words() -> None:
 @pytest.mark.parametrize(
     ("evidence", "shown"),
     [
-        # Two decimals would say 0.51, 0.58 and +0.08.
-        (changed(0.075303, 0.0098, 0.1383, 0.024, 0.50553), "from 0.506 to 0.581 (+0.075, "),
+        # The unrounded difference would say 0.51, 0.58 and +0.08.
+        (changed(0.075303, 0.0098, 0.1383, 0.024, 0.50553), "from 0.51 to 0.58 (+0.07, "),
+        # The unrounded difference is 0.46667: no number of decimals would agree with it.
+        (changed(0.466667, 0.3, 0.6, 0.001, 0.366667), "from 0.37 to 0.83 (+0.46, "),
+        # The difference of the numbers with two decimals would lie outside the interval.
+        (changed(0.4698, 0.468, 0.472, 0.001, 0.3651), "from 0.365 to 0.835 (+0.470, "),
+        (replace(changed(0.07, 0.01, 0.14, 0.02), groups=2056), "2,056 patients"),
         # Two decimals would show an interval that begins at zero.
         (changed(0.07, 0.003, 0.137, 0.04), "CI 0.003 to 0.137"),
     ],

@@ -1,6 +1,6 @@
 """The gate behind a split: nothing crosses; and what a careless split would have leaked."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,6 +89,7 @@ def describe_split(
                 f"share_{label}": round(counts[label] / len(members), 6) for label in sorted(counts)
             },
         }
+    result["crosses_splits"] = _crossing_counts(records, duplicates, division.assignment)
     if division.left_out:
         result["left_out"] = {"records": len(division.left_out)}
     if options.source == "published":
@@ -99,6 +100,37 @@ def describe_split(
     else:
         result["image_level_split_would_leak"] = image_level_leak(records, duplicates, options)
     return result
+
+
+def _crossing_counts(
+    records: Sequence[Record], duplicates: Sequence[tuple[str, str]], assignment: Assignment
+) -> dict[str, int]:
+    """Count what the splits share.
+
+    Groups in more than one split; those of them in the test split; records of the test split whose
+    image or text is in another one, too; and pairs of duplicates in two splits.
+    """
+    present = [record for record in records if record.id in assignment]
+    splits_of: dict[str, set[str]] = defaultdict(set)
+    splits_with: dict[str, set[str]] = defaultdict(set)
+    for record in present:
+        for group in record.groups:
+            splits_of[group].add(assignment[record.id])
+        if record.sha256 is not None:
+            splits_with[record.sha256].add(assignment[record.id])
+    crossing = [splits for splits in splits_of.values() if len(splits) > 1]
+    return {
+        "groups": len(crossing),
+        "test_groups": sum("test" in splits for splits in crossing),
+        "identical": sum(
+            assignment[record.id] == "test" and len(splits_with[record.sha256]) > 1
+            for record in present
+            if record.sha256 is not None
+        ),
+        "duplicate_pairs": sum(
+            {a, b} <= assignment.keys() and assignment[a] != assignment[b] for a, b in duplicates
+        ),
+    }
 
 
 def image_level_leak(

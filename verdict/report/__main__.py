@@ -29,6 +29,7 @@ from verdict.statistics.formats import (
     REPLICATED,
     THRESHOLD,
     format_difference,
+    format_number,
     format_percent,
     format_probability,
 )
@@ -169,8 +170,13 @@ def _cell(values: Mapping[str, Any], key: str, percent: bool) -> str:
     value, low, high = (values.get(key + end) for end in ("", "_low", "_high"))
     if percent:
         return "" if value is None else f"{100 * value:.1f} %"
-    number = UNDEFINED if value is None else f"{value:z.3f}"
-    return number if low is None else f"{number}\n[dim]{low:z.2f}-{high:z.2f}[/dim]"
+    number = UNDEFINED if value is None else format_number(value, 3)
+    return number if low is None or high is None else f"{number}\n[dim]{_range(low, high)}[/dim]"
+
+
+def _range(low: float, high: float) -> str:
+    between = "-" if low >= 0 else " to "
+    return f"{format_number(low, 2)}{between}{format_number(high, 2)}"
 
 
 def _signed(value: float | None) -> str:

@@ -14,6 +14,12 @@ SYNTHETIC = (
 )
 DISCLAIMER = "Not a medical device, not for diagnosis."
 
+#: Of proportions that no resample moves (``verdict.statistics.edges``).
+AT_EDGES = (
+    "Where no resample moves a proportion, the interval is Clopper and Pearson's, with the "
+    "effective sample size of clustered records (Korn and Graubard 1998)."
+)
+
 #: Stands where a number is undefined: one label only, or 0/0.
 UNDEFINED = "–"
 

@@ -1,6 +1,6 @@
 """The sentences below the tables: what the numbers are, and what they are not."""
 
-from verdict.report.names import UNDEFINED, units_title, whole_groups
+from verdict.report.names import AT_EDGES, UNDEFINED, units_title, whole_groups
 from verdict.statistics.calibration import CALIBRATION_BINS
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.formats import REPLICATED, format_percent
@@ -18,7 +18,7 @@ def models_note(comparison: Comparison) -> str:
         f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}. {rated} "
         f"{UNDEFINED} is undefined. Intervals of all metrics are in `comparison.json`: percentiles "
         f"of {comparison.resamples:,} bootstrap resamples of {drawn}"
-        f"{_left_out(comparison)}.{_seeds(comparison)}"
+        f"{_left_out(comparison)}. {AT_EDGES}{_seeds(comparison)}"
     )
 
 
@@ -46,7 +46,9 @@ def differences_note(comparison: Comparison) -> str:
     decisive = METRIC_TITLES[comparison.kind.decisive]
     return (
         f"In brackets {format_percent(comparison.confidence)} intervals. Both models of a "
-        f"comparison are resampled together, by {comparison.noun}; *p* is of {decisive}."
+        f"comparison are resampled together, by {comparison.noun}; *p* is of {decisive}. "
+        "The verdict's sentence has two decimals, and its difference is that of the two numbers "
+        "as they stand there."
         f"{correction} {_secondary(comparison)}"
     )
 
@@ -57,8 +59,7 @@ def subgroups_note(comparison: Comparison) -> str:
     absent = f" {decisive} is undefined where a label is absent." if comparison.labels else ""
     return (
         f"In brackets {format_percent(comparison.confidence)} intervals, where there are "
-        f"{MIN_GROUPS} or more {comparison.noun}.{absent} An interval "
-        "without width means that nothing varied among these records, not that nothing can. "
+        f"{MIN_GROUPS} or more {comparison.noun}.{absent} {AT_EDGES} "
         "Nothing here is corrected for the number "
         "of parts: a difference between two of them is a question, not a finding."
     )
@@ -82,8 +83,10 @@ def _labels_note(comparison: Comparison) -> str:
 
 def _texts_note() -> str:
     return (
-        "*Exact match* and *token F1* compare texts as SQuAD does: without case, punctuation and "
-        "articles. *ROUGE-L* is the F1 of the longest common subsequence of words. *BLEU* is "
+        "*Exact match* and *token F1* compare texts as SQuAD does, without case, punctuation and "
+        "articles, but for what would make two medical answers one: decimals, ranges, signs, "
+        "<, ≥, +, % and single letters stay (`verdict/statistics/words.py`). *ROUGE-L* is the F1 "
+        "of the longest common subsequence of words. *BLEU* is "
         f"sacreBLEU's, over all records, from 0 to 1 (`{bleu_signature()}`). *Closed questions* is "
         "the share of right answers where the reference is yes or no. *Invalid* is the share of "
         "empty answers. Majority always gives the commonest reference answer."
@@ -93,6 +96,8 @@ def _texts_note() -> str:
 def _secondary(comparison: Comparison) -> str:
     """Say what the tests that take records as independent are, or why they are left out."""
     right, ranked = METRIC_TITLES[comparison.kind.right], comparison.kind.name == "binary"
+    if not comparison.labels:
+        right = "right answers (to closed questions the same yes or no, to others exact match)"
     if comparison.independent:
         delong = ", DeLong's of AUROC" if ranked else ""
         return (

@@ -16,6 +16,7 @@ from verdict.statistics.estimates import Estimate
 from verdict.statistics.formats import (
     REPLICATED,
     format_difference,
+    format_number,
     format_percent,
     format_probability,
     mean_of,
@@ -185,8 +186,11 @@ def _cell(metric: str, estimate: Estimate, interval: bool = False) -> str:
     if metric == "invalid_rate":
         return f"{100 * estimate.value:.1f} %"
     if interval and estimate.low is not None and estimate.high is not None:
-        return f"{estimate.value:z.3f} ({estimate.low:z.3f} to {estimate.high:z.3f})"
-    return f"{estimate.value:z.3f}"
+        value, low, high = (
+            format_number(number, 3) for number in (estimate.value, estimate.low, estimate.high)
+        )
+        return f"{value} ({low} to {high})"
+    return format_number(estimate.value, 3)
 
 
 def _part_cell(estimate: Estimate) -> str:

@@ -20,7 +20,8 @@ from verdict.statistics.counts import (
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import GENERATION, TEXT, kind_of
 from verdict.statistics.text_measurement import TextMeasurement
-from verdict.statistics.texts import normalised, score_texts
+from verdict.statistics.texts import score_texts
+from verdict.statistics.words import normalised
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,6 @@ def _text_baselines(predictions: Predictions) -> Baselines:
     commonest = Counter(forms).most_common(1)
     answer = references[forms.index(commonest[0][0])] if commonest else ""
     scores = score_texts([answer] * len(references), references)
-    majority = TextMeasurement(predictions.cell_codes, scores)
+    majority = TextMeasurement(predictions, scores)
     values = majority.values()
     return Baselines(answer, {"majority": {name: values[name] for name in TEXT.metrics}}, majority)

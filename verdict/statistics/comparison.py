@@ -6,6 +6,7 @@ from dataclasses import replace
 from verdict.predictions import Predictions
 from verdict.statistics.baselines import baselines_of
 from verdict.statistics.bootstrap import bootstrap
+from verdict.statistics.cautions import cautions
 from verdict.statistics.compared import Comparison
 from verdict.statistics.differences import (
     Measured,
@@ -13,7 +14,7 @@ from verdict.statistics.differences import (
     paired_difference,
     paired_differences,
 )
-from verdict.statistics.estimates import estimate, estimates
+from verdict.statistics.estimates import estimates
 from verdict.statistics.formats import AT_THRESHOLD, REPLICATED
 from verdict.statistics.measurement import measure
 from verdict.statistics.merging import merge_labels
@@ -70,7 +71,8 @@ def compare(
         sensitivity: of the positive label, which a threshold has to reach on ``validation``; the
             models are measured at it, too. None: no threshold is chosen.
         validation: with a sensitivity, predictions of the same models on the validation split.
-        warnings: what a reader has to know before trusting the numbers.
+        warnings: what a reader has to know before trusting the numbers, beside what the
+            predictions themselves show (``cautions``).
 
     Raises:
         VerdictError: the models' records, labels, groups or prompts differ, a named model is not
@@ -100,7 +102,7 @@ def compare(
         resamples=resamples,
         seed=seed,
     )
-    measured = {name: Measured(m.values(), resampled[name]) for name, m in models.items()}
+    measured = {name: Measured(m.values(), resampled[name], m.edges) for name, m in models.items()}
     differences = paired_differences(
         by_name,
         {name: model for name, model in models.items() if name not in replicates},
@@ -137,9 +139,9 @@ def compare(
         candidate_value=judged.values[rivalry],
         over_majority=over_majority,
         majority_decisive=majority.values[kind.decisive],
-        after_low=estimate(
-            judged.values[kind.decisive], judged.resampled[kind.decisive], confidence
-        ).low,
+        after_low=estimates(
+            judged.values, judged.resampled, (kind.decisive,), confidence, judged.edges
+        )[kind.decisive].low,
     )
     comparison = Comparison(
         verdict=decide(evidence, find_obstacle(first, noun)),
@@ -159,9 +161,9 @@ def compare(
         synthetic=synthetic,
         resamples=resamples,
         confidence=confidence,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *cautions(predictions, noun)),
         models={
-            name: estimates(model.values, model.resampled, kind.metrics, confidence)
+            name: estimates(model.values, model.resampled, kind.metrics, confidence, model.edges)
             for name, model in measured.items()
         },
         confusion={name: model.confusion() for name, model in models.items()},
@@ -188,4 +190,5 @@ def compare(
         replicates=replicates,
         noun=noun,
     )
-    return replace(comparison, merged=merged, merge=merge)
+    # What there is to be warned of is said once.
+    return replace(comparison, merged=replace(merged, warnings=()), merge=merge)

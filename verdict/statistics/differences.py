@@ -8,7 +8,8 @@ import numpy as np
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
 from verdict.statistics.delong import delong_p
-from verdict.statistics.estimates import Estimate, estimate, p_value
+from verdict.statistics.edges import Edges
+from verdict.statistics.estimates import Estimate, estimate, p_value, parts_of
 from verdict.statistics.formats import MINUS, rounded
 from verdict.statistics.kinds import Kind
 from verdict.statistics.measurement import Measurement
@@ -50,15 +51,20 @@ class Measured:
 
     values: Mapping[str, float | None]
     resampled: Resampled
+    #: What the metrics are proportions of, where that is known.
+    edges: Edges | None = None
 
 
 def paired_difference(
     first: Measured, second: Measured, metric: str, confidence: float
 ) -> Estimate:
-    """Return ``first`` minus ``second`` with its interval."""
+    """Return ``first`` minus ``second`` with its interval; two that are equal differ by nothing."""
     a, b = first.values[metric], second.values[metric]
     value = None if a is None or b is None else a - b
-    return estimate(value, first.resampled[metric] - second.resampled[metric], confidence)
+    ours, theirs = (parts_of(model.edges, metric, model.values) for model in (first, second))
+    parts = [*ours, *(replace(part, weight=-part.weight) for part in theirs)]
+    resampled = first.resampled[metric] - second.resampled[metric]
+    return estimate(value, resampled, confidence, parts if ours and theirs and value else ())
 
 
 def find_difference(

@@ -1,10 +1,11 @@
 """What resamples say of a number: its percentile interval, and a p value of a difference."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from verdict.statistics.edges import Edges, Part, interval
 from verdict.statistics.formats import rounded
 
 #: Differences are compared with zero after rounding to this many decimals: two models with
@@ -32,10 +33,13 @@ class Estimate:
         return entries | ({f"{name}_undefined": self.undefined} if self.undefined else {})
 
 
-def estimate(value: float | None, resampled: np.ndarray, confidence: float) -> Estimate:
+def estimate(
+    value: float | None, resampled: np.ndarray, confidence: float, parts: Sequence[Part] = ()
+) -> Estimate:
     """Put the percentile interval of ``resampled`` (resamples) around ``value``.
 
-    An undefined value gets no interval, whatever some resamples say.
+    An undefined value gets no interval, whatever some resamples say. Where all resamples are equal
+    and the value consists of proportions (``parts``), it has their ``interval``.
     """
     defined = resampled[~np.isnan(resampled)]
     undefined = len(resampled) - len(defined)
@@ -43,6 +47,8 @@ def estimate(value: float | None, resampled: np.ndarray, confidence: float) -> E
         return Estimate(rounded(value), undefined=undefined)
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
+    if parts and round(high - low, EQUAL_DECIMALS) == 0:
+        low, high = interval(value, parts, confidence)
     return Estimate(rounded(value), rounded(low), rounded(high), undefined)
 
 
@@ -51,9 +57,21 @@ def estimates(
     resampled: Mapping[str, np.ndarray],
     metrics: Iterable[str],
     confidence: float,
+    edges: Edges | None = None,
 ) -> dict[str, Estimate]:
-    """Return the ``estimate`` of each of the metrics."""
-    return {name: estimate(values[name], resampled[name], confidence) for name in metrics}
+    """Return the ``estimate`` of each of the metrics; ``edges`` are of the same model."""
+    return {
+        name: estimate(values[name], resampled[name], confidence, parts_of(edges, name, values))
+        for name in metrics
+    }
+
+
+def parts_of(
+    edges: Edges | None, metric: str, values: Mapping[str, float | None]
+) -> Sequence[Part]:
+    """Return the proportions that a model's metric consists of; none where that is unknown."""
+    value = values[metric]
+    return () if edges is None or value is None else edges.parts(metric, value)
 
 
 def p_value(differences: np.ndarray) -> float | None:

@@ -9,6 +9,9 @@ DECIMALS = 6
 #: Joins two models' names in the keys of their difference.
 MINUS = "_minus_"
 
+#: Of every negative number that people read.
+MINUS_SIGN = "\N{MINUS SIGN}"
+
 #: Baselines that need no model, in the order of a table.
 BASELINES = ("majority", "prior")
 
@@ -45,10 +48,15 @@ def mean_of(trainings: int) -> str:
     return f"mean of {trainings} training seeds"
 
 
+def format_number(value: float, decimals: int) -> str:
+    """Return ``0.58`` or ``−0.58``; what rounds to zero has no sign: ``0.00``."""
+    return f"{value:z.{decimals}f}".replace("-", MINUS_SIGN)
+
+
 def format_difference(difference: float, decimals: int) -> str:
-    """Return ``+0.07`` or ``-0.07``; what rounds to zero has no sign: ``0.00``."""
-    text = f"{difference:+.{decimals}f}"
-    return text if float(text) else text[1:]
+    """Return ``+0.07`` or ``−0.07``; what rounds to zero has no sign: ``0.00``."""
+    text = format_number(difference, decimals)
+    return f"+{text}" if round(difference, decimals) > 0 else text
 
 
 def format_p(p: float) -> str:

@@ -18,6 +18,7 @@ from verdict.statistics.counts import (
     mean_over_labels,
     ratio,
 )
+from verdict.statistics.edges import Edges
 from verdict.statistics.kinds import Kind, kind_of
 from verdict.statistics.ranking import Ranking
 
@@ -61,6 +62,14 @@ class LabelMeasurement:
     def right(self) -> np.ndarray:
         """Bool (n): whether the likeliest label is the true one."""
         return self._predictions.actual == self._predictions.predicted
+
+    @property
+    def edges(self) -> Edges:
+        answered = {
+            "": self._predictions.predicted,
+            "generated_balanced_accuracy": self._predictions.parsed,
+        }
+        return Edges(self._predictions, answered, np.flatnonzero(self._present).tolist())
 
     def values(self) -> dict[str, float | int | None]:
         return classification_metrics(self._predictions)

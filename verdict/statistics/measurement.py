@@ -8,6 +8,7 @@ import numpy as np
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
 from verdict.statistics.confusion import Confusion
+from verdict.statistics.edges import Edges
 from verdict.statistics.kinds import Kind
 from verdict.statistics.label_measurement import LabelMeasurement
 from verdict.statistics.text_measurement import measure_texts
@@ -22,6 +23,10 @@ class Measurement(Protocol):
     @property
     def right(self) -> np.ndarray:
         """Bool (n): whether each record's answer is right."""
+
+    @property
+    def edges(self) -> Edges:
+        """What the metrics are proportions of."""
 
     def values(self) -> dict[str, float | int | None]:
         """Return how many records there are, and the metrics of ``kind``; rounded, flat."""

@@ -57,10 +57,14 @@ def average(
     for name in metrics:
         columns = np.stack([training.resampled[name] for training in trainings], axis=1)
         resampled[name] = (columns * _shares(len(columns), len(trainings), seed)).sum(axis=1)
-    mean = Measured({name: _over(statistics.fmean, values[name]) for name in metrics}, resampled)
+    mean = Measured(
+        {name: _over(statistics.fmean, values[name]) for name in metrics},
+        resampled,
+        trainings[0].edges,
+    )
     return Trainings(
         mean,
-        estimates(mean.values, resampled, metrics, confidence),
+        estimates(mean.values, resampled, metrics, confidence, mean.edges),
         {name: rounded(_over(statistics.stdev, values[name])) for name in metrics},
     )
 

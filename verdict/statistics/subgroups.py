@@ -1,6 +1,7 @@
 """The models' main metrics among the women, at each site, at each magnification."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from verdict.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled, bootstrap
-from verdict.statistics.estimates import Estimate, estimate
+from verdict.statistics.estimates import Estimate, estimates
 from verdict.statistics.formats import rounded
 from verdict.statistics.measurement import Measurement
 from verdict.statistics.verdict import MIN_GROUPS, units_of
@@ -82,13 +83,13 @@ def find_subgroups(
                 resamples=resamples,
                 seed=seed,
             )
-            estimates = {
+            found_here = {
                 name: _estimates(model, len(part.cell_groups), resampled.get(name), confidence)
                 for name, model in measured.items()
             }
             positives = int((part.actual == part.positive_code).sum()) if part.binary else None
             groups = len(part.group_names)
-            found.append(Subgroup(attribute, value, len(part), groups, positives, estimates))
+            found.append(Subgroup(attribute, value, len(part), groups, positives, found_here))
     return found
 
 
@@ -119,11 +120,6 @@ def _estimates(
 ) -> dict[str, Estimate]:
     """Return the metrics of a part; without resamples they have no interval."""
     whole = model(np.ones((1, cells)))
-    return {
-        name: estimate(
-            rounded(whole[name][0]),
-            np.zeros(0) if resampled is None else resampled[name],
-            confidence,
-        )
-        for name in model.kind.parts
-    }
+    values = {name: rounded(whole[name][0]) for name in model.kind.parts}
+    drawn = defaultdict(lambda: np.zeros(0)) if resampled is None else resampled
+    return estimates(values, drawn, model.kind.parts, confidence, model.edges)

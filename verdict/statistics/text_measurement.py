@@ -7,6 +7,7 @@ import numpy as np
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled, sum_by_cell
 from verdict.statistics.confusion import Confusion, count_answers
+from verdict.statistics.edges import Edges
 from verdict.statistics.formats import rounded
 from verdict.statistics.kinds import TEXT, Kind
 from verdict.statistics.texts import CLOSED, TextScores, bleu_of, score_texts
@@ -18,9 +19,10 @@ OTHER = "other"
 class TextMeasurement:
     """A ``Measurement`` of written texts."""
 
-    def __init__(self, cells: np.ndarray, scores: TextScores):
-        """Sum by cell (codes (n)) what the weights will multiply."""
-        self._cells, self._scores = np.unique(cells, return_inverse=True)[1], scores
+    def __init__(self, predictions: Predictions, scores: TextScores):
+        """Sum by cell what the weights will multiply; ``scores`` are of the records (n)."""
+        self._predictions, self._scores = predictions, scores
+        self._cells = cells = predictions.cell_codes
         closed = scores.closed >= 0
         columns = {
             "records": np.ones(len(cells)),
@@ -40,8 +42,13 @@ class TextMeasurement:
 
     @property
     def right(self) -> np.ndarray:
-        """Bool (n): whether the text is the reference, normalised."""
-        return self._scores.exact
+        """Bool (n): of a closed question whether it is answered so, else of an exact match."""
+        scores = self._scores
+        return np.where(scores.closed >= 0, scores.closed == scores.said, scores.exact)
+
+    @property
+    def edges(self) -> Edges:
+        return Edges(self._predictions, {}, closed=self._scores.closed >= 0)
 
     def values(self) -> dict[str, float | int | None]:
         """Return how many records and closed questions there are, and the metrics."""
@@ -62,7 +69,7 @@ class TextMeasurement:
         return values
 
     def part(self, chosen: np.ndarray) -> "TextMeasurement":
-        return TextMeasurement(self._cells[chosen], self._scores.part(chosen))
+        return TextMeasurement(self._predictions.part(chosen), self._scores.part(chosen))
 
     def confusion(self) -> Confusion:
         """Return counts of the closed questions: yes or no in rows, what was said in columns."""
@@ -82,4 +89,4 @@ class TextMeasurement:
 def measure_texts(predictions: Predictions) -> TextMeasurement:
     """Return the measurement of free-text predictions."""
     scores = score_texts(predictions.generated.tolist(), predictions.answers.tolist())
-    return TextMeasurement(predictions.cell_codes, scores)
+    return TextMeasurement(predictions, scores)

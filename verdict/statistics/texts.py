@@ -1,21 +1,34 @@
 """How near a text comes to its reference: SQuAD's scores, ROUGE-L, BLEU, and yes or no."""
 
 import re
-import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
+from rouge_score.tokenizers import Tokenizer
 from sacrebleu.metrics import BLEU
+
+from verdict.statistics.words import normalised, words_of
 
 #: The answers of a closed question, normalised.
 CLOSED = ("no", "yes")
 
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-_CLAUSE_ENDS = re.compile(r"[.,;:!?\n]")
+#: The words that say no and yes, by language: a text is read in that of its reference. English
+#: comes first, as its "no" is Spanish and Italian, too.
+_NO_YES = (
+    (("no",), ("yes",)),
+    (("否", "不", "不是", "没有"), ("是", "是的", "有")),
+    (("いいえ",), ("はい",)),
+    (("нет",), ("да",)),
+    (("nein",), ("ja",)),
+    (("non",), ("oui",)),
+    (("não",), ("sim",)),
+    ((), ("sí", "sì")),
+)
+
+_CLAUSE_ENDS = re.compile(r"[.,;:!?\n。，、；：！？]")
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class TextScores:
     rouge_l: np.ndarray
     #: Whole numbers (n, 10) that add up to those of a corpus (``bleu_of``).
     bleu: np.ndarray
-    #: Codes in ``CLOSED`` of the references, -1 where the question is open.
+    #: Codes in ``CLOSED`` of the references, in whatever language; -1 where the question is open.
     closed: np.ndarray
     #: Codes in ``CLOSED`` of the texts, -1 where they say neither or both.
     said: np.ndarray
@@ -42,20 +55,11 @@ class TextScores:
         return TextScores(**{name: values[chosen] for name, values in vars(self).items()})
 
 
-def normalised(text: str) -> str:
-    """Return a text as SQuAD compares it: lower case, no punctuation, no articles, single spaces.
-
-    What would leave nothing is left out: the answers "A" of a choice and "+" of a stain stay what
-    they are, or every empty text would equal them.
-    """
-    plain = text.lower()
-    words = plain.translate(_PUNCTUATION)
-    forms = (_ARTICLES.sub(" ", words), words, plain)
-    return next((" ".join(form.split()) for form in forms if form.strip()), "")
-
-
 def token_f1(text: str, reference: str) -> float:
-    """Return the F1 of the words that text and reference share (Rajpurkar et al. 2016)."""
+    """Return the F1 of the words that text and reference share (Rajpurkar et al. 2016).
+
+    What the words are: ``verdict.statistics.words``.
+    """
     words, expected = normalised(text).split(), normalised(reference).split()
     if not words or not expected:
         return float(words == expected)
@@ -63,17 +67,37 @@ def token_f1(text: str, reference: str) -> float:
     return 2 * shared / (len(words) + len(expected))
 
 
-def yes_or_no(text: str) -> int:
+def yes_or_no(text: str, reference: str = "yes") -> int:
     """Return the code in ``CLOSED`` of what a text says, or -1.
 
     The first clause that says yes or no counts, unless it says both: "Yes, there is no fracture"
-    is a yes, "yes and no" is neither.
+    is a yes, "yes and no" is neither. In another language than English, which is that of the
+    reference, the clause has to begin with its yes or no.
     """
+    language = _language(reference)
     for clause in _CLAUSE_ENDS.split(text):
-        said = [answer for answer in CLOSED if answer in normalised(clause).split()]
+        words = normalised(clause).split()
+        if language == _NO_YES[0]:
+            said = [code for code in (0, 1) if CLOSED[code] in words]
+        else:
+            said = [code for code in (0, 1) if _begins(words, language[code])]
         if said:
-            return CLOSED.index(said[0]) if len(said) == 1 else -1
+            return said[0] if len(said) == 1 else -1
     return -1
+
+
+def _begins(words: Sequence[str], answers: Sequence[str]) -> bool:
+    own = [normalised(answer).split() for answer in answers]
+    return any(list(words[: len(answer)]) == answer for answer in own)
+
+
+def _language(reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the no and the yes of the language of a closed question; else English."""
+    plain = normalised(reference)
+    return next(
+        (pair for pair in _NO_YES if plain in (normalised(word) for side in pair for word in side)),
+        _NO_YES[0],
+    )
 
 
 def score_texts(texts: Sequence[str], references: Sequence[str]) -> TextScores:
@@ -85,7 +109,7 @@ def score_texts(texts: Sequence[str], references: Sequence[str]) -> TextScores:
     """
     pairs = list(zip(texts, references, strict=True))
     same = [normalised(text) == normalised(reference) for text, reference in pairs]
-    rouge = RougeScorer(["rougeL"])
+    rouge = RougeScorer(["rougeL"], tokenizer=_Words())
     return TextScores(
         exact=np.array(same, bool),
         token_f1=np.array([token_f1(*pair) for pair in pairs], np.float64),
@@ -95,7 +119,7 @@ def score_texts(texts: Sequence[str], references: Sequence[str]) -> TextScores:
         ),
         bleu=np.array([_bleu_counts(*pair) for pair in pairs], np.float64).reshape(-1, 10),
         closed=np.array([_closed(reference) for reference in references], np.int64),
-        said=np.array([yes_or_no(text) for text in texts], np.int64),
+        said=np.array([yes_or_no(*pair) for pair in pairs], np.int64),
         empty=np.array([not text.strip() for text in texts], bool),
     )
 
@@ -135,4 +159,14 @@ def _bleu_counts(text: str, reference: str) -> list[int]:
 
 def _closed(reference: str) -> int:
     plain = normalised(reference)
-    return CLOSED.index(plain) if plain in CLOSED else -1
+    for code, answers in enumerate(_language(reference)):
+        if plain in map(normalised, answers):
+            return code
+    return -1
+
+
+class _Words(Tokenizer):
+    """The words that ROUGE-L is of; ``rouge_score``'s own are those of ``a-z0-9`` alone."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return words_of(text)

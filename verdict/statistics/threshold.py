@@ -9,6 +9,7 @@ from scipy.special import expit
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled
 from verdict.statistics.counts import accuracy_metrics, binary_metrics, confusion_by_cell
+from verdict.statistics.edges import Edges
 from verdict.statistics.estimates import Estimate, estimates
 from verdict.statistics.formats import AT_THRESHOLD, THRESHOLD, rounded
 
@@ -46,6 +47,7 @@ class AtThreshold:
         called = predictions.scores[:, self._positive] >= chosen.log_odds
         predicted = np.where(called, self._positive, 1 - self._positive)
         cells, actual = predictions.cell_codes, predictions.actual
+        self.edges = Edges(predictions, {"": predicted}, np.flatnonzero(self._present).tolist())
         self._counts = confusion_by_cell(cells, actual, predicted, 2).astype(np.float64)
 
     def values(self) -> dict[str, float | None]:
@@ -162,7 +164,11 @@ def measure_thresholds(
         chosen={name: model.chosen for name, model in models.items()},
         metrics={
             name: estimates(
-                model.values(), resampled[f"{name}.{AT_THRESHOLD}"], METRICS, confidence
+                model.values(),
+                resampled[f"{name}.{AT_THRESHOLD}"],
+                METRICS,
+                confidence,
+                model.edges,
             )
             for name, model in models.items()
         },

@@ -7,6 +7,7 @@ from verdict.predictions import Predictions
 from verdict.statistics.estimates import Estimate
 from verdict.statistics.formats import (
     format_difference,
+    format_number,
     format_p,
     format_percent,
     mean_of,
@@ -112,21 +113,22 @@ def decide(evidence: Evidence, obstacle: str | None) -> Verdict:
     numbers = [number for number in given if number is not None]
     if obstacle is not None or len(numbers) < len(given):
         return _no_verdict(evidence, obstacle or "the difference is undefined")
-    before, after, change, low, high, p = numbers
-    decimals = _decimals(before, after, change, low, high)
+    before, after, _, low, high, p = numbers
+    outcome = _outcome(low, high, p, evidence.confidence)
+    decimals = _decimals(before, after, low, high, claimed=outcome != "unchanged")
+    shown = _shown_difference(before, after, decimals)
     words = {
         "candidate": evidence.candidate,
         "baseline": evidence.baseline,
         "metric": METRIC_TITLES[evidence.metric],
-        "before": f"{before:z.{decimals}f}",
-        "after": f"{after:z.{decimals}f}",
-        "size": f"{abs(change):.{decimals}f}",
-        "evidence": f"{format_difference(change, decimals)}, "
-        f"{format_percent(evidence.confidence)} CI {low:z.{decimals}f} to {high:z.{decimals}f}, "
-        f"p {_equals(p)}, {evidence.groups} {evidence.noun}"
+        "before": format_number(before, decimals),
+        "after": format_number(after, decimals),
+        "size": format_number(abs(shown), decimals),
+        "evidence": f"{format_difference(shown, decimals)}, "
+        f"{format_percent(evidence.confidence)} CI {format_number(low, decimals)} to "
+        f"{format_number(high, decimals)}, p {_equals(p)}, {evidence.groups:,} {evidence.noun}"
         + (f", {mean_of(evidence.trainings)}" if evidence.trainings > 1 else ""),
     }
-    outcome = _outcome(low, high, p, evidence.confidence)
     form = (outcome, evidence.baseline == BASE)
     sentence, headline = _SENTENCES[form].format(**words), _HEADLINES[form].format(**words)
     clause = _majority_clause(evidence)
@@ -145,7 +147,7 @@ def find_obstacle(predictions: Predictions, noun: str) -> str | None:
     records = {label: predictions.actual == code for code, label in enumerate(labels)}
     held = {label: units_of(predictions.part(has)) for label, has in records.items() if has.any()}
     if len(held) == 1:
-        return f"all {len(predictions)} records have the label {next(iter(held))}"
+        return f"all {len(predictions):,} records have the label {next(iter(held))}"
     if predictions.linked:
         noun = f"{noun} or pairs of them"
     count = units_of(predictions)
@@ -220,15 +222,22 @@ def _equals(p: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def _decimals(before: float, after: float, difference: float, low: float, high: float) -> int:
-    """Return how many decimals show the numbers without contradiction.
+def _shown_difference(before: float, after: float, decimals: int) -> float:
+    """Return the difference of the two numbers as they are shown, so that the reader's agrees."""
+    return round(round(after, decimals) - round(before, decimals), decimals)
 
-    Two are enough unless rounding would make an end of the interval look like zero, or the
-    difference unlike that of the two rounded numbers.
+
+def _decimals(before: float, after: float, low: float, high: float, *, claimed: bool) -> int:
+    """Return how many decimals show the numbers: two, as a rule.
+
+    More are needed where a change is claimed, and rounding would make it or an end of its interval
+    look like zero, or the difference of the rounded numbers lie outside the interval.
     """
-    for decimals in (2, 3, 4):
-        shown = [round(value, decimals) for value in (low, high) if value != 0]
-        agrees = round(round(after, decimals) - round(before, decimals), decimals)
-        if all(shown) and agrees == round(difference, decimals):
+    if not claimed:
+        return 2
+    for decimals in (2, 3):
+        change = _shown_difference(before, after, decimals)
+        ends = [round(end, decimals) for end in (low, high)]
+        if ends[0] <= change <= ends[1] and all((change, *ends)):
             return decimals
     return 4

@@ -15,6 +15,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.report.names import (
+    AT_EDGES,
     DISCLAIMER,
     SYNTHETIC,
     TABLE_METRICS,
@@ -22,7 +23,14 @@ from verdict.report.names import (
     metric_title,
     whole_groups,
 )
-from verdict.statistics.formats import MINUS, format_difference, format_p, format_percent
+from verdict.statistics.cautions import crossing_warning
+from verdict.statistics.formats import (
+    MINUS,
+    format_difference,
+    format_number,
+    format_p,
+    format_percent,
+)
 from verdict.statistics.kinds import KINDS, METRIC_TITLES
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
@@ -68,7 +76,7 @@ def write_card(
         settings=_settings(origin["parameters"]),
         task=task,
         noun=numbers["groups_are"],
-        one=f"group ({numbers['groups_are']})",
+        overlap=_overlap(split, numbers["groups_are"], images=_sees_images(metrics)),
         records=f"{extract['records']:,}",
         groups=f"{extract['groups']:,}",
         rejected=f"; {extract['rejected']:,} images were rejected" if extract["rejected"] else "",
@@ -79,6 +87,7 @@ def write_card(
         confidence=format_percent(numbers["confidence"]),
         resamples=f"{numbers['resamples']:,}",
         drawn=whole_groups(numbers["groups_are"], linked=numbers["linked"]),
+        at_edges=AT_EDGES,
         results=_results(numbers),
         difference=_difference(numbers),
         limits=[*_limits(numbers), *limits],
@@ -173,7 +182,7 @@ def _settings(parameters: Mapping[str, Any]) -> str:
         ]
     rows += [
         ("learning rate", f"{train['learning_rate']:g} ({train['lr_scheduler_type']})"),
-        ("epochs", f"{train['num_train_epochs']:g}"),
+        _extent(train),
         (
             "rows a step",
             str(train["per_device_train_batch_size"] * train["gradient_accumulation_steps"]),
@@ -183,6 +192,13 @@ def _settings(parameters: Mapping[str, Any]) -> str:
         ("arithmetic", parameters["model"]["dtype"]),
     ]
     return _table(("setting", "value"), rows, numbers=())
+
+
+def _extent(train: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how long was trained: by ``max_steps``, where it is set, whatever the epochs."""
+    if train["max_steps"] is not None:
+        return "steps at most", f"{train['max_steps']:,}"
+    return "epochs at most", f"{train['num_train_epochs']:g}"
 
 
 def _splits(split: Mapping[str, Any], noun: str) -> str:
@@ -196,6 +212,16 @@ def _splits(split: Mapping[str, Any], noun: str) -> str:
         )
         rows.append((name, f"{part['records']:,}", f"{part['groups']:,}", labels or UNDEFINED))
     return _table(("split", "records", noun, "labels"), rows, numbers=(1, 2))
+
+
+def _overlap(split: Mapping[str, Any], noun: str, *, images: bool) -> str:
+    """Say what the splits share, as far as it was counted."""
+    if "crosses_splits" not in split:
+        return ""
+    if overlap := crossing_warning(split, noun):
+        return f"{overlap}."
+    kind = "image" if images else "text"
+    return f"The splits share no group ({noun}), no identical {kind} and no listed duplicate."
 
 
 def _leak(split: Mapping[str, Any], noun: str) -> str:
@@ -225,8 +251,8 @@ def _cell(numbers: Mapping[str, Any], key: str) -> str:
     if value is None:
         return UNDEFINED
     if low is None or high is None:
-        return f"{value:z.3f}"
-    return f"{value:z.3f} ({low:z.3f} to {high:z.3f})"
+        return format_number(value, 3)
+    return f"{format_number(value, 3)} ({format_number(low, 3)} to {format_number(high, 3)})"
 
 
 def _difference(numbers: Mapping[str, Any]) -> str:

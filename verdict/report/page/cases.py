@@ -15,7 +15,8 @@ from verdict.report.page.images import Picture, embed
 from verdict.report.page.sources import TEST, Sources
 from verdict.report.page.wording import shown
 from verdict.statistics.measurement import measure
-from verdict.statistics.texts import normalised, token_f1
+from verdict.statistics.texts import token_f1
+from verdict.statistics.words import normalised
 
 #: The groups of cases: key, name, and what they have in common.
 GROUPS = (
@@ -36,6 +37,9 @@ ITS_TEXT = "[the text of the case]"
 
 #: What the answer filter calls words that name no label.
 INVALID = "invalid words"
+
+#: What it calls a text that is right: the same yes or no of a closed question, else the same words.
+RIGHT = "right"
 
 
 @dataclass(frozen=True)
@@ -263,12 +267,12 @@ def _found_by(answer: Answer) -> list[str]:
 
 
 def _text_choice(right: bool, text: str) -> str:
-    return "exact match" if right else "another text" if normalised(text) else "nothing"
+    return RIGHT if right else "another text" if normalised(text) else "nothing"
 
 
 def _choices(found: Predictions) -> list[str]:
     if found.free_text:
-        return ["exact match", "another text", "nothing"]
+        return [RIGHT, "another text", "nothing"]
     return [*found.labels, *([INVALID] if (found.parsed < 0).any() else [])]
 
 

@@ -26,6 +26,8 @@ class Line:
     style: Literal["line", "dots"] = "line"
     #: Behind the name in the legend.
     note: str = ""
+    #: How many records each point holds, where that is to be seen.
+    counts: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,14 @@ class Chart:
         """Return the points in the units of the SVG, without repeats."""
         found = [(self.at_x(x), self.at_y(y)) for x, y in points]
         return [point for i, point in enumerate(found) if i == 0 or point != found[i - 1]]
+
+    def dots(self, line: Line) -> list[tuple[float, float, float, int]]:
+        """Return place, size and records of each dot; the more records, the larger it is."""
+        most = max(line.counts, default=1)
+        return [
+            (self.at_x(x), self.at_y(y), round(0.45 + 0.85 * math.sqrt(count / most), 2), count)
+            for (x, y), count in zip(line.points, line.counts, strict=True)
+        ]
 
 
 def unit_axis(title: str) -> Axis:

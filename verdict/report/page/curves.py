@@ -76,7 +76,7 @@ def _reliability(
             points = list(zip(curve.stated.tolist(), curve.observed.tolist(), strict=True))
             error = flat.get(f"{model}.expected_calibration_error")
             note = "" if error is None else f"calibration error {error:.3f}"
-            lines.append(Line(model, slots[model], points, "dots", note))
+            lines.append(Line(model, slots[model], points, "dots", note, curve.records.tolist()))
     if not lines:
         return
     positive = next(iter(models.values())).positive

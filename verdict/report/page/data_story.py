@@ -6,6 +6,7 @@ from typing import Any
 from verdict.records.splitting import SPLITS
 from verdict.report.page.sources import Sources
 from verdict.report.page.wording import shown
+from verdict.statistics.cautions import crossing_warning
 
 #: Rejected records that are listed; the rest stands in metrics/extract.json.
 LISTED = 20
@@ -78,26 +79,35 @@ def _split(name: str, counts: dict[str, Any], sources: Sources) -> SplitStory:
     return SplitStory(name, counts["records"], counts["groups"], shares)
 
 
+def nothing_crosses(split: dict[str, Any]) -> bool:
+    """Say whether it was counted what the splits share, and nothing was found."""
+    counts = split.get("crosses_splits")
+    return counts is not None and not any(counts.values())
+
+
 def _leaks(split: dict[str, Any], noun: str) -> list[str]:
-    sentences = []
+    sentences, apart = [], nothing_crosses(split)
+    if overlap := crossing_warning(split, noun):
+        sentences.append(f"{overlap}.")
     if leak := split.get("image_level_split_would_leak"):
         crossing, groups = leak["test_groups_also_in_training"], leak["test_groups"]
         sentences.append(
             f"Splitting single records, as published notebooks do, would have put {crossing:,} of "
             f"the {groups:,} {noun} of its test split ({_percent(crossing, groups)}) into training "
-            f"as well. Here whole {noun} are divided, so none is in two splits."
+            "as well."
+            + (f" Here whole {noun} are divided, so none is in two splits." if apart else "")
         )
         if pairs := leak["duplicate_pairs"]:
             sentences.append(
                 f"It would also have divided {leak['duplicate_pairs_across_splits']:,} of "
-                f"{pairs:,} known pairs of duplicates; here none is divided."
+                f"{pairs:,} known pairs of duplicates"
+                + ("; here none is divided." if apart else ".")
             )
     if published := split.get("published_splits_divide"):
         if published["groups"]:
-            names = ", ".join(published["names"])
             sentences.append(
                 f"The published splits put {published['groups']:,} {noun} into more than one "
-                f"split: {names}{' …' if published['groups'] > len(published['names']) else ''}."
+                "split; metrics/split.json names the first of them."
             )
         else:
             sentences.append(f"The published splits divide none of the {noun}.")

@@ -26,6 +26,9 @@ from verdict.statistics.threshold import METRICS
 
 Flat = Mapping[str, Any]
 
+#: Parts of the records by one attribute that are shown, the largest; all are in comparison.json.
+LISTED = 20
+
 #: Metrics of the probabilities; those but them and ``GENERATION`` rate the likeliest label.
 _PROBABILITIES = frozenset(
     {
@@ -165,10 +168,20 @@ def merged_numbers(flat: Flat) -> dict[str, Any] | None:
 
 
 def subgroup_parts(flat: Flat, models: Sequence[str]) -> dict[str, list[Part]]:
-    """Return the parts of the records by attribute, each with the decisive metric of the models."""
+    """Return the parts of the records by attribute, each with the decisive metric of the models.
+
+    Of more than ``LISTED`` values of an attribute the largest are in it.
+    """
     metric = KINDS[flat["kind"]].decisive
     found: dict[str, list[Part]] = {}
+    sizes: dict[str, list[int]] = {}
     for part in flat["subgroups"]:
+        sizes.setdefault(part["attribute"], []).append(part["n"])
+    least = {name: sorted(held)[-LISTED:][0] for name, held in sizes.items()}
+    for part in flat["subgroups"]:
+        full = len(found.get(part["attribute"], ())) == LISTED
+        if full or part["n"] < least[part["attribute"]]:
+            continue
         counts = [part["n"], part["groups"], *([part["positives"]] if "positives" in part else [])]
         cells = [(model, _part_cell(part, f"{model}.{metric}", metric)) for model in models]
         value = Part(shown(part["value"]), [f"{count:,}" for count in counts], cells)

@@ -1,7 +1,7 @@
 """What metrics are called on the page, what each of them means, and how numbers are written."""
 
 from verdict.report.names import UNDEFINED, metric_title
-from verdict.statistics.formats import format_difference, format_p
+from verdict.statistics.formats import format_difference, format_number, format_p
 
 #: One line on each metric; ``{positive}`` is the positive label, ``{units}`` the groups' noun, and
 #: the pairs of them where there are some.
@@ -27,8 +27,8 @@ _MEANINGS = {
     "generated_accuracy": "rates what the model wrote, not its probabilities",
     "generated_balanced_accuracy": "rates what the model wrote, not its probabilities",
     "agreement": "share of records where both ways to ask give the same",
-    "token_f1": "words shared with the reference, as SQuAD counts them",
-    "exact_match": "same text as the reference, but for case, punctuation and articles",
+    "token_f1": "words shared with the reference, counted as SQuAD does",
+    "exact_match": "same words, numbers and signs as the reference, whatever its case",
     "rouge_l": "F1 of the longest common subsequence of words",
     "bleu": "sacreBLEU over all records, from 0 to 1",
     "closed_accuracy": "right where the reference is yes or no",
@@ -63,7 +63,7 @@ def number(metric: str, value: float | None) -> str:
     """Return a metric's value: 0.933, or 1.2 % for a rate."""
     if value is None:
         return UNDEFINED
-    return f"{100 * value:.1f} %" if metric in _PERCENTAGES else f"{value:z.3f}"
+    return f"{100 * value:.1f} %" if metric in _PERCENTAGES else format_number(value, 3)
 
 
 def interval(metric: str, low: float | None, high: float | None) -> str:
@@ -72,14 +72,12 @@ def interval(metric: str, low: float | None, high: float | None) -> str:
         return ""
     if metric in _PERCENTAGES:
         return f"{100 * low:.1f} to {100 * high:.1f} %"
-    return f"{low:z.3f} to {high:z.3f}"
+    return f"{format_number(low, 3)} to {format_number(high, 3)}"
 
 
 def signed(value: float | None) -> str:
-    """Return a difference with its sign, and a true minus."""
-    if value is None:
-        return UNDEFINED
-    return format_difference(value, 3).replace("-", "−")
+    """Return a difference with its sign."""
+    return UNDEFINED if value is None else format_difference(value, 3)
 
 
 def signed_interval(low: float | None, high: float | None) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.report.figures import BASELINE_COLOUR, CANDIDATE_COLOUR, OTHER_COLOURS
-from verdict.report.names import DISCLAIMER, PAGE, SYNTHETIC, whole_groups
+from verdict.report.names import AT_EDGES, DISCLAIMER, PAGE, SYNTHETIC, whole_groups
 from verdict.report.page import (
     cases,
     confusion,
@@ -116,11 +116,14 @@ def _context(sources: Sources, task: str, size: int, slots: dict[str, int]) -> d
         "confidence": format_percent(flat["confidence"]).replace(" ", "\u00a0"),
         "synthetic": SYNTHETIC if flat["synthetic"] else "",
         "disclaimer": DISCLAIMER,
+        "at_edges": AT_EDGES,
+        "apart": data_story.nothing_crosses(sources.metrics("split")),
         "single": sources.single,
         "threshold": numbers.threshold_of(flat, sources.single),
         "matrices": confusion.matrices(sources.singles),
         "curves": curve_charts(sources, slots),
         "subgroups": numbers.subgroup_parts(flat, sources.single),
+        "listed": numbers.LISTED,
         "wholes": {m: numbers.cell(flat, f"{m}.{decisive}", decisive) for m in sources.models},
         "training": training.training_charts(sources),
         "validated": bool(sources.curve("eval_loss")),
