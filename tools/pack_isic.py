@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
-from tools.packing import Row, read_rows, write_images, write_table
+from tools.packing import NO_VALUE, Row, read_rows, write_images, write_table
 from verdict.errors import VerdictError
 from verdict.tasks.melanoma.layout import COLUMNS, FILES
 
 _TARGETS = {"0": 0, "1": 1, "benign": 0, "malignant": 1}
 #: How tables other than ISIC's word an empty cell.
-_UNKNOWN = {"unknown", "na", "nan", "n/a"}
+_UNKNOWN = {"unknown", *NO_VALUE}
 
 
 @dataclass(frozen=True)

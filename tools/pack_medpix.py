@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from PIL import Image
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import Bar, progress
+from verdict.records.raw import unambiguous
 from verdict.tasks.medpix_vqa.layout import FILES, IMAGE, Split, write_split
 
 #: Fields that each record needs, as text.
@@ -93,7 +95,7 @@ def _read_records(path: Path) -> Iterator[dict[str, str]]:
 
 def _record(where: str, line: str) -> dict[str, str]:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=partial(unambiguous, where))
     except json.JSONDecodeError as error:
         raise VerdictError(f"{where} is no JSON ({error.msg}); write one object a line.") from None
     if not isinstance(value, dict):

@@ -19,8 +19,11 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import progress
 from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.raw import refuse_repeated, tidy
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+#: How programs write that a cell has no value.
+NO_VALUE = {"nan", "na", "n/a", "#n/a", "<na>", "null"}
 _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from some cameras
 
 
@@ -31,7 +34,7 @@ class Row:
     Attributes:
         where: file and line, for messages.
         id: what names the image; safe as a file name.
-        cells: by column, without surrounding space.
+        cells: by column, each as ``tidy`` returns it; what stands for no value is empty.
         path: the image's file.
     """
 
@@ -129,7 +132,8 @@ def _table_rows(
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            header = reader.fieldnames or []
+            header = reader.fieldnames = [tidy(name) for name in reader.fieldnames or []]
+            refuse_repeated(str(table), header)
             for option, name in columns.items():
                 if name is not None and name not in header:
                     raise VerdictError(
@@ -141,11 +145,23 @@ def _table_rows(
                         f"{table} line {reader.line_num} has more or fewer cells than the header's "
                         f"{len(header)}; mend the line."
                     )
-                yield reader.line_num, {key: value.strip() for key, value in row.items()}
+                yield (
+                    reader.line_num,
+                    {
+                        # A path is that of a file, whatever spaces it has.
+                        key: value.strip() if key == columns.get("file") else _cell(value)
+                        for key, value in row.items()
+                    },
+                )
     except OSError as error:
         raise VerdictError(f"{table} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise VerdictError(f"{table} is no CSV file in UTF-8: {error}. Save it as one.") from None
+
+
+def _cell(text: str) -> str:
+    text = tidy(text)
+    return "" if text.casefold() in NO_VALUE else text
 
 
 class _Finder:
@@ -163,8 +179,7 @@ class _Finder:
     def find(self, where: str, name: str, cell: str | None) -> Path:
         """Return the row's file: as its ``--file`` cell says, or by its id."""
         if cell is not None:
-            candidates = [self._folder / cell, self._folder / Path(cell).name]
-            found = [path for path in candidates if path.is_file()][:1]
+            found = [path for path in self._meant_by(cell) if path.is_file()][:1]
             wanted = cell or "(an empty cell)"
         else:
             found = self._by_stem[name]
@@ -180,6 +195,17 @@ class _Finder:
                 "Keep one, or name it in a column given by --file."
             )
         return found[0]
+
+    def _meant_by(self, cell: str) -> Iterator[Path]:
+        """Yield where a cell's path may lead: from the folder, or through one of its name.
+
+        Not every file of the same name: test/1.png is another image than train/1.png.
+        """
+        yield self._folder / cell
+        parts = Path(cell).parts
+        for position, part in enumerate(parts[:-1], start=1):
+            if part == self._folder.resolve().name:
+                yield self._folder.joinpath(*parts[position:])
 
 
 def _as_jpeg(path: Path) -> bytes:

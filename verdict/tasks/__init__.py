@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from verdict.errors import VerdictError
 from verdict.params_file import PARAMS_FILE, check_section
 from verdict.params_section import Section
-from verdict.records.raw import RawTable
+from verdict.records.raw import RawTable, check_identifiers
 
 
 class Task(Protocol):
@@ -80,8 +80,10 @@ def read_raw(name: str, folder: Path, options: Mapping[str, Any]) -> RawTable:
     """Read a task's published tables; ``options`` as ``dataset`` has them.
 
     Raises:
-        VerdictError: an option is unknown, missing or out of range, or a table is not as it should
-            be.
+        VerdictError: an option is unknown, missing or out of range, a table is not as it should
+            be, or an id or group is no name.
     """
     task = load_task(name)
-    return task.read_table(folder, check_section(task.Options, options, "dataset"))
+    table = task.read_table(folder, check_section(task.Options, options, "dataset"))
+    check_identifiers(table.rows)
+    return table
