@@ -4,12 +4,13 @@ What ``tools.pack_isic`` and ``tools.new_task`` share. The same input gives the 
 """
 
 import csv
+import glob
 import hashlib
 import io
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from verdict.records.raw import refuse_repeated, tidy
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 #: How programs write that a cell has no value.
 NO_VALUE = {"nan", "na", "n/a", "#n/a", "<na>", "null"}
+#: Faults and images of which a message names no more.
+_SHOWN = 20
 _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from some cameras
 
 
@@ -55,38 +58,70 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
 
     Raises:
         VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
-            rows; the message names the line.
+            rows; the message names every line at fault.
     """
     id_column, group_column = columns["id"], columns["group"]
     assert id_column is not None, "asked of every caller"
     assert group_column is not None, "asked of every caller"
     file_column = columns.get("file")
     finder = _Finder(images)
-    rows = []
+    rows, faults = [], []
     lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
     for line, cells in _table_rows(table, columns):
         where, name = f"{table} line {line}", cells[id_column]
         if not _SAFE_ID.fullmatch(name):
-            raise VerdictError(
+            faults.append(
                 f"{where}: the id {name!r} cannot name a file in the archive; use letters, digits, "
                 "'_', '-' and '.' alone."
             )
+            continue
         if not cells[group_column]:
-            raise VerdictError(
+            faults.append(
                 f"{where}: {group_column} of {name} is empty. Without a group, images of one "
                 "patient could end up in two splits; give it one."
             )
         if name.lower() in lines:
-            raise VerdictError(
+            faults.append(
                 f"{where}: {name} stands in line {lines[name.lower()]} already (upper and lower "
                 "case count as the same). Each image needs an id of its own; remove one row."
             )
-        lines[name.lower()] = line
-        path = finder.find(where, name, cells[file_column] if file_column else None)
-        rows.append(Row(where, name, cells, path))
+        lines.setdefault(name.lower(), line)
+        try:
+            path = finder.find(where, name, cells[file_column] if file_column else None)
+        except VerdictError as error:
+            faults.append(str(error))
+        else:
+            rows.append(Row(where, name, cells, path))
+    refuse(faults)
     if not rows:
         raise VerdictError(f"{table} has no rows below its header; expected one for each image.")
     return rows
+
+
+def under_two_labels(identical: Iterable[Sequence[str]], labels: Mapping[str, str]) -> str:
+    """Say which byte-identical images have different labels, or nothing where none has."""
+    found = [names for names in identical if len({labels[name] for name in names}) > 1]
+    if not found:
+        return ""
+    shown = "; ".join(
+        " = ".join(f"{name} ({labels[name]})" for name in names) for names in found[:_SHOWN]
+    )
+    more = f"; and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+    return (
+        f"The same picture has different labels, {len(found):,} time"
+        f"{'' if len(found) == 1 else 's'}: {shown}{more}. At most one of them can be right; mend "
+        "the table, or remove the rows."
+    )
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise one VerdictError of all faults, the first of them in full; nothing without any."""
+    if len(faults) == 1:
+        raise VerdictError(faults[0])
+    if faults:
+        more = f"\n  … and {len(faults) - _SHOWN:,} more" if len(faults) > _SHOWN else ""
+        listed = "\n".join(f"  {fault}" for fault in faults[:_SHOWN])
+        raise VerdictError(f"{len(faults):,} faults:\n{listed}{more}")
 
 
 def write_images(path: Path, folder: str, images: Mapping[str, Path]) -> list[list[str]]:
@@ -185,9 +220,12 @@ class _Finder:
             found = self._by_stem[name]
             wanted = f"{name}.*"
         if not found:
+            others = sorted(path.name for path in self._folder.glob(f"{glob.escape(name)}.*"))
             raise VerdictError(
                 f"{where}: there is no image {wanted} in {self._folder} "
-                f"({', '.join(sorted(IMAGE_SUFFIXES))}). Add it, or remove the row."
+                f"({', '.join(sorted(IMAGE_SUFFIXES))}). "
+                + (f"{', '.join(others)} is there; convert it, " if others else "Add it, ")
+                + "or remove the row."
             )
         if len(found) > 1:
             raise VerdictError(

@@ -168,7 +168,7 @@ def test_identical_images_are_listed(
     )
 
 
-@pytest.mark.parametrize("cell", ["deep/b.png", "elsewhere/b.JPEG"])
+@pytest.mark.parametrize("cell", ["deep/b.png", "images/b.JPEG", "/else/where/images/b.JPEG"])
 def test_file_column(run: Callable[..., Packed], tmp_path: Path, images: Path, cell: str) -> None:
     (images / "deep").mkdir()
     (images / "deep" / "b.png").write_bytes(encoded(7))
@@ -301,3 +301,16 @@ def test_real_images(tmp_path: Path) -> None:
         assert archive.testzip() is None
         for name in archive.namelist():
             assert archive.read(name) == (REAL / "images" / Path(name).name).read_bytes()
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_not_taken(
+    run: Callable[..., Packed], images: Path
+) -> None:
+    table = "name,patient,melanoma,path\nx,P1,0,images/b.JPEG\ny,P1,1,elsewhere/b.JPEG\n"
+    with pytest.raises(VerdictError, match=r"line 3: there is no image elsewhere/b\.JPEG in "):
+        run(table, Columns(id="name", label="melanoma", group="patient", file="path"))
+
+
+def test_a_column_that_stands_twice_is_refused(run: Callable[..., Packed]) -> None:
+    with pytest.raises(VerdictError, match=r"labels\.csv has the column 'patient' 2 times"):
+        run((HEADER + ROWS).replace("lesion,", " patient ,", 1))

@@ -1,10 +1,11 @@
 """What a task's table reader hands to ``extract``: checked rows, still without pixels."""
 
 import csv
+import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -115,6 +116,39 @@ def check_identifiers(rows: Iterable[RawRow]) -> None:
                     "around it, double spaces, line breaks and invisible characters, in Unicode's "
                     "form NFC. Mend it in the table, everywhere alike"
                 )
+
+
+def first_word(name: str) -> str:
+    """Return the letters that a file's name begins with, in lower case: ``train`` of Train-01."""
+    found = re.match(r"[a-z]*", name.lower())
+    return found.group() if found else ""
+
+
+def not_read(
+    folder: Path, readable: Callable[[Path], bool], splits: Collection[str], expected: str
+) -> list[str]:
+    """Return the names of files in ``folder`` that are not read, and say so.
+
+    Args:
+        splits: first words of the names of files that hold a published split.
+        expected: what a file that is read is, for messages: ``that ends in .csv``.
+
+    Raises:
+        VerdictError: one of them is named as a published split is: without it the others would
+            be taken for all.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    unread = [path for path in paths if path.name[0] != "." and not readable(path)]
+    for path in unread:
+        if first_word(path.name) in splits:
+            raise VerdictError(
+                f"{path} is named as a published split is, but cannot be read: expected is a file "
+                f"{expected}. Rename it so, or take it out of the folder"
+            )
+    names = [path.relative_to(folder).as_posix() for path in unread]
+    if names:
+        print(f"{folder}: not read: {', '.join(names)} (read is each file {expected})", flush=True)
+    return names
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:

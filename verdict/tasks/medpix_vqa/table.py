@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
 from verdict.records.archive import ParquetImages, parquet_key
-from verdict.records.raw import RawRow, RawTable, refuse_repeated, tidy
+from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
 from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, TEXTS, Split
 from verdict.tasks.medpix_vqa.options import Options
 
@@ -76,6 +76,9 @@ def read_table(folder: Path, options: Options) -> RawTable:
 
 
 def _files(folder: Path) -> list[Path]:
+    not_read(
+        folder, lambda path: path.suffix == ".parquet", (folder.name,), "that ends in .parquet"
+    )
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
         raise VerdictError(
