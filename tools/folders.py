@@ -56,9 +56,12 @@ def read_folders(images: Path) -> list[Row]:
     return rows
 
 
-def not_packed(folder: Path, rows: Iterable[Row]) -> str:
-    """Say how many files in and below a folder are no row's image, by their ending; or nothing."""
-    used = {row.path.resolve() for row in rows}
+def not_packed(folder: Path, rows: Iterable[Row], besides: Path | None) -> str:
+    """Say how many files in and below a folder are no row's image, by their ending; or nothing.
+
+    ``besides``, the table, is not counted.
+    """
+    used = {path.resolve() for path in (*(row.path for row in rows), besides) if path}
     rest = Counter(
         path.suffix.lower() or path.name
         for path in folder.rglob("*")

@@ -86,8 +86,8 @@ def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
 
 def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     folder = isic().write()
-    (folder / "ISIC_2020_Training_Duplicates.csv").unlink()
-    with pytest.raises(VerdictError, match=r"Duplicates\.csv is missing; run `dvc repro fetch`"):
+    (folder / "ISIC_2020_Training_GroundTruth.csv").unlink()
+    with pytest.raises(VerdictError, match=r"GroundTruth\.csv is missing; run `dvc repro fetch`"):
         read_table(folder, Options())
 
 
@@ -133,3 +133,16 @@ def test_an_identifier_with_an_invisible_character_is_refused(
     archive.rows[3].update({column: archive.rows[3][column] + character})
     with pytest.raises(VerdictError, match=r"record 'ISIC_0000003.*': its (id|group) is '.*\\"):
         read_raw("melanoma", archive.write(), {})
+
+
+def test_kaggles_table_alone_is_read(isic: Callable[..., IsicArchive]) -> None:
+    archive = isic()
+    archive.rows[0].update(age_approx="45.0", anatom_site_general_challenge="")
+    archive.rows[1].update(age_approx="")
+    folder = archive.write()
+    for name in ("GroundTruth_v2", "Duplicates"):
+        (folder / f"ISIC_2020_Training_{name}.csv").unlink()
+    table = read_raw("melanoma", folder, {})
+    assert table.duplicates == []
+    assert table.rows[0].attributes == {"age": "45", "diagnosis": "melanoma"}
+    assert "age" not in table.rows[1].attributes

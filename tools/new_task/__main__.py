@@ -116,7 +116,7 @@ def pack(
         "" if table else _NO_GROUPS,
         f"Byte-identical to another image: {sum(map(len, identical)):,}." if identical else "",
         under_two_labels(identical, {row.id: row.cells[label] for row in rows}),
-        not_packed(images, rows),
+        not_packed(images, rows, besides=table),
     ]
     print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "")
     return word(counts), fewest

@@ -21,6 +21,8 @@ class Task(Protocol):
     Attributes:
         FILES: the name of each published file by its key in ``fetch.files``; a name that ends in
             ``/`` is a folder, for an address that stands for several files.
+        OPTIONAL: keys of ``FILES`` that ``fetch.files`` may lack; a task that has no such name
+            needs them all.
         LIMITS: sentences for the model card: what the published data cannot show.
         Options: what ``dataset`` may hold in params.yaml: how the tables are read.
         Embedded: what ``fetch.embedded`` may hold: how the synthetic archive is made.
