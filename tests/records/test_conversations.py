@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from stages.format import check_subgroups
 from tests.records.test_splitting import record
 from verdict.errors import VerdictError
 from verdict.params_data import Format
@@ -15,6 +17,7 @@ from verdict.records.conversations import (
     read_conversations,
     write_chat,
 )
+from verdict.records.shards import Record
 
 
 @pytest.fixture
