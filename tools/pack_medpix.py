@@ -4,7 +4,7 @@
 
 Each line of ``--records``, or each item of its JSON array, is an object with ``split`` (train, dev,
 valid, validation or test), ``case_id``, ``image_id``, ``image`` (the path of a file, from the
-records' folder), ``question`` and ``answer`` (a text or number); ``mode`` is optional. The published
+records' folder), ``question`` and ``answer`` (text or number); ``mode`` is optional. The published
 set has no test split: records of every split but ``train`` go to ``validation``, from which the
 pipeline cuts its own. Image files are copied byte for byte. The same input gives the same bytes.
 """
