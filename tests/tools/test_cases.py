@@ -46,7 +46,5 @@ def test_a_folder_a_class_becomes_a_task(labelled: Path) -> None:
 
 def test_other_names_of_fields_are_told_with_those_that_are_there(tmp_path: Path) -> None:
     records = CASES / "vqa_with_test_split" / "questions.json"
-    with pytest.raises(
-        VerdictError, match=r"case_id is missing.*It has qid, .* needed"
-    ):
+    with pytest.raises(VerdictError, match=r"case_id is missing.*It has qid, .* needed"):
         pack(records, tmp_path)
