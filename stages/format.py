@@ -1,10 +1,12 @@
 """Write each record as a conversation: one prompt for training and for evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.records.conversations import converse, write_chat
-from verdict.records.shards import read_records
+from verdict.records.shards import Record, read_records
 from verdict.records.split_files import read_split
 from verdict.reproducibility import go_offline
 from verdict.stage import run
@@ -20,9 +22,20 @@ def main(params: Params) -> None:
     from verdict.models.load import load_processor
 
     records, splits = read_records(RECORDS), read_split(SPLITS)
+    check_subgroups([record for record in records if splits.get(record.id) == "test"], params)
     asked = (converse(record, params.format) for record in records if record.id in splits)
     check_control_tokens(asked, load_processor(BASE))
     write_chat(CHAT, records, splits, params.format)
+
+
+def check_subgroups(records: Sequence[Record], params: Params) -> None:
+    """See, before any training, that ``compare`` will find the attributes that it is asked for."""
+    known = sorted({name for record in records for name in record.attributes})
+    if unknown := [name for name in params.compare.subgroups if name not in known]:
+        raise VerdictError(
+            f"compare.subgroups: no test record has the attribute {', '.join(unknown)}; there are "
+            f"{', '.join(known) or 'none'}. Correct the list in params.yaml; [] is for none"
+        )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
     python -m tools.pack_isic --images DIR --table labels.csv --id image_id \\
         --label melanoma --group patient_id --out data/own
 
-``--label`` holds 0 or 1, or benign or malignant. ``--group`` holds what must not be divided between
-splits: the patient, or at least the lesion. The other columns are optional. JPEG files are copied
-byte for byte, other formats are converted. The same input gives the same bytes.
+``--label`` holds 1 or 0, melanoma or not melanoma; or malignant or benign, where ``--diagnosis``
+says that malignant means melanoma. ``tools.new_task`` asks other questions, keeps your words, and
+takes labels from folders where there is no table. ``--group`` holds what must not be divided
+between splits: the patient, or at least the lesion. The other columns are optional. JPEG files are
+copied byte for byte, other formats are converted. The same input gives the same bytes.
 """
 
 import argparse
@@ -15,13 +17,29 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
-from tools.packing import Row, read_rows, write_images, write_table
+from tools.folders import not_packed
+from tools.packing import (
+    NO_VALUE,
+    Row,
+    read_rows,
+    under_two_labels,
+    write_images,
+    write_table,
+)
 from verdict.errors import VerdictError
-from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.layout import COLUMNS, FILES, NOT_MELANOMA
 
-_TARGETS = {"0": 0, "1": 1, "benign": 0, "malignant": 1}
+_TARGETS = {
+    "0": 0, "1": 1, "not melanoma": 0, "melanoma": 1, "benign": 0, "malignant": 1,
+}  # fmt: skip
+#: Diagnoses, in words and as HAM10000 abbreviates them: melanomas, other cancers, all others.
+_MELANOMA = re.compile(r"\bmel\b|\bmelanoma|\blentigo maligna\b")
+_CANCER = re.compile(r"carcinoma|\bbcc\b|\bscc\b|malignan|lymphoma|sarcoma")
+_OTHER = re.compile(_CANCER.pattern + r"|\bn[ae]+v|\bnv\b|keratos|\b(bkl|akiec|df|vasc)\b")
+#: Options whose columns make subgroups of a size to look at; their attributes are called the same.
+_SUBGROUPS = ("sex", "age", "site")
 #: How tables other than ISIC's word an empty cell.
-_UNKNOWN = {"unknown", "na", "nan", "n/a"}
+_UNKNOWN = {"unknown", *NO_VALUE}
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,7 @@ class Columns:
     """Names of the table's columns; None where the table has no such column."""
 
     id: str = field(metadata={"help": "unique name of the image"})
-    label: str = field(metadata={"help": "0 or 1, or benign or malignant"})
+    label: str = field(metadata={"help": "0 or 1, or (not) melanoma"})
     group: str = field(metadata={"help": "patient, or lesion where patients are not known"})
     file: str | None = field(default=None, metadata={"help": "path in --images; else it is ID.*"})
     sex: str | None = field(default=None, metadata={"help": "male or female"})
@@ -41,12 +59,19 @@ class Columns:
 
 @dataclass(frozen=True)
 class Packed:
-    """How many images, positives, groups and byte-identical pairs were written."""
+    """How many images, positives, groups and byte-identical pairs were written.
+
+    Attributes:
+        not_melanoma: whether the negative label is "not melanoma", and not ISIC's "benign".
+        notes: what the user should know of the input.
+    """
 
     images: int
     positive: int
     groups: int
     duplicates: int
+    not_melanoma: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def pack(images: Path, table: Path, columns: Columns, out: Path) -> Packed:
@@ -56,14 +81,19 @@ def pack(images: Path, table: Path, columns: Columns, out: Path) -> Packed:
     ``images``. Files without a row are left out.
 
     Raises:
-        VerdictError: a missing column or image, a repeated id, an unknown label or age, an empty
-            group, or a file that does not decode; the message names the row or the file.
+        VerdictError: a missing column or image, a repeated id, an unknown label or age, a label
+            that the diagnosis contradicts, an empty group, or a file that does not decode; the
+            message names the row or the file.
     """
     found = sorted(read_rows(images, table, vars(columns)), key=lambda row: row.id)
     rows = [_isic_row(row, columns) for row in found]
     identical = write_images(out / FILES["images"], "train", {row.id: row.path for row in found})
     write_table(out / FILES["ground_truth"], COLUMNS, rows)
     write_table(out / FILES["ground_truth_v2"], (*COLUMNS[:2], "lesion_id", *COLUMNS[2:]), rows)
+    notes = (
+        under_two_labels(identical, {row["image_name"]: row["target"] for row in rows}),
+        not_packed(images, found, besides=table),
+    )
     pairs = [
         {"image_name_1": first, "image_name_2": other}
         for first, *others in identical
@@ -75,18 +105,16 @@ def pack(images: Path, table: Path, columns: Columns, out: Path) -> Packed:
         positive=sum(row["target"] == "1" for row in rows),
         groups=len({row["patient_id"] for row in rows}),
         duplicates=len(pairs),
+        not_melanoma=any(row["benign_malignant"] == NOT_MELANOMA for row in rows),
+        notes=tuple(filter(None, notes)),
     )
 
 
 def _isic_row(row: Row, columns: Columns) -> dict[str, str]:
     """Return a row's cells in ISIC's columns, with ``lesion_id``."""
     cells = row.cells
-    target = _TARGETS.get(cells[columns.label].lower())
-    if target is None:
-        raise VerdictError(
-            f"{row.where}: {columns.label} of {row.id} is {cells[columns.label]!r}; expected 0 or "
-            "1, or benign or malignant."
-        )
+    diagnosis = _known(cells, columns.diagnosis)
+    target, stated = _stated(row, cells[columns.label], columns.label, diagnosis)
     return {
         "image_name": row.id,
         "patient_id": cells[columns.group],
@@ -95,10 +123,35 @@ def _isic_row(row: Row, columns: Columns) -> dict[str, str]:
         "age_approx": _age(row.where, _known(cells, columns.age)),
         "anatom_site_general_challenge": _known(cells, columns.site),
         # ISIC itself writes "unknown" here, and leaves the other cells empty.
-        "diagnosis": _known(cells, columns.diagnosis) or "unknown",
-        "benign_malignant": "malignant" if target else "benign",
+        "diagnosis": diagnosis or "unknown",
+        "benign_malignant": stated,
         "target": str(target),
     }
+
+
+def _stated(row: Row, label: str, column: str, diagnosis: str) -> tuple[int, str]:
+    """Return the target and its word in ISIC's column ``benign_malignant``."""
+    where, word, kind = f"{row.where}: {column} of {row.id}", label.lower(), diagnosis.lower()
+    target = _TARGETS.get(word)
+    if target is None:
+        raise VerdictError(
+            f"{where} is {label!r}; expected 0 or 1, or melanoma or not melanoma. Labels of other "
+            "kinds are kept by tools.new_task."
+        )
+    is_melanoma = bool(_MELANOMA.search(kind))
+    contradicts = not is_melanoma and bool(_OTHER.search(kind)) if target else is_melanoma
+    if contradicts or (word == "benign" and _CANCER.search(kind)):
+        raise VerdictError(
+            f"{where} is {label!r}, but its diagnosis {diagnosis!r}. Mend one of them: 1 is "
+            "melanoma alone, 0 or not melanoma is every other lesion, benign no cancer."
+        )
+    if word == "malignant" and not is_melanoma:
+        raise VerdictError(
+            f"{where} is {label!r}, and nothing says that it is a melanoma and no other cancer. "
+            "Give --diagnosis, or write melanoma and not melanoma; or ask your own question with "
+            "tools.new_task."
+        )
+    return target, "malignant" if target else "benign" if word == "benign" else NOT_MELANOMA
 
 
 def _known(cells: dict[str, str], column: str | None) -> str:
@@ -122,15 +175,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, required=True, help="folder of images")
-    parser.add_argument("--table", type=Path, required=True, help="CSV file, one row an image")
+    table_help = "CSV file, one row an image; without one, see tools.new_task"
+    parser.add_argument("--table", type=Path, help=table_help)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     for column in fields(Columns):
-        required = column.default is MISSING
-        parser.add_argument(
-            f"--{column.name}", required=required, metavar="COLUMN", help=column.metadata["help"]
-        )
+        parser.add_argument(f"--{column.name}", metavar="COLUMN", help=column.metadata["help"])
     options = vars(parser.parse_args(arguments))
+    needed = ["table", *(column.name for column in fields(Columns) if column.default is MISSING)]
+    if missing := [name for name in needed if options[name] is None]:
+        parser.error(
+            f"--{', --'.join(missing)} must be given. Where a folder's name is the label and there "
+            "is no table: python -m tools.new_task NAME --images DIR --out DIR"
+        )
     images, table, out = options.pop("images"), options.pop("table"), options.pop("out")
+    former = [name for name in FILES.values() if (out / name).exists()]
     try:
         packed = pack(images, table, Columns(**options), out)
     except VerdictError as error:
@@ -140,8 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"({packed.positive / packed.images:.1%}), {packed.groups:,} groups, "
         f"{packed.duplicates:,} byte-identical pairs. Their addresses for fetch.files: "
         + ", ".join(f"{key}: {out / name}" for key, name in FILES.items())
-        + ". Say in compare.groups_are what --group holds: patients or lesions."
+        + ". Say in compare.groups_are what --group holds: patients or lesions. "
+        f"compare.subgroups can be of [{', '.join(name for name in _SUBGROUPS if options[name])}]."
     )
+    if packed.not_melanoma:
+        print("The label of 0 is not_melanoma: in format.answers write that in place of benign.")
+    if former:
+        print(f"In {out} was overwritten: {', '.join(former)}.")
+    print(*packed.notes, sep="\n", end="\n" if packed.notes else "")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
     python -m tools.pack_medpix --records derived_vqa.jsonl --out data/own
 
-Each line of ``--records`` is a JSON object with ``split`` (train, dev, valid, validation or test),
-``case_id``, ``image_id``, ``image`` (the path of a file, from the folder of the records),
-``question`` and ``answer``; ``mode`` is optional. The published set has no test split: records of
-every split but ``train`` go to ``validation``, from which the pipeline cuts its own. Image files
-are copied byte for byte. The same input gives the same bytes.
+Each line of ``--records``, or each item of its JSON array, is an object with ``split`` (train, dev,
+valid, validation or test), ``case_id``, ``image_id``, ``image`` (the path of a file, from the
+records' folder), ``question`` and ``answer`` (text or number); ``mode`` is optional. The published
+set has no test split: records of every split but ``train`` go to ``validation``, from which the
+pipeline cuts its own. Image files are copied byte for byte. The same input gives the same bytes.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import Bar, progress
 from verdict.records.images import FORMATS
+from verdict.records.raw import unambiguous
 from verdict.tasks.medpix_vqa.layout import FILES, IMAGE, Split, write_split
 
 #: Fields that each record needs, as text.
@@ -39,12 +41,13 @@ _SPLITS: dict[str, Split] = {
 
 @dataclass(frozen=True)
 class Packed:
-    """How many questions of each split, cases and images were written."""
+    """How many questions of each split, cases and images; ``test``: given as test."""
 
     train: int
     validation: int
     cases: int
     images: int
+    test: int = 0
 
 
 def pack(records: Path, out: Path) -> Packed:
@@ -75,6 +78,7 @@ def pack(records: Path, out: Path) -> Packed:
         validation=len(by_split["validation"]),
         cases=len({row["case_id"] for row in rows}),
         images=len({row["image_id"] for row in rows}),
+        test=sum(row["split"] == "test" for row in rows),
     )
 
 
@@ -87,16 +91,27 @@ def _read_records(path: Path) -> Iterator[dict[str, str]]:
         raise VerdictError(
             f"{path} is no text in UTF-8: {error.reason}. Save it as such."
         ) from None
+    if text.lstrip().startswith("["):
+        try:
+            values = json.loads(text, object_pairs_hook=partial(unambiguous, str(path)))
+        except json.JSONDecodeError as error:
+            raise VerdictError(f"{path} is no JSON ({error}); mend it.") from None
+        for number, value in enumerate(values, start=1):
+            yield _record(f"{path} record {number}", value)
+        return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield _record(f"{path} line {number}", line)
+            yield _record(f"{path} line {number}", _parsed(f"{path} line {number}", line))
 
 
-def _record(where: str, line: str) -> dict[str, str]:
+def _parsed(where: str, line: str) -> Any:
     try:
-        value = json.loads(line)
+        return json.loads(line, object_pairs_hook=partial(unambiguous, where))
     except json.JSONDecodeError as error:
         raise VerdictError(f"{where} is no JSON ({error.msg}); write one object a line.") from None
+
+
+def _record(where: str, value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise VerdictError(f"{where} is no JSON object; write the fields {', '.join(FIELDS)}.")
     record = {}
@@ -104,8 +119,13 @@ def _record(where: str, line: str) -> dict[str, str]:
         given = value.get(field)
         if field == "mode" and given is None:
             continue
+        if field == "answer" and isinstance(given, int | float) and not isinstance(given, bool):
+            given = str(given)
         if not isinstance(given, str) or not given.strip():
-            raise VerdictError(f"{where}: {field} is {_shown(given)}; expected a text. Mend it.")
+            raise VerdictError(
+                f"{where}: {field} is {_shown(given)}; expected a text. It has "
+                f"{', '.join(value) or 'nothing'}; needed are {', '.join(FIELDS)}. Mend it."
+            )
         record[field] = given.strip()
     if record["split"] not in _SPLITS:
         raise VerdictError(
@@ -181,6 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{packed.images:,} images of {packed.cases:,} cases. Their addresses for fetch.files: "
         + ", ".join(f"{key}: {options.out / name}" for key, name in FILES.items())
     )
+    if packed.test:
+        print(
+            f"The {packed.test:,} questions of the test split are among those for validation, from "
+            "which the pipeline cuts a test split of its own: its numbers are not comparable with "
+            "those published for that split."
+        )
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ What ``tools.pack_isic`` and ``tools.new_task`` share. The same input gives the 
 """
 
 import csv
+import glob
 import hashlib
 import io
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,13 @@ from verdict.files import replacing
 from verdict.progress import progress
 from verdict.records.archive import IMAGE_SUFFIXES
 from verdict.records.images import FORMATS
+from verdict.records.raw import refuse_repeated, tidy
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+#: How programs write that a cell has no value.
+NO_VALUE = {"nan", "na", "n/a", "#n/a", "<na>", "null"}
+#: Faults and images of which a message names no more.
+_SHOWN = 20
 _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from some cameras
 
 
@@ -32,7 +38,7 @@ class Row:
     Attributes:
         where: file and line, for messages.
         id: what names the image; safe as a file name.
-        cells: by column, without surrounding space.
+        cells: by column, each as ``tidy`` returns it; what stands for no value is empty.
         path: the image's file.
     """
 
@@ -53,38 +59,70 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
 
     Raises:
         VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
-            rows; the message names the line.
+            rows; the message names every line at fault.
     """
     id_column, group_column = columns["id"], columns["group"]
     assert id_column is not None, "asked of every caller"
     assert group_column is not None, "asked of every caller"
     file_column = columns.get("file")
     finder = _Finder(images)
-    rows = []
+    rows, faults = [], []
     lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
     for line, cells in _table_rows(table, columns):
         where, name = f"{table} line {line}", cells[id_column]
         if not _SAFE_ID.fullmatch(name):
-            raise VerdictError(
+            faults.append(
                 f"{where}: the id {name!r} cannot name a file in the archive; use letters, digits, "
                 "'_', '-' and '.' alone."
             )
+            continue
         if not cells[group_column]:
-            raise VerdictError(
+            faults.append(
                 f"{where}: {group_column} of {name} is empty. Without a group, images of one "
                 "patient could end up in two splits; give it one."
             )
         if name.lower() in lines:
-            raise VerdictError(
+            faults.append(
                 f"{where}: {name} stands in line {lines[name.lower()]} already (upper and lower "
                 "case count as the same). Each image needs an id of its own; remove one row."
             )
-        lines[name.lower()] = line
-        path = finder.find(where, name, cells[file_column] if file_column else None)
-        rows.append(Row(where, name, cells, path))
+        lines.setdefault(name.lower(), line)
+        try:
+            path = finder.find(where, name, cells[file_column] if file_column else None)
+        except VerdictError as error:
+            faults.append(str(error))
+        else:
+            rows.append(Row(where, name, cells, path))
+    refuse(faults)
     if not rows:
         raise VerdictError(f"{table} has no rows below its header; expected one for each image.")
     return rows
+
+
+def under_two_labels(identical: Iterable[Sequence[str]], labels: Mapping[str, str]) -> str:
+    """Say which byte-identical images have different labels, or nothing where none has."""
+    found = [names for names in identical if len({labels[name] for name in names}) > 1]
+    if not found:
+        return ""
+    shown = "; ".join(
+        " = ".join(f"{name} ({labels[name]})" for name in names) for names in found[:_SHOWN]
+    )
+    more = f"; and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+    return (
+        f"The same picture has different labels, {len(found):,} time"
+        f"{'' if len(found) == 1 else 's'}: {shown}{more}. At most one of them can be right; mend "
+        "the table, or remove the rows."
+    )
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Raise one VerdictError of all faults, the first of them in full; nothing without any."""
+    if len(faults) == 1:
+        raise VerdictError(faults[0])
+    if faults:
+        more = f"\n  … and {len(faults) - _SHOWN:,} more" if len(faults) > _SHOWN else ""
+        listed = "\n".join(f"  {fault}" for fault in faults[:_SHOWN])
+        raise VerdictError(f"{len(faults):,} faults:\n{listed}{more}")
 
 
 def write_images(path: Path, folder: str, images: Mapping[str, Path]) -> list[list[str]]:
@@ -130,7 +168,8 @@ def _table_rows(
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            header = reader.fieldnames or []
+            header = reader.fieldnames = [tidy(name) for name in reader.fieldnames or []]
+            refuse_repeated(str(table), header)
             for option, name in columns.items():
                 if name is not None and name not in header:
                     raise VerdictError(
@@ -142,11 +181,23 @@ def _table_rows(
                         f"{table} line {reader.line_num} has more or fewer cells than the header's "
                         f"{len(header)}; mend the line."
                     )
-                yield reader.line_num, {key: value.strip() for key, value in row.items()}
+                yield (
+                    reader.line_num,
+                    {
+                        # A path is that of a file, whatever spaces it has.
+                        key: value.strip() if key == columns.get("file") else _cell(value)
+                        for key, value in row.items()
+                    },
+                )
     except OSError as error:
         raise VerdictError(f"{table} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise VerdictError(f"{table} is no CSV file in UTF-8: {error}. Save it as one.") from None
+
+
+def _cell(text: str) -> str:
+    text = tidy(text)
+    return "" if text.casefold() in NO_VALUE else text
 
 
 class _Finder:
@@ -164,16 +215,18 @@ class _Finder:
     def find(self, where: str, name: str, cell: str | None) -> Path:
         """Return the row's file: as its ``--file`` cell says, or by its id."""
         if cell is not None:
-            candidates = [self._folder / cell, self._folder / Path(cell).name]
-            found = [path for path in candidates if path.is_file()][:1]
+            found = [path for path in self._meant_by(cell) if path.is_file()][:1]
             wanted = cell or "(an empty cell)"
         else:
             found = self._by_stem[name]
             wanted = f"{name}.*"
         if not found:
+            others = sorted(path.name for path in self._folder.glob(f"{glob.escape(name)}.*"))
             raise VerdictError(
                 f"{where}: there is no image {wanted} in {self._folder} "
-                f"({', '.join(sorted(IMAGE_SUFFIXES))}). Add it, or remove the row."
+                f"({', '.join(sorted(IMAGE_SUFFIXES))}). "
+                + (f"{', '.join(others)} is there; convert it, " if others else "Add it, ")
+                + "or remove the row."
             )
         if len(found) > 1:
             raise VerdictError(
@@ -181,6 +234,17 @@ class _Finder:
                 "Keep one, or name it in a column given by --file."
             )
         return found[0]
+
+    def _meant_by(self, cell: str) -> Iterator[Path]:
+        """Yield where a cell's path may lead: from the folder, or through one of its name.
+
+        Not every file of the same name: test/1.png is another image than train/1.png.
+        """
+        yield self._folder / cell
+        parts = Path(cell).parts
+        for position, part in enumerate(parts[:-1], start=1):
+            if part == self._folder.resolve().name:
+                yield self._folder.joinpath(*parts[position:])
 
 
 def _as_jpeg(path: Path) -> bytes:

@@ -61,7 +61,7 @@ def dump_yaml(value: Any, *, flow: bool = False, width: int = 90) -> str:
         flow: on one line, in brackets, instead of a block.
         width: characters after which a line is broken, where it can be.
     """
-    writer = YAML(typ="safe", pure=True)
+    writer: Any = YAML(typ="safe", pure=True)
     writer.default_flow_style = flow
     writer.sort_base_mapping_type_on_output = False
     writer.width = width

@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from stages.format import check_subgroups
 from tests.records.test_splitting import record
 from verdict.errors import VerdictError
 from verdict.params_data import Format
@@ -15,6 +17,7 @@ from verdict.records.conversations import (
     read_conversations,
     write_chat,
 )
+from verdict.records.shards import Record
 
 
 @pytest.fixture
@@ -113,3 +116,12 @@ def test_records_without_a_split_are_left_out(options: Format, tmp_path: Path) -
     other = replace(one, id="other")
     write_chat(tmp_path / "chat", [one, other], {one.id: "train"}, options)
     assert [row.id for row in read_conversations(tmp_path / "chat" / "train.jsonl")] == [one.id]
+
+
+def test_subgroups_that_no_test_record_has_are_told_before_training() -> None:
+    params: Any = SimpleNamespace(compare=SimpleNamespace(subgroups=["sex", "site"]))
+    known = SimpleNamespace(attributes={"sex": "female"})
+    with pytest.raises(VerdictError, match=r"the attribute site; there are sex\. Correct the list"):
+        check_subgroups([cast(Record, known)], params)
+    params.compare.subgroups = ["sex"]
+    check_subgroups([cast(Record, known)], params)

@@ -148,3 +148,26 @@ def test_entries_that_the_task_does_not_know(fetch: Callable[..., dict[str, byte
 def test_no_secret_of_an_address_gets_into_what_dvc_writes(fetch: Callable[..., object]) -> None:
     with pytest.raises(VerdictError, match="DVC would write it into"):
         fetch({"a": "a.zip"}, a="https://user:hunter22@127.0.0.1:9/a.zip")
+
+
+def test_two_keys_of_one_address_are_told_before_anything_is_brought(
+    fetch: Callable[..., dict[str, bytes]],
+) -> None:
+    with serving(FileServer(CSV)) as server:
+        address = f"{server.address}/1.csv"
+        with pytest.raises(VerdictError, match="for the same file, one and two: http"):
+            fetch({"one": "one.csv", "two": "two.csv"}, one=address, two=address)
+        assert server.requests == []
+
+
+def test_what_a_task_calls_optional_may_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"")
+    (tmp_path / "t.csv").write_bytes(CSV)
+    addresses = {"images": tmp_path / "a.zip", "ground_truth": tmp_path / "t.csv"}
+    files = {key: {"address": str(path), "sha256": None} for key, path in addresses.items()}
+    options = {"source": "files", "embedded": {}}
+    fetch_data("melanoma", Fetch.model_validate({**options, "files": files}), tmp_path / "raw")
+    assert len(list((tmp_path / "raw").iterdir())) == 2
+    del files["images"]
+    with pytest.raises(VerdictError, match="duplicates, ground_truth_v2 may be left out"):
+        fetch_data("melanoma", Fetch.model_validate({**options, "files": files}), tmp_path / "raw")

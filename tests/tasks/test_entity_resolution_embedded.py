@@ -26,6 +26,7 @@ DATASET: dict[str, Any] = {
     "right": "right",
     "label": "label",
     "match": ["True"],
+    "entities": None,
     "no_match": ["False"],
 }
 WRITE = """

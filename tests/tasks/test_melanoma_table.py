@@ -97,8 +97,8 @@ def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
 
 def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     folder = isic().write()
-    (folder / "ISIC_2020_Training_Duplicates.csv").unlink()
-    with pytest.raises(VerdictError, match=r"Duplicates\.csv is missing; run `dvc repro fetch`"):
+    (folder / "ISIC_2020_Training_GroundTruth.csv").unlink()
+    with pytest.raises(VerdictError, match=r"GroundTruth\.csv is missing; run `dvc repro fetch`"):
         read_table(folder, Options())
 
 
@@ -118,3 +118,42 @@ def test_the_tasks_own_options_are_checked(tmp_path: Path) -> None:
         make_archive("melanoma", tmp_path, {"seed": 1, "image": 60, "positive_share": 0.2})
     with pytest.raises(VerdictError, match=r"dataset\.fold: unknown key; this section has no keys"):
         read_raw("melanoma", tmp_path, {"fold": 1})
+
+
+def test_a_column_that_stands_twice_is_refused(isic: Callable[..., IsicArchive]) -> None:
+    folder = isic().write()
+    path = folder / "ISIC_2020_Training_GroundTruth.csv"
+    path.write_text(path.read_text().replace("sex", " patient_id"))
+    with pytest.raises(VerdictError, match=r"GroundTruth\.csv has the column 'patient_id' 2 times"):
+        read_raw("melanoma", folder, {})
+
+
+def test_spaces_around_a_patient_make_no_other_patient(isic: Callable[..., IsicArchive]) -> None:
+    archive = isic()
+    patient = archive.rows[3]["patient_id"]
+    archive.rows[3].update(patient_id=f" {patient}\u00a0")
+    assert read_raw("melanoma", archive.write(), {}).rows[3].group == patient
+
+
+@pytest.mark.parametrize("column", ["image_name", "patient_id"])
+@pytest.mark.parametrize("character", ["\u200b", "\x00", "\u2060"])
+def test_an_identifier_with_an_invisible_character_is_refused(
+    isic: Callable[..., IsicArchive], column: str, character: str
+) -> None:
+    archive = isic()
+    archive.rows[3].update({column: archive.rows[3][column] + character})
+    with pytest.raises(VerdictError, match=r"record 'ISIC_0000003.*': its (id|group) is '.*\\"):
+        read_raw("melanoma", archive.write(), {})
+
+
+def test_kaggles_table_alone_is_read(isic: Callable[..., IsicArchive]) -> None:
+    archive = isic()
+    archive.rows[0].update(age_approx="45.0", anatom_site_general_challenge="")
+    archive.rows[1].update(age_approx="")
+    folder = archive.write()
+    for name in ("GroundTruth_v2", "Duplicates"):
+        (folder / f"ISIC_2020_Training_{name}.csv").unlink()
+    table = read_raw("melanoma", folder, {})
+    assert table.duplicates == []
+    assert table.rows[0].attributes == {"age": "45", "diagnosis": "melanoma"}
+    assert "age" not in table.rows[1].attributes

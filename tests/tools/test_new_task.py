@@ -219,3 +219,18 @@ def test_the_same_input_gives_the_same_archive(labelled: Path) -> None:
     main(["teeth", "--images", "pictures", "--table", "labels.csv", "--out", "again", *COLUMNS])
     assert Path("again/images.zip").read_bytes() == first
     assert Path("again/table.csv").read_bytes() == Path("own/table.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("counts", "positive"),
+    [
+        ({"no": 5, "yes": 5}, "yes"),
+        ({"benign": 5, "malignant": 5}, "malignant"),
+        ({"no": 4, "yes": 5}, "no"),
+        ({"0": 5, "1": 5}, "label_1"),
+    ],
+)
+def test_the_positive_label_is_the_rarer_one_or_what_is_looked_for(
+    counts: dict[str, int], positive: str
+) -> None:
+    assert word(counts).positive == positive

@@ -16,6 +16,7 @@ from tests.records.test_images import tiff_with_a_second_page_of_nothing
 from tools.pack_isic import Columns, Packed, main, pack
 from verdict.errors import VerdictError
 from verdict.records.archive import ZipImages
+from verdict.tasks import read_raw
 from verdict.tasks.melanoma.layout import FILES
 
 COLUMNS = Columns(
@@ -72,15 +73,15 @@ def member(out: Path, name: str) -> bytes:
 
 
 def test_layout(run: Callable[..., Packed], tmp_path: Path, images: Path) -> None:
-    assert run() == Packed(images=3, positive=1, groups=2, duplicates=0)
+    assert run() == Packed(images=3, positive=1, groups=2, duplicates=0, not_melanoma=True)
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES.values())
     assert (out / FILES["ground_truth"]).read_bytes() == (
         b"image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,"
         b"benign_malignant,target\r\n"
-        b"a,P2,,,,unknown,benign,0\r\n"
+        b"a,P2,,,,unknown,not melanoma,0\r\n"
         b"b,P1,female,75,back,mel,malignant,1\r\n"
-        b"c,P1,male,5.5,ear,nv,benign,0\r\n"
+        b"c,P1,male,5.5,ear,nv,not melanoma,0\r\n"
     )
     second = rows_of(out / FILES["ground_truth_v2"])
     assert list(second[0])[:3] == ["image_name", "patient_id", "lesion_id"]
@@ -168,11 +169,11 @@ def test_identical_images_are_listed(
     )
 
 
-@pytest.mark.parametrize("cell", ["deep/b.png", "elsewhere/b.JPEG"])
+@pytest.mark.parametrize("cell", ["deep/b.png", "images/b.JPEG", "/else/where/images/b.JPEG"])
 def test_file_column(run: Callable[..., Packed], tmp_path: Path, images: Path, cell: str) -> None:
     (images / "deep").mkdir()
     (images / "deep" / "b.png").write_bytes(encoded(7))
-    table = f"name,patient,melanoma,path\nx,P1,benign,{cell}\ny,P1,MALIGNANT,c.jpg\n"
+    table = f"name,patient,melanoma,path\nx,P1,benign,{cell}\ny,P1,Melanoma,c.jpg\n"
     packed = run(table, Columns(id="name", label="melanoma", group="patient", file="path"))
     assert (packed.images, packed.positive) == (2, 1)
     name = images / cell if "deep" in cell else images / "b.JPEG"
@@ -267,6 +268,13 @@ def test_command_line(tmp_path: Path, images: Path, capsys: pytest.CaptureFixtur
     assert "3 images, 1 positive (33.3%), 2 groups, 0 byte-identical pairs" in printed
     for key, name in FILES.items():
         assert f"{key}: {tmp_path / 'out' / name}" in printed
+    assert "compare.subgroups can be of []." in printed
+    assert "write that in place of benign." in printed
+    assert "overwritten" not in printed
+    main([*arguments, "patient", "--sex", "sex", "--site", "site"])
+    printed = capsys.readouterr().out
+    assert "compare.subgroups can be of [sex, site]." in printed
+    assert f"was overwritten: {', '.join(FILES.values())}." in printed
     command = [sys.executable, "-m", "tools.pack_isic", *arguments, "absent"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -291,7 +299,7 @@ def test_real_images(tmp_path: Path) -> None:
         lesion="lesion_id",
     )
     packed = pack(REAL, REAL / "labels.csv", columns, tmp_path)
-    assert packed == Packed(images=753, positive=240, groups=509, duplicates=0)
+    assert packed == Packed(images=753, positive=240, groups=509, duplicates=0, not_melanoma=True)
     rows = rows_of(tmp_path / FILES["ground_truth"])
     assert sum(row["target"] == "1" for row in rows) == 240
     assert {row["sex"] for row in rows} == {"", "female", "male"}
@@ -301,3 +309,78 @@ def test_real_images(tmp_path: Path) -> None:
         assert archive.testzip() is None
         for name in archive.namelist():
             assert archive.read(name) == (REAL / "images" / Path(name).name).read_bytes()
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_not_taken(
+    run: Callable[..., Packed], images: Path
+) -> None:
+    table = "name,patient,melanoma,path\nx,P1,0,images/b.JPEG\ny,P1,1,elsewhere/b.JPEG\n"
+    with pytest.raises(VerdictError, match=r"line 3: there is no image elsewhere/b\.JPEG in "):
+        run(table, Columns(id="name", label="melanoma", group="patient", file="path"))
+
+
+def test_a_column_that_stands_twice_is_refused(run: Callable[..., Packed]) -> None:
+    with pytest.raises(VerdictError, match=r"labels\.csv has the column 'patient' 2 times"):
+        run((HEADER + ROWS).replace("lesion,", " patient ,", 1))
+
+
+@pytest.mark.parametrize(
+    ("label", "diagnosis", "word"),
+    [
+        ("0", "basal cell carcinoma", "not melanoma"),
+        ("not melanoma", "", "not melanoma"),
+        ("benign", "naevus", "benign"),
+        ("benign", "", "benign"),
+        ("malignant", "Melanoma in situ", "malignant"),
+        ("1", "unknown", "malignant"),
+    ],
+)
+def test_the_word_is_the_users_or_not_melanoma(
+    run: Callable[..., Packed], tmp_path: Path, label: str, diagnosis: str, word: str
+) -> None:
+    run((HEADER + ROWS).replace("L3,0,male,5.5,ear,nv", f"L3,{label},male,5.5,ear,{diagnosis}"))
+    assert rows_of(tmp_path / "out" / FILES["ground_truth"])[2]["benign_malignant"] == word
+
+
+@pytest.mark.parametrize(
+    ("label", "diagnosis", "said"),
+    [
+        ("benign", "basal cell carcinoma", "is 'benign', but its diagnosis 'basal cell carcinoma'"),
+        ("0", "melanoma", "is '0', but its diagnosis 'melanoma'"),
+        ("1", "naevus", "is '1', but its diagnosis 'naevus'"),
+        ("melanoma", "bcc", "is 'melanoma', but its diagnosis 'bcc'"),
+        ("malignant", "", "is 'malignant', and nothing says that it is a melanoma"),
+        ("malignant", "bcc", "is 'malignant', but its diagnosis 'bcc'"),
+    ],
+)
+def test_a_label_that_the_diagnosis_contradicts_is_refused(
+    run: Callable[..., Packed], label: str, diagnosis: str, said: str
+) -> None:
+    with pytest.raises(VerdictError, match=rf"line 4: melanoma of c {said}"):
+        run((HEADER + ROWS).replace("L3,0,male,5.5,ear,nv", f"L3,{label},male,5.5,ear,{diagnosis}"))
+
+
+def test_what_is_packed_is_read_by_the_task(run: Callable[..., Packed], tmp_path: Path) -> None:
+    run()
+    assert [row.label for row in read_raw("melanoma", tmp_path / "out", {}).rows] == [
+        "not_melanoma", "melanoma", "not_melanoma",
+    ]  # fmt: skip
+    run((HEADER + ROWS).replace(",0,", ",benign,"))
+    assert [row.label for row in read_raw("melanoma", tmp_path / "out", {}).rows] == [
+        "benign", "melanoma", "benign",
+    ]  # fmt: skip
+
+
+def test_one_picture_under_two_labels_is_named(run: Callable[..., Packed], images: Path) -> None:
+    (images / "b.JPEG").write_bytes((images / "a.jpg").read_bytes())
+    assert "1 time: a (0) = b (1)." in run().notes[0]
+
+
+def test_without_a_table_the_way_is_told(
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--images", str(images), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert "--table, --id, --label, --group must be given" in said
+    assert "python -m tools.new_task NAME --images DIR --out DIR" in said

@@ -63,7 +63,7 @@ def rows(folder: Path, split: str) -> list[dict[str, Any]]:
 
 def test_layout(run: Callable[..., Packed], tmp_path: Path) -> None:
     more = record(0, "train", question="Is a mass visible?", answer=" No ", mode="CT")
-    assert run([*RECORDS, more]) == Packed(train=3, validation=2, cases=4, images=4)
+    assert run([*RECORDS, more]) == Packed(train=3, validation=2, cases=4, images=4, test=1)
     assert sorted(
         p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.parquet")
     ) == [
@@ -187,3 +187,24 @@ def test_the_real_images_and_questions(tmp_path: Path) -> None:
     assert counts["train"] == 299
     assert counts["validation"] + counts["test"] == 145
     assert min(counts.values()) > 40
+
+
+def test_a_json_array_with_numbers_for_answers(run: Callable[..., Packed], tmp_path: Path) -> None:
+    records = [record(0, "train", answer=3), record(1, "dev", answer=2.5)]
+    run([json.dumps(records, indent=1)])
+    assert [rows(tmp_path, split)[0]["answer"] for split in ("train", "validation")] == ["3", "2.5"]
+    del records[1]["case_id"]
+    with pytest.raises(VerdictError, match=r"record 2: case_id is missing; expected a text\. It "):
+        run([json.dumps(records)])
+    with pytest.raises(VerdictError, match=r"line 1 has the key 'answer' 2 times"):
+        run([json.dumps(records[0])[:-1] + ', "answer": "4"}'])
+
+
+def test_a_test_split_that_is_not_kept_is_told(
+    run: Callable[..., Packed], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(RECORDS)
+    main(["--records", str(tmp_path / "vqa.jsonl"), "--out", str(tmp_path / "out")])
+    assert "The 1 questions of the test split are among those for validation" in (
+        capsys.readouterr().out
+    )

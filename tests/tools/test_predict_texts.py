@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 
 COLUMNS = {
     "layout": "columns", "header": True, "left": "left", "right": "right", "label": "label",
-    "match": ["1"], "no_match": ["0"],
+    "entities": None, "match": ["1"], "no_match": ["0"],
 }  # fmt: skip
 ER = {
     "task": "entity_resolution",

@@ -6,7 +6,12 @@
 writes one module, verdict/tasks/NAME/__init__.py, and two recipes: recipes/NAME.yaml with your
 images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand-in for them.
 --label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
-or at least the lesion. Give the column of --id again where each image stands for itself.
+or at least the lesion. Give the column of --id again where each image stands for itself. The
+table's other columns become attributes of the records.
+
+    python -m tools.new_task NAME --images DIR --out data/NAME
+
+takes the labels from the folders in DIR, where there is one folder a label and no table.
 
     python -m tools.new_task NAME
 
@@ -15,6 +20,7 @@ writes the same with three made-up labels, as an example to be edited.
 
 import argparse
 import ast
+import io
 import json
 import keyword
 import re
@@ -22,16 +28,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tools.folders import not_packed, read_folders
 from tools.new_task import template
 from tools.new_task.labels import Wording, count_labels, fewest_groups, word
 from tools.new_task.recipes import BASE, derive
-from tools.packing import read_rows, write_images
+from tools.packing import read_rows, under_two_labels, write_images
 from verdict.errors import VerdictError
 from verdict.files import replacing, write_csv
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Where the example's files are looked for until its recipe says otherwise.
 _EXAMPLE_FOLDER = "data/{name}"
+_NO_GROUPS = (
+    "No table says which images are of one patient, so each stands for itself; if some belong "
+    "together, the result is too good. Give --table with --group then."
+)
 #: The shares of the recipe that others are derived from are in twentieths.
 _FOLDS = 20
 
@@ -56,9 +67,11 @@ def places(name: str) -> tuple[Path, Path, Path]:
 
 
 def pack(
-    images: Path, table: Path, columns: Mapping[str, str | None], out: Path
+    images: Path, table: Path | None, columns: Mapping[str, str | None], out: Path
 ) -> tuple[Wording, int]:
     """Write the images as a ZIP and their labels as a table into ``out``; print how many.
+
+    The table's other columns become attributes; without a table the labels are the folders' names.
 
     Returns:
         The words for the labels, and the number of groups of the label with the fewest.
@@ -74,19 +87,38 @@ def pack(
     label, group = columns["label"], columns["group"]
     assert label is not None, "asked for"
     assert group is not None, "asked for"
-    rows = sorted(read_rows(images, table, columns), key=lambda row: row.id)
+    found = read_rows(images, table, columns) if table else read_folders(images)
+    rows = sorted(found, key=lambda row: row.id)
     counts, fewest = count_labels(rows, label), fewest_groups(rows, label, group)
-    write_images(targets["images"], "images", {row.id: row.path for row in rows})
+    others = [column for column in rows[0].cells if column and column not in columns.values()]
+    names = (template.ID, template.LABEL, template.GROUP)
+    if taken := [column for column in others if column in names]:
+        raise VerdictError(
+            f"{table}: the column {taken[0]!r} is none of those that the options name, and would "
+            f"stand beside one that {taken[0]} means here. Rename it, or take it out."
+        )
+    identical = write_images(targets["images"], "images", {row.id: row.path for row in rows})
     write_csv(
         targets["table"],
-        (template.ID, template.LABEL, template.GROUP),
-        [(row.id, row.cells[label], row.cells[group]) for row in rows],
+        (*names, *others),
+        [
+            (row.id, row.cells[label], row.cells[group], *(row.cells[name] for name in others))
+            for row in rows
+        ],
     )
     groups = len({row.cells[group] for row in rows})
     print(
         f"Packed {len(rows):,} images of {groups:,} groups into {out}: "
         + ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
     )
+    notes = [
+        f"Kept as attributes, shown beside the cases: {', '.join(others)}." if others else "",
+        "" if table else _NO_GROUPS,
+        f"Byte-identical to another image: {sum(map(len, identical)):,}." if identical else "",
+        under_two_labels(identical, {row.id: row.cells[label] for row in rows}),
+        not_packed(images, rows, besides=table),
+    ]
+    print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "")
     return word(counts), fewest
 
 
@@ -165,13 +197,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     parser.add_argument("--file", metavar="COLUMN", help="path in --images; without it: ID.*")
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a label's letters
     given = [key for key in (*needed, "file") if getattr(options, key) is not None]
-    if given and (missing := [key for key in needed if key not in given]):
+    by_folders = given and set(given) <= {"images", "out"}
+    expected = ("images", "out") if by_folders else tuple(needed)
+    if given and (missing := [key for key in expected if key not in given]):
         parser.error(f"--{given[0]} is given, then --{', --'.join(missing)} must be, too")
     try:
         paths = places(options.name)
         if given:
-            columns = {key: getattr(options, key) for key in ("id", "label", "group", "file")}
+            columns = {
+                key: key if by_folders and key != "file" else getattr(options, key)
+                for key in ("id", "label", "group", "file")
+            }
             wording, fewest = pack(options.images, options.table, columns, options.out)
             folder = options.out.as_posix()
         else:

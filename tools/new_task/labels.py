@@ -6,12 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.packing import Row
+from tools.packing import Row, refuse
 from verdict.errors import VerdictError
 from verdict.parse import misread
 
 #: More different cells than this are hardly labels, and their list would not fit a prompt.
 MOST = 40
+#: First words of labels that stand for nothing found.
+_ABSENT = {"0", "absent", "benign", "control", "false", "healthy", "negative", "no", "non", "none"}
+_ABSENT |= {"normal", "not", "without"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Wording:
         names: the name in params.yaml by the cell of the table.
         answers: the answer by that name.
         prompt: the question, with all answers listed.
-        positive: the rarer one of two labels; None for more.
+        positive: the rarer one of two labels, and where both are equally frequent the one that is
+            no word for the absence of something (yes, not no); None for more.
     """
 
     names: dict[str, str]
@@ -45,24 +49,27 @@ def count_labels(rows: Sequence[Row], column: str) -> Counter[str]:
     """Count the rows of each label.
 
     Raises:
-        VerdictError: an empty label, two that differ in upper and lower case alone, or fewer than
-            2 or more than ``MOST`` different ones.
+        VerdictError: empty labels, some that differ in upper and lower case alone (all are named),
+            or fewer than 2 or more than ``MOST`` different ones.
     """
     counts: Counter[str] = Counter()
     first: dict[str, tuple[str, str]] = {}  # spelling and place, by the label in lower case
+    faults = []
     for row in rows:
         label = row.cells[column]
         if not label:
-            raise VerdictError(
+            faults.append(
                 f"{row.where}: {column} of {row.id} is empty. Give it a label, or remove the row."
             )
+            continue
         spelling, place = first.setdefault(label.casefold(), (label, row.where))
         if spelling != label:
-            raise VerdictError(
+            faults.append(
                 f"{row.where}: {column} of {row.id} is {label!r}, but {spelling!r} in {place}. "
                 "Write a label in one way."
             )
         counts[label] += 1
+    refuse(faults)
     if not 2 <= len(counts) <= MOST:
         raise VerdictError(
             f"The column {column!r} holds {len(counts)} different label"
@@ -76,19 +83,21 @@ def fewest_groups(rows: Sequence[Row], label: str, group: str) -> int:
     """Return how many groups the label has that has the fewest; ``label``, ``group``: columns.
 
     Raises:
-        VerdictError: fewer than one for each of training, validation and test.
+        VerdictError: fewer than one for each of training, validation and test; it names all labels
+            of which that is true.
     """
     groups: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         groups[row.cells[label]].add(row.cells[group])
-    rarest = min(sorted(groups), key=lambda name: len(groups[name]))
-    fewest = len(groups[rarest])
-    if fewest < 3:
-        raise VerdictError(
-            f"The label {rarest!r} has images of only {fewest} of the groups in {group!r}; "
+    refuse(
+        [
+            f"The label {name!r} has images of only {len(its)} of the groups in {group!r}; "
             "training, validation and test need one each. Add images, or merge labels."
-        )
-    return fewest
+            for name, its in sorted(groups.items())
+            if len(its) < 3
+        ]
+    )
+    return min(len(its) for its in groups.values())
 
 
 def word(counts: Mapping[str, int]) -> Wording:
@@ -99,13 +108,21 @@ def word(counts: Mapping[str, int]) -> Wording:
     if not _can_be_told_apart(answers):
         # Such as "benign" and "not benign": a number before each makes it unlike the others.
         answers = {name: f"{i}: {label}" for i, (name, label) in enumerate(answers.items())}
-    positive = min(labels, key=lambda label: counts[label]) if len(labels) == 2 else None
+    # Of two that are equally frequent the one that says no is not what is looked for.
+    rarest_first = sorted(labels, key=lambda label: (counts[label], _denies(label)))
+    positive = rarest_first[0] if len(labels) == 2 else None
     return Wording(
         names,
         answers,
         f"What does this image show? Answer with one of these: {'; '.join(answers.values())}.",
         names[positive] if positive else None,
     )
+
+
+def _denies(label: str) -> bool:
+    """Say whether a label begins with a word for the absence of something."""
+    first = re.match(r"\w*", label.casefold())
+    return first is not None and first.group() in _ABSENT
 
 
 def _names(labels: Iterable[str]) -> dict[str, str]:

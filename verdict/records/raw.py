@@ -1,8 +1,11 @@
 """What a task's table reader hands to ``extract``: checked rows, still without pixels."""
 
 import csv
+import re
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -66,16 +69,102 @@ class RawTable:
     findings: dict[str, Any] = field(default_factory=dict)
 
 
+def tidy(text: str) -> str:
+    """Return a cell's text in Unicode's form NFC, with single spaces and none around it.
+
+    What looks the same then is the same: ``Nävus`` in one character or two, ``Basal  cell``.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def refuse_repeated(place: str, names: Iterable[str], noun: str = "column") -> None:
+    """See that no name of a header or an object stands twice; nameless columns may.
+
+    Raises:
+        VerdictError: naming the first that does.
+    """
+    counts = Counter(names)
+    for name, count in counts.items():
+        if name and count > 1:
+            raise VerdictError(
+                f"{place} has the {noun} {name!r} {count} times; which one is meant cannot be "
+                "told, so rename or remove the others"
+            )
+
+
+def unambiguous(place: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, for ``json.loads(…, object_pairs_hook=…)``.
+
+    Raises:
+        VerdictError: it has a key twice.
+    """
+    refuse_repeated(place, (key for key, _ in pairs), "key")
+    return dict(pairs)
+
+
+def check_identifiers(rows: Iterable[RawRow]) -> None:
+    """See that ids and groups are names: one line of text, the same wherever it looks the same.
+
+    Raises:
+        VerdictError: naming the first that is not.
+    """
+    for row in rows:
+        for noun, name in (("id", row.id), *(("group", group) for group in row.groups)):
+            if not name or name != tidy(name) or not name.isprintable():
+                raise VerdictError(
+                    f"record {row.id!r}: its {noun} is {name!r}; expected text without spaces "
+                    "around it, double spaces, line breaks and invisible characters, in Unicode's "
+                    "form NFC. Mend it in the table, everywhere alike"
+                )
+
+
+def first_word(name: str) -> str:
+    """Return the letters that a file's name begins with, in lower case: ``train`` of Train-01."""
+    found = re.match(r"[a-z]*", name.lower())
+    return found.group() if found else ""
+
+
+def not_read(
+    folder: Path, readable: Callable[[Path], bool], splits: Collection[str], expected: str
+) -> list[str]:
+    """Return the names of files in ``folder`` that are not read, and say so.
+
+    Args:
+        splits: first words of the names of files that hold a published split.
+        expected: what a file that is read is, for messages: ``that ends in .csv``.
+
+    Raises:
+        VerdictError: one of them is named as a published split is: without it the others would
+            be taken for all.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    unread = [path for path in paths if path.name[0] != "." and not readable(path)]
+    for path in unread:
+        if first_word(path.name) in splits:
+            raise VerdictError(
+                f"{path} is named as a published split is, but cannot be read: expected is a file "
+                f"{expected}. Rename it so, or take it out of the folder"
+            )
+    names = [path.relative_to(folder).as_posix() for path in unread]
+    if names:
+        print(f"{folder}: not read: {', '.join(names)} (read is each file {expected})", flush=True)
+    return names
+
+
 def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV file (any line ends, optional byte-order mark) with the given columns at least.
 
+    Names of columns and cells are as ``tidy`` returns them.
+
     Raises:
-        VerdictError: the file is missing, lacks a column, or a row has the wrong length.
+        VerdictError: the file is missing, lacks a column or has one twice, or a row has the wrong
+            length.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            header = reader.fieldnames or []
+            header = reader.fieldnames = [tidy(name) for name in reader.fieldnames or []]
+            refuse_repeated(str(path), header)
             if missing := [name for name in columns if name not in header]:
                 raise VerdictError(
                     f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
@@ -90,7 +179,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                         f"{len(header)}; mend the line or fetch the file again"
                     )
                 # Most cells stand in many rows; tables of a million rows are held whole.
-                rows.append({name: sys.intern(cell) for name, cell in row.items()})
+                rows.append({name: sys.intern(tidy(cell)) for name, cell in row.items()})
     except FileNotFoundError:
         raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
     except UnicodeDecodeError as error:

@@ -1,11 +1,12 @@
 """Bring the raw data of a task into one folder, under its published names."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params_data import Fetch
-from verdict.sources.addresses import refuse_secrets
+from verdict.sources.addresses import local_path, redacted, refuse_secrets, scheme_of
 from verdict.sources.several import receive_all
 from verdict.tasks import load_task, make_archive
 
@@ -23,19 +24,24 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
     Raises:
         VerdictError: a file has no address, or cannot be brought. Nothing is replaced then.
     """
-    names = load_task(task).FILES
+    described = load_task(task)
+    names = described.FILES
+    optional: frozenset[str] = getattr(described, "OPTIONAL", frozenset())
     with replacing(destination) as partial:
         partial.mkdir()
         if options.source == "embedded":
             make_archive(task, partial, options.embedded)
             return
-        if names.keys() != options.files.keys():
+        given = options.files.keys()
+        if not names.keys() - optional <= given <= names.keys():
+            may = f"; {', '.join(sorted(optional))} may be left out" if optional else ""
             raise VerdictError(
-                f"params.yaml: fetch.files has {', '.join(options.files) or 'nothing'}, but the "
-                f"{task} task needs exactly {', '.join(names)}"
+                f"params.yaml: fetch.files has {', '.join(given) or 'nothing'}, but the "
+                f"{task} task needs exactly {', '.join(names)}{may}"
             )
         for file in options.files.values():
             refuse_secrets(file.address)
+        _refuse_equal({key: file.address for key, file in options.files.items()})
         # All are received before any is placed: a failure keeps what has come so far.
         received = {
             name: receive_all(
@@ -45,6 +51,7 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
                 partial_folder=PARTIAL,
             )
             for key, name in names.items()
+            if key in given
         }
         paths = [path for files in received.values() for path in files.files.values()]
         if len(set(paths)) < len(paths):
@@ -57,3 +64,16 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
                 files.place_in(partial / name)
             else:
                 files.place(partial / name)
+
+
+def _refuse_equal(addresses: Mapping[str, str]) -> None:
+    """Refuse one address under two keys, before anything is brought."""
+    first: dict[str, str] = {}
+    for key, address in addresses.items():
+        is_local = scheme_of(address) == "file"
+        meant = str(local_path(address).resolve()) if is_local else address
+        if (other := first.setdefault(meant, key)) != key:
+            raise VerdictError(
+                f"params.yaml: two entries of fetch.files stand for the same file, {other} and "
+                f"{key}: {redacted(address)}; each needs its own address"
+            )

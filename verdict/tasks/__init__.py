@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from verdict.errors import VerdictError
 from verdict.params_file import PARAMS_FILE, check_section
 from verdict.params_section import Section
-from verdict.records.raw import RawTable
+from verdict.records.raw import RawTable, check_identifiers
 
 
 class Task(Protocol):
@@ -21,6 +21,8 @@ class Task(Protocol):
     Attributes:
         FILES: the name of each published file by its key in ``fetch.files``; a name that ends in
             ``/`` is a folder, for an address that stands for several files.
+        OPTIONAL: keys of ``FILES`` that ``fetch.files`` may lack; a task that has no such name
+            needs them all.
         LIMITS: sentences for the model card: what the published data cannot show.
         Options: what ``dataset`` may hold in params.yaml: how the tables are read.
         Embedded: what ``fetch.embedded`` may hold: how the synthetic archive is made.
@@ -80,8 +82,10 @@ def read_raw(name: str, folder: Path, options: Mapping[str, Any]) -> RawTable:
     """Read a task's published tables; ``options`` as ``dataset`` has them.
 
     Raises:
-        VerdictError: an option is unknown, missing or out of range, or a table is not as it should
-            be.
+        VerdictError: an option is unknown, missing or out of range, a table is not as it should
+            be, or an id or group is no name.
     """
     task = load_task(name)
-    return task.read_table(folder, check_section(task.Options, options, "dataset"))
+    table = task.read_table(folder, check_section(task.Options, options, "dataset"))
+    check_identifiers(table.rows)
+    return table

@@ -4,6 +4,7 @@ import csv
 import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
+from verdict.records.raw import refuse_repeated, tidy, unambiguous
 
 #: A row: its place in the file, as messages call it, and its cells by column.
 Row = tuple[str, dict[str, Any]]
@@ -47,7 +49,8 @@ def _tsv(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
 
 def _table(path: Path, reader: Any, columns: Sequence[str], header: bool) -> Iterator[Row]:
     try:
-        names = next(reader, []) if header else list(columns)
+        names = [tidy(name) for name in next(reader, [])] if header else list(columns)
+        refuse_repeated(str(path), names)
         _require(path, columns, names)
         for cells in reader:
             if not cells:
@@ -69,8 +72,9 @@ def _jsonl(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
+            hook = partial(unambiguous, f"{path} line {number}")
             try:
-                cells = json.loads(line)
+                cells = json.loads(line, object_pairs_hook=hook)
             except json.JSONDecodeError as error:
                 raise VerdictError(f"{path} line {number} is no JSON ({error})") from None
             if not isinstance(cells, dict):
@@ -89,6 +93,7 @@ def _parquet(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
         raise VerdictError(f"{path} is no Parquet file ({error}); fetch it again") from None
+    refuse_repeated(str(path), file.schema_arrow.names)
     _require(path, columns, file.schema_arrow.names)
     number = 0
     for batch in file.iter_batches(columns=list(columns)):

@@ -8,6 +8,7 @@ from verdict.errors import VerdictError
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
 from verdict.tasks.entity_resolution.layout import END, FIRST, MESSAGES, SECOND, as_pair
 from verdict.tasks.entity_resolution.options import Options
+from verdict.tasks.entity_resolution.records import read_tables
 
 #: What messages call the two records of a conversation.
 IN_MESSAGES = (f"{MESSAGES} (Record A)", f"{MESSAGES} (Record B)")
@@ -19,7 +20,8 @@ def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
     """Yield the place (``line 3``) and the text of each pair in a file; labels are not read.
 
     A CSV or TSV file has a column a record whatever ``layout`` says: ``left`` and ``right`` with a
-    header, and all three columns without one. In other files a conversation may lack its answer.
+    header, and all three columns without one. For the layout ``tables`` these are ids, and the
+    tables lie beside the file. In other files a conversation may lack its answer.
 
     Raises:
         VerdictError: no such file, another kind of file, a missing column or an empty record.
@@ -34,6 +36,7 @@ def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
     columns: tuple[str, ...] = (MESSAGES,) if in_messages else names
     if not options.header and not in_messages:
         columns = (*names, options.label)
+    tables = read_tables(path.parent, None) if options.layout == "tables" else None
     for place, cells in read_rows(path, columns, header=options.header or in_messages):
         where = f"{path} {place}"
         given = (
@@ -41,6 +44,10 @@ def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
             if in_messages
             else tuple(cells[name] for name in names)
         )
+        if tables:
+            given = tuple(
+                tables.find(where, names[side], side, cell).text for side, cell in enumerate(given)
+            )
         left, right = (text_of(where, *pair) for pair in zip(names, given, strict=True))
         yield place, as_pair(left, right)
 

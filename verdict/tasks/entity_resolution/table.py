@@ -1,6 +1,5 @@
 """Read and check pairs of records, and find the entities that they are about."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from verdict.errors import VerdictError
-from verdict.records.raw import RawRow, RawTable
+from verdict.records.raw import RawRow, RawTable, first_word, not_read, tidy
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
 from verdict.tasks.entity_resolution.layout import FILES, MESSAGES, SPLITS, as_pair
 from verdict.tasks.entity_resolution.options import Options, plain
 from verdict.tasks.entity_resolution.pairs import IN_MESSAGES, out_of_messages, text_of
+from verdict.tasks.entity_resolution.records import TABLES, Tables, read_tables
 
 MATCH, NO_MATCH = "match", "no_match"
 
@@ -28,24 +28,33 @@ class _Pair:
     right: str
     label: str
     split: Any
+    entities: tuple[str | None, str | None]
 
 
 def read_table(folder: Path, options: Options) -> RawTable:
     """Read every CSV, TSV, JSON-lines and Parquet file of pairs, in the order of their names.
 
     A record is its text: equal texts are one record, in whichever column they stand. An entity is a
-    connected component of records over the pairs labelled ``match``, and a pair has the entities
-    of its two records as groups. A file whose name begins with train, valid or test (or a word for
+    connected component of records over the pairs labelled ``match`` and over the names of entities
+    where ``options.entities`` has columns of them; a pair has the entities of its two records as
+    groups. A file whose name begins with train, valid or test (or a word for
     these) holds that published split; the others have none.
 
     Raises:
-        VerdictError: no file, a missing column, an unknown label or an empty record; it names file,
-            line and column.
+        VerdictError: no file, a file of a published split that cannot be read, a missing column, an
+            unknown label or an empty record; it names file, line and column.
     """
-    paths = _files(folder / FILES["pairs"])
+    pairs_folder = folder / FILES["pairs"]
+    paths = _files(pairs_folder)
+    tables = None
+    if options.layout == "tables":
+        tables = read_tables(pairs_folder, options.entities[0] if options.entities else None)
+        paths = [path for path in paths if path.name not in TABLES]
+    ending = f"that ends in {', '.join(sorted(SUFFIXES))}"
+    unread = not_read(pairs_folder, lambda path: path.suffix.lower() in SUFFIXES, SPLITS, ending)
     labels = {plain(value): MATCH for value in options.match}
     labels |= {plain(value): NO_MATCH for value in options.no_match}
-    pairs = [pair for path in paths for pair in _pairs(path, options, labels)]
+    pairs = [pair for path in paths for pair in _pairs(path, options, labels, tables)]
     if not pairs:
         raise VerdictError(f"{folder / FILES['pairs']} holds no pairs; check fetch.files")
     entities = _entities(pairs)
@@ -74,6 +83,8 @@ def read_table(folder: Path, options: Options) -> RawTable:
             row.label == NO_MATCH and row.other_group is None for row in rows
         ),
     }
+    if unread:
+        findings["files_not_read"] = unread
     return RawTable(rows, findings=findings)
 
 
@@ -96,11 +107,13 @@ def _files(folder: Path) -> list[Path]:
     return paths
 
 
-def _pairs(path: Path, options: Options, labels: dict[str, str]) -> Iterator[_Pair]:
-    first_word = re.match(r"[a-z]*", path.stem.lower())
-    split = SPLITS.get(first_word.group() if first_word else "")
+def _pairs(
+    path: Path, options: Options, labels: dict[str, str], tables: Tables | None
+) -> Iterator[_Pair]:
+    split = SPLITS.get(first_word(path.name))
     names = (options.left, options.right, options.label)
-    columns = (MESSAGES,) if options.layout == "messages" else names
+    named = () if tables else tuple(options.entities or ())
+    columns = (MESSAGES,) if options.layout == "messages" else (*names, *named)
     rows = read_rows(path, columns, header=options.header or options.layout == "messages")
     for number, (place, cells) in enumerate(rows, start=1):
         where = f"{path} {place}"
@@ -109,6 +122,16 @@ def _pairs(path: Path, options: Options, labels: dict[str, str]) -> Iterator[_Pa
             names = (*IN_MESSAGES, f"{MESSAGES} (answer)")
         else:
             left, right, given = (cells[name] for name in names)
+        entities: tuple[str | None, ...] = (None,)
+        if named:
+            entities = tuple(_entity(where, name, cells[name]) for name in named)
+        if tables:
+            sources = [
+                tables.find(where, names[side], side, cell)
+                for side, cell in enumerate((left, right))
+            ]
+            left, right = (source.text for source in sources)
+            entities = tuple(source.entity for source in sources)
         label = labels.get(plain(given))
         if label is None:
             raise VerdictError(
@@ -121,17 +144,31 @@ def _pairs(path: Path, options: Options, labels: dict[str, str]) -> Iterator[_Pa
             text_of(where, names[1], right),
             label,
             split,
+            (entities[0], entities[-1]),
         )
+
+
+def _entity(where: str, column: str, cell: Any) -> str:
+    name = "" if cell is None else tidy(str(cell))
+    if not name:
+        raise VerdictError(
+            f"{where}: {column} is empty; give the entity a name, or set dataset.entities to null"
+        )
+    return name
 
 
 def _entities(pairs: Sequence[_Pair]) -> dict[str, str]:
     """Return the name of each record's entity, by its text; numbered as they first occur."""
     nodes: dict[str, int] = {}
     edges = []
+    first: dict[str, int] = {}  # a record of each named entity
     for pair in pairs:
         edge = [nodes.setdefault(text, len(nodes)) for text in (pair.left, pair.right)]
         if pair.label == MATCH:
             edges.append(edge)
+        for node, name in zip(edge, pair.entities, strict=True):
+            if name is not None:
+                edges.append([first.setdefault(name, node), node])
     ends = np.array(edges, dtype=int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(nodes), len(nodes)))
     component = connected_components(graph, directed=False)[1].tolist()

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
 from verdict.records.archive import ParquetImages, parquet_key
-from verdict.records.raw import RawRow, RawTable
+from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
 from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, TEXTS, Split
 from verdict.tasks.medpix_vqa.options import Options
 
@@ -76,6 +76,9 @@ def read_table(folder: Path, options: Options) -> RawTable:
 
 
 def _files(folder: Path) -> list[Path]:
+    not_read(
+        folder, lambda path: path.suffix == ".parquet", (folder.name,), "that ends in .parquet"
+    )
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
         raise VerdictError(
@@ -99,6 +102,7 @@ def _texts(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             present = file.schema_arrow.names
+            refuse_repeated(str(path), present)
             if missing := [name for name in COLUMNS if name not in present]:
                 raise VerdictError(
                     f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
@@ -126,7 +130,7 @@ def _row(path: Path, number: int, cells: dict[str, Any], split: Split) -> RawRow
         attributes["question"] = texts["question"]
     return RawRow(
         id=f"{path.stem}-{number:06d}",
-        group=texts["case_id"],
+        group=tidy(texts["case_id"]),
         label=None,
         attributes={name: value for name, value in attributes.items() if value},
         image=parquet_key(path, number),

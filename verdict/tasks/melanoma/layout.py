@@ -8,6 +8,12 @@ FILES = {
     "duplicates": "ISIC_2020_Training_Duplicates.csv",
 }
 
+#: The files that may be absent: Kaggle's copy has neither.
+OPTIONAL = frozenset({"ground_truth_v2", "duplicates"})
+
+#: What tools.pack_isic writes for 0 in ``benign_malignant`` where nobody calls it benign.
+NOT_MELANOMA = "not melanoma"
+
 #: What the published data cannot show; it stands in the model card.
 LIMITS = (
     "The data carry no label of skin tone, so nothing is known of differences between skin tones.",

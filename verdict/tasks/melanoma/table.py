@@ -1,16 +1,17 @@
 """Read and check the published tables of SIIM-ISIC 2020."""
 
+import re
 from collections.abc import Container
 from pathlib import Path
 
 from verdict.errors import VerdictError
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable, read_csv
-from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.layout import COLUMNS, FILES, NOT_MELANOMA
 from verdict.tasks.melanoma.options import Options
 
 _LABELS = {"0": "benign", "1": "melanoma"}
-_STATED = {"benign": "benign", "malignant": "melanoma"}
+_STATED = {"benign": "benign", NOT_MELANOMA: "benign", "malignant": "melanoma"}
 
 #: Name of each attribute in the records, by its column.
 _ATTRIBUTES = {
@@ -26,16 +27,22 @@ def read_table(folder: Path, options: Options) -> RawTable:
     """Read the ground truth (both versions) and the list of duplicates.
 
     The group is the patient. Both versions of the table must agree on every image's patient and
-    target; version 2 adds the lesion.
+    target; version 2 adds the lesion. It and the list of duplicates may be absent. The label of
+    target 0 is ``benign``, or ``not_melanoma`` where the table calls a row "not melanoma".
 
     Raises:
         VerdictError: a missing column, an unknown label, a repeated id, tables that disagree, or
             a duplicate pair that names an unknown image.
     """
     path, path_v2 = folder / FILES["ground_truth"], folder / FILES["ground_truth_v2"]
-    second = _by_image(path_v2, read_csv(path_v2, (*COLUMNS, "lesion_id")))
     rows = []
     first = _by_image(path, read_csv(path, COLUMNS))
+    second = first
+    if path_v2.exists():
+        second = _by_image(path_v2, read_csv(path_v2, (*COLUMNS, "lesion_id")))
+    negative = _LABELS["0"]
+    if any(cells["benign_malignant"] == NOT_MELANOMA for _, cells in first.values()):
+        negative = NOT_MELANOMA.replace(" ", "_")
     for name, (line, cells) in first.items():
         label = _label(path, line, cells)
         _, cells_v2 = second.get(name, (0, None))
@@ -52,7 +59,10 @@ def read_table(folder: Path, options: Options) -> RawTable:
                 f"{path} line {line}: {name} has no patient_id; without it a patient could end up "
                 "in two splits"
             )
-        attributes = {new: cells_v2[old] for old, new in _ATTRIBUTES.items() if cells_v2[old]}
+        label = negative if label == _LABELS["0"] else label
+        attributes = {new: cells_v2[old] for old, new in _ATTRIBUTES.items() if cells_v2.get(old)}
+        if age := attributes.get("age"):
+            attributes["age"] = re.sub(r"\.0+$", "", age)  # Kaggle's copy has 45.0
         rows.append(RawRow(name, cells["patient_id"], label, attributes, image=name))
     if extra := sorted(second.keys() - first.keys()):
         raise VerdictError(f"{path} has no row for {extra[0]}, which {path_v2.name} has")
@@ -97,6 +107,9 @@ def _label(path: Path, line: int, cells: dict[str, str]) -> str:
 
 def _duplicates(folder: Path, known: Container[str]) -> list[tuple[str, str]]:
     path = folder / FILES["duplicates"]
+    if not path.exists():
+        print("melanoma: no list of duplicates; only equal files are known to be one image")
+        return []
     pairs = []
     for line, cells in enumerate(read_csv(path, ("image_name_1", "image_name_2")), start=2):
         pair = (cells["image_name_1"], cells["image_name_2"])

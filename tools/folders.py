@@ -1,0 +1,78 @@
+"""Images in folders without a table: their labels, and which files were left out."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from tools.packing import Row, refuse
+from verdict.errors import VerdictError
+from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.raw import tidy
+
+#: Names of folders that divide the images, and do not label them.
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
+
+
+def read_folders(images: Path) -> list[Row]:
+    """Find the images of a folder that has one folder a label, and no table.
+
+    A row's cells are ``id``, ``label`` (the folder's name) and ``group``: each image stands for
+    itself, since nothing says which are of one patient.
+
+    Raises:
+        VerdictError: there are no such folders, they are splits, or two images get one id.
+    """
+    if not images.is_dir():
+        raise VerdictError(f"{images} is not a folder; --images expects the folder of images.")
+    rows, first, faults = [], dict[str, Path](), []
+    folders = sorted(path for path in images.iterdir() if path.is_dir() and path.name[0] != ".")
+    if not folders:
+        raise VerdictError(
+            f"{images} has no folders in it. Without --table, expected is one folder a label with "
+            "its images; else give --table, --id, --label and --group."
+        )
+    if splits := [path.name for path in folders if path.name.casefold() in _SPLITS]:
+        raise VerdictError(
+            f"{images} has the folders {', '.join(splits)}, which name splits and no labels. Give "
+            f"one of them by --images (such as {images / splits[0]}), or write a table of all "
+            "images and give --table."
+        )
+    for folder in folders:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not paths:
+            faults.append(
+                f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); the images of a "
+                "label lie in its folder, not deeper."
+            )
+        for path in paths:
+            name = _as_id(f"{folder.name}-{path.stem}")
+            if (other := first.setdefault(name.lower(), path)) != path:
+                faults.append(f"{path} and {other} would have the same id {name}; rename one.")
+            cells = {"id": name, "label": tidy(folder.name), "group": name}
+            rows.append(Row(str(path), name, cells, path))
+    refuse(faults)
+    return rows
+
+
+def not_packed(folder: Path, rows: Iterable[Row], besides: Path | None) -> str:
+    """Say how many files in and below a folder are no row's image, by their ending; or nothing.
+
+    ``besides``, the table, is not counted.
+    """
+    used = {path.resolve() for path in (*(row.path for row in rows), besides) if path}
+    rest = Counter(
+        path.suffix.lower() or path.name
+        for path in folder.rglob("*")
+        if path.is_file() and path.name[0] != "." and path.resolve() not in used
+    )
+    if not rest:
+        return ""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(rest.items()))
+    return f"Files in {folder} that are no row's image and were not packed: {kinds}."
+
+
+def _as_id(text: str) -> str:
+    ascii_ = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", ascii_).lstrip(".-") or "image"
