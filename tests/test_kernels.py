@@ -11,7 +11,6 @@ from tests.conftest import ROOT
 
 PROBE = """
 import json, sys
-import verdict.models
 from verdict.params import Reproducibility
 from verdict.reproducibility import make_deterministic, pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa=sys.argv[1], threads=1, strict=True))

@@ -15,6 +15,7 @@ uses the fused AdamW, whose square root is the processor's own.
 
 import ctypes
 import os
+import random
 import sys
 
 from verdict.params import Compute, Reproducibility
@@ -106,9 +107,12 @@ def device_of_workers(options: Reproducibility, compute: Compute) -> str:
 
 def seed_everything(seed: int) -> None:
     """Seed Python's, numpy's and torch's generators, on every device."""
-    from transformers import set_seed
+    import numpy as np
+    import torch
 
-    set_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def make_deterministic(seed: int, *, strict: bool = True) -> None:

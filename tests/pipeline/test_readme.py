@@ -77,6 +77,7 @@ SHOWN = {
             "evaluate",
             "extract",
             "gpu",
+            "processors",
             "repro",
             "scale",
             "statistics",

@@ -24,9 +24,14 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
     two = yaml.safe_dump(values, sort_keys=False)
     for path, text in (("recipes/one.yaml", one), ("recipes/two.yaml", two), ("params.yaml", one)):
         (project.root / path).write_text(text, "utf-8")
-    assert ran(project.dvc("repro")) == ["check", "evaluate@reference", "compare", "report"]
+    assert made(project) == ["evaluate@reference", "compare", "report"]
     project.commit("Run recipe one")
     return project
+
+
+def made(project: Project) -> list[str]:
+    """Run the pipeline; return the stages that ran but ``check``, which the cache may know."""
+    return [stage for stage in ran(project.dvc("repro")) if stage != "check"]
 
 
 def use(project: Project, name: str) -> str:
@@ -39,15 +44,15 @@ def test_there_and_back_computes_nothing_twice(project: Project) -> None:
     assert "models.reference.model: models/base → (none)" in said
     assert "data/predictions/reference.parquet" in said
     assert "data/predictions/validation/reference.parquet" in said
-    assert ran(project.dvc("repro")) == ["check", "compare", "report"]
+    assert made(project) == ["compare", "report"]
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
     assert compared["nfiles"] == 4, "compare has seen this recipe's predictions alone"
     assert not (project.root / "metrics/reference.json").exists()
 
     assert "data/predictions" not in use(project, "one"), "nothing to remove this way round"
-    # DVC has no run cache for a stage whose outputs are all in git; these two take seconds.
-    assert ran(project.dvc("repro")) == ["compare", "report"]
+    # DVC has no run cache for a stage whose outputs are all in git; these take seconds.
+    assert made(project) == ["compare", "report"]
     assert (project.root / "dvc.lock").read_text() == first
     assert project.run("git", "status", "--porcelain").stdout == ""  # all is as committed
     assert "up to date" in project.dvc("status")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
 
 from verdict.errors import VerdictError
 
@@ -56,6 +55,9 @@ def select_rows(labels: Sequence[str | None], method: Method, seed: int) -> Sele
             f"training split has {seen}; set it to none"
         )
     if method == "weighted_loss":
+        # Imported only here: it takes a second, and whoever evaluates needs no weights.
+        from sklearn.utils.class_weight import compute_class_weight
+
         names = np.array(sorted(before))
         values = compute_class_weight("balanced", classes=names, y=np.array(labels))
         weights = dict(zip(names.tolist(), values.tolist(), strict=True))

@@ -114,8 +114,8 @@ def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tu
 
 def _limit(folder: Path) -> int | None:
     """Return a model's context; an adapter, or tuning as a whole, does not change it."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
-    return getattr(config, "max_position_embeddings", None)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rouge_score.rouge_scorer import RougeScorer
-from rouge_score.tokenizers import Tokenizer
 from sacrebleu.metrics import BLEU
 
 from verdict.statistics.words import normalised, words_of
@@ -107,6 +105,9 @@ def score_texts(texts: Sequence[str], references: Sequence[str]) -> TextScores:
         texts: what was written (n).
         references: what was to be written (n).
     """
+    # Imported only here: it takes a second, and most tasks have labels.
+    from rouge_score.rouge_scorer import RougeScorer
+
     pairs = list(zip(texts, references, strict=True))
     same = [normalised(text) == normalised(reference) for text, reference in pairs]
     rouge = RougeScorer(["rougeL"], tokenizer=_Words())
@@ -165,7 +166,7 @@ def _closed(reference: str) -> int:
     return -1
 
 
-class _Words(Tokenizer):
+class _Words:
     """The words that ROUGE-L is of; ``rouge_score``'s own are those of ``a-z0-9`` alone."""
 
     def tokenize(self, text: str) -> list[str]:

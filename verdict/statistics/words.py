@@ -17,58 +17,63 @@ Answering", ACL) punctuation is Unicode's (category P), and where words are not 
 in Chinese and Japanese, each character is a word.
 """
 
+import functools
 import re
 import sys
 import unicodedata
+from typing import Any
 
 _ARTICLES = frozenset({"an", "the"})
 
-_CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1)]
-#: All punctuation but ``%`` and ``‰``, as what stands in brackets of a regular expression.
-_PUNCTUATION = "".join(
-    re.escape(c) for c in _CHARACTERS if unicodedata.category(c)[0] == "P" and c not in "%‰"
-)
 _LETTER = r"[^\W\d_]"
 #: Han, Hiragana and Katakana.
 _UNDIVIDED = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 
-#: What is replaced, in this order, in text of lower case.
-_RULES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        # One way to write each sign. Hyphens and the en dash are a minus; longer dashes stand
-        # between words. Accents and quotes that Unicode counts as symbols are punctuation.
-        (r"[\u2010-\u2013\u2212\ufe63\uff0d]", "-"),
-        (r"[\u2014\u2015]", " - "),
-        (r"\+\s*/\s*-", "±"),
-        (r"<\s*=", "≤"),
-        (r">\s*=", "≥"),
-        (r"[`´\u02dc¨]", '"'),
-        # A number is one word, with its signs.
-        (r"(?<![\w.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", "")),
-        (r"(?<=\d)\s+-\s+(?=\d)", "-"),
-        (r"(?<![\w.])\.(?=\d)", "0."),
-        (r"\s*([<>≤≥=±~])\s*(?=[-+]?\d)", r" \1"),
-        (rf"(?<=\w)\s+(?=[-+](?:[{_PUNCTUATION}]|$))", ""),
-        (r"(?<=\d)\s+(?=[%‰])", ""),
-        # Punctuation goes, but for a single one between digits, and a minus before a number or at
-        # the end of a word.
-        (rf"(?<={_LETTER})['\u2019.](?={_LETTER})", ""),
-        (
-            rf"(?<!\d)(?!-)[{_PUNCTUATION}]|[{_PUNCTUATION}](?!\d)(?<!-)"
-            rf"|(?<=\d)[{_PUNCTUATION}]{{2,}}(?=\d)",
-            " ",
-        ),
-        (rf"(?<=\w)-(?={_LETTER})|(?<={_LETTER})-(?=\w)|(?<![\w+])-(?!\d)", " "),
-        (rf"({_UNDIVIDED})", r" \1 "),
+
+@functools.cache
+def _rules() -> list[tuple[re.Pattern[str], Any]]:
+    """Return what is replaced, in this order, in text of lower case."""
+    characters = (chr(code) for code in range(sys.maxunicode + 1))
+    # All punctuation but ``%`` and ``‰``, as what stands in brackets of a regular expression.
+    punctuation = "".join(
+        re.escape(c) for c in characters if unicodedata.category(c)[0] == "P" and c not in "%‰"
     )
-]
+    return [
+        (re.compile(pattern), replacement)
+        for pattern, replacement in (
+            # One way to write each sign. Hyphens and the en dash are a minus; longer dashes stand
+            # between words. Accents and quotes that Unicode counts as symbols are punctuation.
+            (r"[\u2010-\u2013\u2212\ufe63\uff0d]", "-"),
+            (r"[\u2014\u2015]", " - "),
+            (r"\+\s*/\s*-", "±"),
+            (r"<\s*=", "≤"),
+            (r">\s*=", "≥"),
+            (r"[`´\u02dc¨]", '"'),
+            # A number is one word, with its signs.
+            (r"(?<![\w.,])([1-9]\d{0,2}(?:,\d{3})+)(?![\d,])", lambda m: m[1].replace(",", "")),
+            (r"(?<=\d)\s+-\s+(?=\d)", "-"),
+            (r"(?<![\w.])\.(?=\d)", "0."),
+            (r"\s*([<>≤≥=±~])\s*(?=[-+]?\d)", r" \1"),
+            (rf"(?<=\w)\s+(?=[-+](?:[{punctuation}]|$))", ""),
+            (r"(?<=\d)\s+(?=[%‰])", ""),
+            # Punctuation goes, but for a single one between digits, and a minus before a number or
+            # at the end of a word.
+            (rf"(?<={_LETTER})['\u2019.](?={_LETTER})", ""),
+            (
+                rf"(?<!\d)(?!-)[{punctuation}]|[{punctuation}](?!\d)(?<!-)"
+                rf"|(?<=\d)[{punctuation}]{{2,}}(?=\d)",
+                " ",
+            ),
+            (rf"(?<=\w)-(?={_LETTER})|(?<={_LETTER})-(?=\w)|(?<![\w+])-(?!\d)", " "),
+            (rf"({_UNDIVIDED})", r" \1 "),
+        )
+    ]
 
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in lower case, with its articles."""
     plain = unicodedata.normalize("NFC", text).casefold()
-    for pattern, replacement in _RULES:
+    for pattern, replacement in _rules():
         plain = pattern.sub(replacement, plain)
     return plain.split()
 
