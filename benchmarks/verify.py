@@ -1,22 +1,23 @@
-"""The judge's way: clone, pull from a bucket, ``verify``; what it costs, and what it notices.
+"""The judge's way: clone, pull, ``verify``; what it costs, and what it notices.
 
-``make bench name=verify`` takes the last commit of this checkout, with its data from DVC's cache,
-pushes it to the emulated bucket, and goes from there as a judge does: in a fresh clone with an
-empty cache, without and with ``--train``. Then twelve changes are planted, each in a clone of its
-own (:mod:`benchmarks.verify_changes`), and ten faults of server, client and objects are gone
-through (:mod:`benchmarks.verify_faults`). It takes about a quarter of an hour.
+``make bench name=verify`` takes the last commit of this checkout and goes as a judge does: in a
+fresh clone with an empty cache, as committed; then, with the data of DVC's cache pushed to an
+emulated bucket, from there, without and with ``--train``. Then twelve changes are planted, each in
+a clone of its own (:mod:`benchmarks.verify_changes`), and ten faults of server, client and objects
+are gone through (:mod:`benchmarks.verify_faults`). It takes about a quarter of an hour.
 """
 
 import resource
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.table import Figure, conclude
 from benchmarks.verify_changes import CHANGES, plant_and_verify
 from benchmarks.verify_faults import Faults
-from benchmarks.verify_project import Bucket, start_bucket
+from benchmarks.verify_project import cloned, start_bucket
 from tests.pipeline.conftest import Project
 from tests.pipeline.planted import verify, wrong
 
@@ -39,12 +40,12 @@ class Visit:
     identical: int
 
 
-def visit(bucket: Bucket, name: str, *options: str) -> Visit:
+def visit(make_clone: Callable[[], Project], *options: str) -> Visit:
     """Clone, pull everything and verify, as a judge does."""
     before = _processor_seconds()
     started = time.monotonic()
-    clone = bucket.clone(name)
-    clone.run("python", "-m", "tools.pull", "all")
+    clone = make_clone()
+    clone.dvc("pull")
     pulled = time.monotonic()
     code, said, found = verify(clone, clone.root, *options)
     ended = time.monotonic()
@@ -74,10 +75,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         bucket = start_bucket(Path(temporary), "origin")
         try:
+            plain = visit(lambda: cloned(bucket.project, "plain"))
             bucket.project.dvc("push", "--quiet")
-            quick = visit(bucket, "judge")
+            quick = visit(lambda: bucket.clone("judge"))
             print(f"verify: {quick.identical} outputs made again identically")
-            trained = visit(bucket, "trained", "--train")
+            trained = visit(lambda: bucket.clone("trained"), "--train")
             print(f"verify --train: {trained.identical} outputs made again identically")
             caught = [
                 plant_and_verify(quick.clone, number, change)
@@ -87,9 +89,15 @@ def main() -> None:
         finally:
             bucket.emulator.kill()
     conclude(
-        "a judge's visit: clone, pull from the emulated bucket, verify",
+        "a judge's visit: clone, pull from what is committed or from an emulated bucket, verify",
         [
-            Figure("clone and pull", quick.pulling, "s"),
+            Figure("clone and pull as committed", plain.pulling, "s"),
+            Figure("verify", plain.verifying, "s"),
+            Figure(
+                "clone, pull as committed, verify", plain.pulling + plain.verifying, "s", "<=", 90
+            ),
+            Figure("reported of it", plain.reported, "", "=", 0),
+            Figure("clone and pull from the bucket", quick.pulling, "s"),
             Figure("verify", quick.verifying, "s"),
             Figure("clone, pull and verify", quick.pulling + quick.verifying, "s", "<=", 180),
             Figure("processor time of that", quick.processor, "s"),

@@ -130,6 +130,8 @@ take_the_remote() {
   if [[ $REMOTE != committed ]]; then
     dvc remote add --quiet --local --default --force run "$REMOTE"
     dvc remote modify --quiet --local run verify true
+  elif [[ $(dvc config core.remote) == embedded ]]; then
+    wrong "REMOTE is 'committed', which is the embedded example: what the run makes would be lost. Use BUCKET, or commit what \`make remote bucket=NAME\` writes."
   fi
 }
 

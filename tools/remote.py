@@ -4,26 +4,36 @@
     python -m tools.remote --bucket NAME --anonymous-read  everybody reads, without an account
     python -m tools.remote --check                         can this machine read the remote?
     python -m tools.remote --check gcs-push                … and write this one?
+    python -m tools.remote --embed                         keep the example's results in git
 
 A bucket is checked before anything is written: does it exist, are there credentials, do they
 suffice? Every object that DVC pulls from it is compared with its checksum (`verify`). With
 --anonymous-read there are two remotes: `gcs`, the default, which needs no account, and `gcs-push`
 for those who may write (dvc push -r gcs-push).
 
+As committed, the default remote is `embedded`: the folder .dvc/embedded, which holds what dvc.lock
+names of the small example, so that `dvc pull` works in every clone. It stands in for a bucket. What
+`dvc push` adds there is ignored by git; --embed lets it hold exactly what dvc.lock names now.
+
 .dvc/config is for git and holds no credentials. They come from `gcloud auth application-default
 login`, or from the key file that GOOGLE_APPLICATION_CREDENTIALS names.
 """
 
 import argparse
+import json
 import re
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tools.remote_access import Remote, project_config
 from verdict.errors import VerdictError
+from verdict.yaml12 import load_yaml
 
 READ = "gcs"
 PUSH = "gcs-push"
+EMBEDDED, FOLDER = "embedded", Path(".dvc/embedded")
 
 # https://cloud.google.com/storage/docs/buckets#naming
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -86,6 +96,11 @@ def configure(bucket: str, prefix: str = "", *, anonymous_read: bool = False) ->
         "  git add .dvc/config && git commit -m 'Keep data and models in a bucket'",
         f"  {push}",
     ]
+    if EMBEDDED in shared["remote"]:
+        lines.append(
+            "The example's own data stay in .dvc/embedded (dvc pull -r embedded). Without need of "
+            f"them: dvc remote remove {EMBEDDED} && git rm -r -q {FOLDER}"
+        )
     if (other := local["core"].get("remote", READ)) != READ:
         lines.append(f"Here .dvc/config.local still chooses the remote {other!r}.")
     return "\n".join(lines)
@@ -101,6 +116,11 @@ def check(name: str | None = None) -> str:
     name = name or config["core"].get("remote")
     if name is None:
         raise VerdictError("This project has no remote yet: make remote bucket=NAME.")
+    if name == EMBEDDED:
+        return (
+            f"{name}: {FOLDER}, the example's results in this repository. dvc pull works; what dvc "
+            "push adds stays on this machine: make remote bucket=NAME."
+        )
     url = config["remote"].get(name, {}).get("url", "gs://")
     if not url.startswith("gs://"):
         return f"{name}: {url} is not in Google Cloud Storage, and was not checked."
@@ -117,6 +137,38 @@ def check(name: str | None = None) -> str:
     return f"{name}: {remote.url} can be read and written."
 
 
+def embed() -> str:
+    """Let the embedded remote hold exactly what dvc.lock names; return what to do next.
+
+    Raises:
+        VerdictError: DVC's cache lacks some of it.
+    """
+    if subprocess.run(["dvc", "push", "--quiet", "--remote", EMBEDDED], check=False).returncode:
+        raise VerdictError("DVC could not push what dvc.lock names: `dvc repro` makes it")
+    objects = FOLDER / "files/md5"
+    named = set(_named(objects))
+    size = 0
+    for path in objects.glob("*/*"):
+        if path.parent.name + path.name in named:
+            size += path.stat().st_size
+        else:
+            path.unlink()
+    return (
+        f"{FOLDER} holds what dvc.lock names: {size / 1e6:.1f} MB. Commit it with dvc.lock:\n"
+        f"  git add --force --all {FOLDER}"
+    )
+
+
+def _named(objects: Path) -> Iterator[str]:
+    """Yield the MD5 of each output in dvc.lock, and those of the files in folders among them."""
+    for stage in load_yaml(Path("dvc.lock").read_text("utf-8"), "dvc.lock")["stages"].values():
+        for output in stage["outs"]:
+            yield output["md5"]
+            listing = objects / output["md5"][:2] / output["md5"][2:]
+            if output["md5"].endswith(".dir") and listing.exists():
+                yield from (file["md5"] for file in json.loads(listing.read_bytes()))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.remote",
@@ -126,12 +178,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--bucket", metavar="NAME", help="the bucket, without gs://")
     what.add_argument("--check", metavar="REMOTE", nargs="?", const="", help="check a remote")
+    what.add_argument("--embed", action="store_true", help="keep the example's results in git")
     parser.add_argument("--prefix", default="", metavar="PATH", help="below it in the bucket")
     parser.add_argument("--anonymous-read", action="store_true", help="read without an account")
     options = parser.parse_args(arguments)
     try:
         if options.bucket is not None:
             print(configure(options.bucket, options.prefix, anonymous_read=options.anonymous_read))
+        elif options.embed:
+            print(embed())
         else:
             print(check(options.check or None))
     except VerdictError as error:

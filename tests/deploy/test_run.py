@@ -244,6 +244,15 @@ def test_a_committed_remote_is_taken_and_must_be_there(machine: Machine) -> None
     path = machine.path_without_pauses()
     assert "no remote specified" in machine.run("true", code=78, REMOTE="committed", PATH=path)
     subprocess.run(
+        ["dvc", "remote", "add", "--quiet", "--default", "embedded", "here"],
+        cwd=machine.home,
+        check=True,
+    )
+    machine.git("commit", "--quiet", "--all", "--message", "The example's remote")
+    said = machine.run("true", code=78, REMOTE="committed", RUN="example")
+    assert "would be lost" in said
+
+    subprocess.run(
         ["dvc", "remote", "add", "--quiet", "--default", "far", str(machine.folder / "far")],
         cwd=machine.home,
         check=True,

@@ -120,6 +120,10 @@ ELSEWHERE = {
     ),
     "python -m tools.pull proof": ("tests/pipeline/test_remote.py", '"tools.pull", "proof"'),
     "python -m tools.pull all": ("tests/pipeline/test_remote.py", '"tools.pull", "all"'),
+    "python -m tools.remote --embed": (
+        "tests/pipeline/test_committed.py",
+        '"tools.remote", "--embed"',
+    ),
     "python -m tools.remote --check": ("tests/tools/test_remote.py", "check()"),
     "python -m tools.predict --image lesion.jpg": (
         "tests/tools/test_predict.py",
@@ -159,6 +163,7 @@ NOT_RUN = {
     "git clone <this repository> verdict && cd verdict": "has no address before it is published",
     ". .venv/bin/activate": "changes only the shell that reads it",
     "git add .dvc/config && git commit -m 'Keep data and models in a bucket'": "git's own",
+    "make install": "the environment that tests run in is made by it",
     "git clone": "a word for what a person does",
     "gcloud auth application-default login": "asks for a person's account",
     "docker build --tag verdict .": "needs Docker's engine; buildah builds the same by a script",

@@ -260,3 +260,15 @@ def test_check_says_what_is_possible(
     assert "not in Google Cloud Storage" in check("disk")
     with pytest.raises(VerdictError, match="There is no remote 'other'"):
         check("other")
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_a_bucket_takes_the_place_of_the_embedded_remote(project: Path) -> None:
+    embedded = "['remote \"embedded\"']\n    url = embedded\n    verify = true\n"
+    (project / ".dvc" / "config").write_text(f"[core]\n    remote = embedded\n{embedded}")
+    assert "dvc pull works" in check()
+    told = configure("private")
+    assert "    remote = gcs\n" in config_of(project)
+    assert embedded in config_of(project)
+    assert "dvc remote remove embedded && git rm -r -q .dvc/embedded" in told
+    assert check().startswith("gcs: ")

@@ -3,15 +3,17 @@
 import copy
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 from PIL import Image
 from transformers import ProcessorMixin
 
 from verdict.models.balance import Selection
 from verdict.records.conversations import Conversation, Message
 from verdict.records.shards import ImageStore
+
+if TYPE_CHECKING:
+    import datasets
 
 #: Stands where an image would, when the model is given its features instead.
 BLANK = Image.new("RGB", (1, 1))
@@ -24,7 +26,7 @@ def training_rows(
     *,
     blank_images: bool = False,
     padding: int = 0,
-) -> datasets.Dataset:
+) -> "datasets.Dataset":
     """Return a dataset with ``prompt``, ``completion``, ``images``, ``label`` and ``position``.
 
     Only positions are stored; a row is put together when it is asked for, so shuffling moves no
@@ -37,6 +39,8 @@ def training_rows(
         padding: rows to add at the end that fill up a batch and of which nothing is learned. Their
             position is that of a real row, as its bitwise complement (below 0).
     """
+    import datasets  # takes most of a second, and whoever evaluates needs none
+
     chosen = selection.positions if selection else list(range(len(conversations)))
     weights = selection.weights if selection else None
     positions = datasets.Dataset.from_dict({"position": chosen + [~chosen[0]] * padding})

@@ -54,12 +54,12 @@ def draw_jpegs(photographs: Sequence[Photograph], seed: int) -> Iterator[tuple[s
     for photograph in sorted(photographs, key=lambda p: p.name):
         original = photograph.copy_of
         if original is None:
-            yield photograph.name, _encoded(_drawn(photograph, grain), quality=90)
+            yield photograph.name, _encoded(_drawn(photograph, grain), quality=85)
             continue
-        encoded = _encoded(_drawn(original, grain), quality=90)
+        encoded = _encoded(_drawn(original, grain), quality=85)
         source = Image.open(io.BytesIO(encoded), formats=["JPEG"])
         copy = _altered(np.random.default_rng(photograph.view_seed), source)
-        yield photograph.name, _encoded(copy, quality=84)
+        yield photograph.name, _encoded(copy, quality=80)
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:
@@ -82,7 +82,7 @@ def _altered(rng: np.random.Generator, image: Image.Image) -> Image.Image:
 def _drawn(photograph: Photograph, grain: drawing.Grain) -> Image.Image:
     """Draw one photograph: the lesion by its own seed, the camera's view by another."""
     rng = np.random.default_rng(photograph.view_seed)
-    short = int(rng.integers(96, 181))
+    short = int(rng.integers(64, 105))
     size = (round(short * _RATIOS[int(rng.integers(len(_RATIOS)))]), short)
     centre = (
         size[0] / 2 + short * 0.04 * drawing.bell(rng),
