@@ -4,6 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.canary import SECRETS, assert_none, leaks
 from tests.pipeline.conftest import Project
 from tests.pipeline.planted import (
@@ -17,6 +19,7 @@ from tests.pipeline.planted import (
     wrong,
 )
 from tests.tools.conftest import write_keys
+from tools.verify.verification import verify as verify_here
 
 
 def content(root: Path) -> dict[str, str]:
@@ -131,6 +134,27 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     assert "says positive is 'benign'" in details[f"{path} made_again"]
     assert "metrics/report/comparison.json made_again" in details
     assert not [name for name in details if name.endswith("as_recorded")]
+
+
+def test_another_processor_is_excused_while_the_verdict_stands(
+    repro: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = copied(repro, tmp_path / "project")
+    change_prediction(project.root / "data/predictions/base.parquet")
+    project.dvc("commit", "--force")
+    for stage in ("compare", "report"):
+        project.dvc("repro", "--single-item", stage)
+    project.commit("As another processor computes it")
+    why = "this processor has no AVX2"
+    monkeypatch.setattr("tools.verify.verification.excuse", lambda *_: why)
+    monkeypatch.chdir(project.root)
+    result = verify_here(project.root, minutes=20, train=False, keep=False, say=print)
+    said = {output.path: str(output.remade) for output in result.outputs}
+    changed = said["data/predictions/base.parquet"]
+    assert changed.startswith("equivalent (asked again about all records: log-probabilities differ")
+    assert f"; {why}; the verdict stands: " in changed
+    assert result.holds
+    assert " were made again identically, 2 equivalently" in result.sentence
 
 
 def test_nothing_pulled_says_what_to_do(repro: Project, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from tests.conftest import ROOT
 from tools.verify.digests import Digester, changes, digest_of_listing
-from tools.verify.judging import compare_rows, judge_answers, judge_sample
+from tools.verify.judging import compare_rows, judge_sample
 from tools.verify.page import write_page
 from tools.verify.pipeline import Stage
 from tools.verify.recorded import check_parameters
@@ -97,17 +97,6 @@ def test_rows_are_compared_exactly_but_for_log_probabilities() -> None:
         assert compare_rows(*pair) == (0.0, ["a log-probability is no number"])
     problems = compare_rows(row, row | {"log_probabilities": [-1.0]})[1]
     assert problems == ["2 log-probabilities, asked again 1"]
-
-
-def test_another_adapter_is_judged_by_the_published_intervals() -> None:
-    numbers = {"tuned.auroc_low": 0.8, "tuned.auroc_high": 0.9, "tuned.f1_low": None}
-    inside = judge_answers("tuned", {"auroc": 0.85, "f1": 0.1, "records": 9}, numbers, "3 weights")
-    assert str(inside) == (
-        "equivalent (3 weights; trained anew, 1 metrics inside: auroc 0.85, published interval "
-        "0.8 to 0.9 …)"
-    )
-    assert judge_answers("tuned", {"auroc": 0.95}, numbers, "").status == Status.DIFFERENT
-    assert judge_answers("tuned", {"f1": 0.95}, numbers, "").status == Status.DIFFERENT
 
 
 def findings(remade: Finding) -> Verification:
