@@ -119,6 +119,11 @@ def test_what_is_said_at_the_end() -> None:
     assert findings(IDENTICAL).sentence == (
         "Holds: of 2 outputs 1 were made again identically; 1 were not made again."
     )
+    near = findings(equivalent("the verdict stands"))
+    assert near.holds
+    assert near.sentence == (
+        "Holds: of 2 outputs 0 were made again identically, 1 equivalently; 1 were not made again."
+    )
     wrong = findings(different("rows"))
     assert not wrong.holds
     assert wrong.sentence == ("Does not hold: data/predictions/validation/reference_again.parquet.")
