@@ -105,6 +105,7 @@ def test_what_was_read_of_an_output_is_what_was_written(
         "stages: {train: [cmd]}",
         "stages: {train: {cmd: [a, b]}}",
         "stages: {train: {cmd: a, params: {params.yaml: [b]}}}",
+        "stages: {train: {cmd: a, params: {params.yaml: {7: b}}}}",
         "stages: {train: {cmd: a, outs: [{path: b}]}}",
         "stages: {train: {cmd: a, outs: [{path: b, md5: ../../c}]}}",
         "stages: {train: {cmd: a, outs: [{path: b, md5: 7}]}}",
@@ -179,6 +180,16 @@ def test_what_is_committed_among_results_and_nobody_makes_is_named(miniature: Pa
     assert check_origin(miniature, Pipeline(miniature).stages) == different(
         "; ".join(f"{path} is committed, and no stage makes it" for path in planted)
     )
+
+
+def test_an_output_that_was_never_made_is_named_and_looked_for_nowhere(miniature: Path) -> None:
+    text = (miniature / "dvc.yaml").read_text()
+    (miniature / "dvc.yaml").write_text(text.replace("- models/adapter", "- data\n      - a"))
+    pipeline = Pipeline(miniature)
+    assert pipeline.disagreements() == [
+        "train: other outputs in dvc.yaml than ran (a, data, models/adapter)"
+    ]
+    assert pipeline.stages[0].cached == {"data/splits", "metrics/train.json"}
 
 
 def test_descriptions_elsewhere_are_named(miniature: Path) -> None:

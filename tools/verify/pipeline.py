@@ -117,18 +117,18 @@ class Pipeline:
         ]
 
     def _stage(self, name: str, entry: dict[str, Any], own: set[str]) -> Stage:
-        deps = _hashes(entry, "deps")
-        cmd, params = entry["cmd"], entry.get("params", {}).get(PARAMS, {})
-        if not isinstance(cmd, str) or not isinstance(params, dict):
-            raise TypeError(f"{name} has another cmd or other params")
+        deps, outs = (_hashes(entry, kind) for kind in ("deps", "outs"))
+        cmd, params = entry["cmd"], dict(entry.get("params", {}).get(PARAMS, {}))
+        if not isinstance(cmd, str) or not all(isinstance(key, str) for key in params):
+            raise TypeError(f"the command or the parameters of {name} are no texts")
         return Stage(
             name,
             cmd,
             deps,
             params,
-            _hashes(entry, "outs"),
+            outs,
             frozenset(path for path in deps if not any(overlap(path, out) for out in own)),
-            frozenset(path for path, cached in self._described[name].outs.items() if cached),
+            frozenset(path for path in outs if self._described[name].outs.get(path)),
         )
 
 
