@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.repo import Repo
-
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import Emulator
+from tools.verify.copying import cache_of
 from verdict.files import sha256_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,11 +63,6 @@ def start_bucket(folder: Path, name: str) -> Bucket:
     emulator = Emulator(project)
     emulator.start()
     return Bucket(project, emulator)
-
-
-def cache_of(root: Path) -> Path:
-    with Repo(str(root)) as repo:
-        return Path(repo.cache.local_cache_dir)
 
 
 def outputs(project: Project) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.equivalence import EXACT_STAGES, decisive_difference, differences, number
+from tools.equivalence import decisive_numbers, differences, is_exact
 from tools.verify.copying import git
 from verdict.errors import VerdictError
 from verdict.yaml12 import load_yaml
@@ -63,7 +63,7 @@ def judge(
     changed = [path for path in before if after.get(path) != before[path]]
     if not changed and numbers == own:
         return True, f"identical: all {len(before)} outputs have the committed bytes."
-    exact = _outputs({name: stage for name, stage in committed.items() if _is_exact(name)})
+    exact = _outputs({name: stage for name, stage in committed.items() if is_exact(name)})
     wrong = [
         f"{path} is not as committed, which no processor excuses"
         for path in changed
@@ -73,11 +73,10 @@ def judge(
     count = f"{len(before) - len(changed)} of {len(before)} outputs are identical, the others"
     if wrong:
         return False, f"{count} DIFFERENT:\n{_some(wrong, '; ')}."
-    decisive = decisive_difference(numbers)
     return True, (
         f"{count} equivalent ({_some(changed, ', ')}):\n"
         "with this processor, GPU or these packages numbers differ, and the verdict stands:\n"
-        f"{decisive}: committed {number(numbers, decisive)}, here {number(own, decisive)}."
+        f"{decisive_numbers(numbers, own)}."
     )
 
 
@@ -115,10 +114,6 @@ def _asked(stage: Mapping[str, Any], made: set[str]) -> dict[str, str]:
             if not key.startswith(_MACHINE)
         }
     return asked
-
-
-def _is_exact(stage: str) -> bool:
-    return stage.split("@")[0] in EXACT_STAGES
 
 
 def _outputs(stages: Stages) -> dict[str, str]:

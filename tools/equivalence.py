@@ -15,6 +15,14 @@ of this holds:
    its sensitivity and specificity at the threshold. A number without an interval, or without a
    value in one run, has to be equal.
 
+`make repro` applies it to a whole run that differs from the commit. `make verify` makes each output
+again from the published inputs: numbers may differ there by rounding (tools.verify.tolerance), and
+where a model's weights or answers differ by more, what follows from them is made as well, up to the
+comparison, to which points 2 and 3 are applied. It does so only where other packages, another kind
+of processor or parameters that leave the arithmetic open excuse a difference; where nothing does,
+other weights or answers are DIFFERENT: with the pinned packages, ``cpu_isa: avx2`` and a number of
+threads, every x86-64 processor with AVX2 gives the same bytes.
+
 What the rule claims and what it does not: the intervals are bootstrap intervals over groups of test
 records. Both runs ask about the *same* records, so that most of their sampling error is shared, and
 two runs whose only difference is rounding lie far inside. An interval is here a bound on what a
@@ -31,12 +39,16 @@ from typing import Any
 
 from verdict.statistics.kinds import KINDS
 
-#: The stages whose outputs no processor excuses, of foreach stages the part before `@`.
-EXACT_STAGES = frozenset({"fetch", "extract", "split", "format"})
+_EXACT_STAGES = frozenset({"fetch", "extract", "split", "format"})
 
 _NUMBER = re.compile(r"[<=]? ?[-+]?\d+(?:\.\d+)?")
 
 Comparison = Mapping[str, Any]
+
+
+def is_exact(stage: str) -> bool:
+    """Say whether the outputs of a stage have to be byte-identical on every processor (point 1)."""
+    return stage.partition("@")[0] in _EXACT_STAGES
 
 
 def differences(committed: Comparison, here: Comparison) -> list[str]:
@@ -75,6 +87,12 @@ def headline_numbers(run: Comparison) -> Iterator[str]:
         *(f"{candidate}.at_threshold.{metric}" for metric in ("recall", "specificity")),
     )
     yield from (key for key in others if key in run)
+
+
+def decisive_numbers(committed: Comparison, here: Comparison) -> str:
+    """Say what decides in two runs, such as `tuned_minus_base.auroc: committed …, here …`."""
+    key = decisive_difference(committed)
+    return f"{key}: committed {number(committed, key)}, here {number(here, key)}"
 
 
 def number(run: Comparison, key: str) -> str:

@@ -2,7 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.canary import SECRETS, assert_none, leaks
 from tests.pipeline.conftest import Project
@@ -17,6 +20,12 @@ from tests.pipeline.planted import (
     wrong,
 )
 from tests.tools.conftest import write_keys
+from tools.verify.copying import temporary_clone, uncommitted
+from tools.verify.digests import Digester
+from tools.verify.pipeline import Pipeline
+from tools.verify.remake import Workshop
+from tools.verify.tasks import plan
+from verdict.params_file import read_params
 
 
 def content(root: Path) -> dict[str, str]:
@@ -131,6 +140,31 @@ def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     assert "says positive is 'benign'" in details[f"{path} made_again"]
     assert "metrics/report/comparison.json made_again" in details
     assert not [name for name in details if name.endswith("as_recorded")]
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "plant"),
+    [
+        ("evaluate@base", "data/predictions/base.parquet", change_prediction),
+        ("fetch_model@base", "models/base", lambda path: change_weight(path / "model.safetensors")),
+    ],
+)
+def test_where_another_processor_excuses_it_the_verdict_that_follows_decides(
+    repro: Project, tmp_path: Path, task: str, path: str, plant: Callable[[Path], None]
+) -> None:
+    project = copied(repro, tmp_path / "project")
+    plant(project.root / path)
+    project.dvc("commit", "--force")
+    project.commit("As another processor computed it")
+    with temporary_clone(project.root, keep=False) as clone:
+        stages, params = Pipeline(clone).stages, read_params(clone / "params.yaml")
+        tasks = [one for one in plan(stages, params, train=True, gpu=False) if one.name == task]
+        workshop = Workshop(clone, Digester(), 20, print, lambda: "this processor has no AVX2")
+        workshop.work(tasks, {})
+        assert uncommitted(clone) == []
+    found = str(workshop.findings[path])
+    assert found.startswith("equivalent (")
+    assert "; this processor has no AVX2; the verdict stands: tuned_minus_base." in found
 
 
 def test_nothing_pulled_says_what_to_do(repro: Project, tmp_path: Path) -> None:

@@ -107,4 +107,6 @@ def test_a_project_in_which_dvc_cannot_write_says_so(miniature: Path) -> None:
     (miniature / ".dvc/tmp").write_text("")
     with pytest.raises(SystemExit) as ended:
         main(["--repo", NAME, "--dry-run"])
-    assert str(ended.value).startswith(f"publish: DVC cannot work in {miniature}")
+    said = str(ended.value)
+    assert said.startswith(f"publish: `dvc status --json` fails in {miniature}: unexpected error")
+    assert said.endswith(f"{miniature}/.dvc/tmp'.")

@@ -1,6 +1,7 @@
 """The clone that verify works in: from whatever it is called, nothing outside it is changed."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_work_that_a_commit_pretends_was_finished_is_not_gone_on_from(
     git(miniature, "commit", "--quiet", "-m", "As if killed")
     with temporary_clone(miniature, keep=False) as clone:
         assert not (clone / ".checkpoints").exists()
+
+
+def test_dvc_need_not_write_in_the_project(miniature: Path) -> None:
+    shutil.rmtree(miniature / ".dvc/tmp")
+    # The tests may run as root, who may write everywhere, but not below a file.
+    (miniature / ".dvc/tmp").write_text("")
+    with temporary_clone(miniature, keep=False) as clone:
+        (train, *_) = Pipeline(clone).stages
+        assert (clone / "models/adapter/adapter_model.safetensors").read_text() == "weights"
+        assert Pipeline(clone).listing(train.outs["data/splits"])
 
 
 def test_no_folder_is_left_behind_or_made_anew(

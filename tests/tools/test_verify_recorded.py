@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +97,20 @@ def test_what_was_read_of_an_output_is_what_was_written(
     assert said(miniature, chain | {"folder": "f" * 32 + ".dir"}) == IDENTICAL
 
 
-@pytest.mark.parametrize("lock", ["", "schema: '2.0'\n"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "",
+        "schema: '2.0'\n",
+        "stages: {train: [cmd]}",
+        "stages: {train: {cmd: [a, b]}}",
+        "stages: {train: {cmd: a, params: {params.yaml: [b]}}}",
+        "stages: {train: {cmd: a, params: {params.yaml: {7: b}}}}",
+        "stages: {train: {cmd: a, outs: [{path: b}]}}",
+        "stages: {train: {cmd: a, outs: [{path: b, md5: ../../c}]}}",
+        "stages: {train: {cmd: a, outs: [{path: b, md5: 7}]}}",
+    ],
+)
 def test_a_lock_that_dvc_did_not_write_is_named(
     miniature: Path, lock: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +118,17 @@ def test_a_lock_that_dvc_did_not_write_is_named(
     git(miniature, "commit", "--quiet", "--all", "-m", "Damaged")
     assert main(["--minutes", "0"]) == 2
     assert "Could not verify: dvc.lock is not as DVC writes it" in capsys.readouterr().err
+
+
+def test_a_lock_names_nothing_outside_the_project(
+    miniature: Path, chain: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = LOCK.format(**chain).replace("data/predictions/base", "../base")
+    (miniature / "dvc.lock").write_text(text)
+    git(miniature, "add", "dvc.yaml", "dvc.lock")
+    git(miniature, "commit", "--quiet", "-m", "Elsewhere")
+    assert main(["--minutes", "0"]) == 2
+    assert "dvc.lock: '../base.parquet' is no path in the project" in capsys.readouterr().err
 
 
 def test_what_is_edited_or_removed_since_the_commit_is_named(miniature: Path) -> None:
@@ -159,17 +182,25 @@ def test_what_is_committed_among_results_and_nobody_makes_is_named(miniature: Pa
     )
 
 
-def test_a_project_in_which_dvc_cannot_write_says_so(
-    miniature: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.rmtree(miniature / ".dvc/tmp")
-    # The tests may run as root, who may write everywhere, but not below a file.
-    (miniature / ".dvc/tmp").write_text("")
-    git(miniature, "update-index", "--refresh")
-    assert main(["--minutes", "0"]) == 2
-    said = capsys.readouterr().err
-    assert f"Could not verify: DVC cannot work in {miniature}" in said
-    assert "Traceback" not in said
+def test_an_output_that_was_never_made_is_named_and_looked_for_nowhere(miniature: Path) -> None:
+    text = (miniature / "dvc.yaml").read_text()
+    (miniature / "dvc.yaml").write_text(text.replace("- models/adapter", "- data\n      - a"))
+    pipeline = Pipeline(miniature)
+    assert pipeline.disagreements() == [
+        "train: other outputs in dvc.yaml than ran (a, data, models/adapter)"
+    ]
+    assert pipeline.stages[0].cached == {"data/splits", "metrics/train.json"}
+
+
+def test_descriptions_elsewhere_are_named(miniature: Path) -> None:
+    for path in ("tools/dvc.yaml", "data/more.dvc"):
+        (miniature / path).parent.mkdir(exist_ok=True)
+        (miniature / path).write_text("stages: {}")
+    git(miniature, "add", "--force", "tools/dvc.yaml", "data/more.dvc")
+    assert check_pipeline(Pipeline(miniature), miniature, Digester()) == different(
+        "data/more.dvc describes what dvc.lock has not; "
+        "tools/dvc.yaml describes what dvc.lock has not"
+    )
 
 
 SLOW = """\

@@ -1,7 +1,6 @@
 """Making again: what comes out as recorded stays, anything else is put back, and time is kept."""
 
 import hashlib
-import json
 import runpy
 import subprocess
 import sys
@@ -9,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from tools.verify.digests import Digester
 from tools.verify.judging import FOUND
@@ -19,6 +16,7 @@ from tools.verify.pipeline import Stage
 from tools.verify.remake import Workshop
 from tools.verify.results import IDENTICAL, Status, different, unchecked
 from tools.verify.tasks import Cost, Task, merged, plan
+from verdict.errors import VerdictError
 from verdict.files import write_json
 from verdict.params import Params
 
@@ -42,8 +40,10 @@ def task(name: str, command: str, outputs: dict[str, str], **others: object) -> 
     return Task(name, stage, outputs=recorded, command=command, **values)  # type: ignore[arg-type]
 
 
-def work(clone: Path, tasks: list[Task], minutes: float = 1, **refused: str) -> Workshop:
-    workshop = Workshop(clone, Digester(), minutes, lambda _: None)
+def work(
+    clone: Path, tasks: list[Task], minutes: float = 1, excuse: str = "", **refused: str
+) -> Workshop:
+    workshop = Workshop(clone, Digester(), minutes, lambda _: None, lambda: excuse)
     workshop.work(tasks, refused)
     return workshop
 
@@ -148,42 +148,6 @@ def test_tasks_that_one_command_can_do_are_done_together(clone: Path) -> None:
     assert done.findings["b"] == unchecked("needs absent: `dvc pull`")
 
 
-@pytest.mark.parametrize(
-    ("evaluation", "status", "said"),
-    [
-        ("echo '{\"accuracy\": 0.91}' > metrics/tuned.json", Status.EQUIVALENT, "1 metrics inside"),
-        ("echo '{\"accuracy\": 0.79}' > metrics/tuned.json", Status.DIFFERENT, "outside: accuracy"),
-        ("false", Status.DIFFERENT, "1 weights, lora_A by 1 at most"),
-    ],
-)
-def test_an_adapter_with_other_weights_is_judged_by_its_answers(
-    clone: Path, evaluation: str, status: Status, said: str
-) -> None:
-    for path, value in (("models/adapter/weights.safetensors", 0.0), ("new.safetensors", 1.0)):
-        (clone / path).parent.mkdir(parents=True, exist_ok=True)
-        save_file({"lora_A": np.array([value], np.float32)}, clone / path)
-    interval = {"tuned.accuracy_low": 0.85, "tuned.accuracy_high": 0.95}
-    write_json(clone / "metrics/report/comparison.json", interval)
-    write_json(clone / "metrics/tuned.json", {"accuracy": 0.9})
-    published = Digester()(clone / "models/adapter")
-    assert published is not None
-    judge = Stage(
-        "evaluate@tuned", evaluation, {"models/adapter": published.md5}, {},
-        {"metrics/tuned.json": "0"}, frozenset(), frozenset(),
-    )  # fmt: skip
-    train = replace(
-        task("train", "mkdir models/adapter && cp new.* models/adapter/weights.safetensors", {}),
-        outputs={"models/adapter": published.md5},
-        judged_by=judge,
-    )
-    found = work(clone, [train]).findings["models/adapter"]
-    assert found.status == status
-    assert said in found.detail
-    # What was published is back.
-    assert Digester()(clone / "models/adapter") == published
-    assert json.loads((clone / "metrics/tuned.json").read_text()) == {"accuracy": 0.9}
-
-
 def test_each_time_other_records_are_drawn(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
 
@@ -203,9 +167,11 @@ def test_each_time_other_records_are_drawn(clone: Path, monkeypatch: pytest.Monk
     for pin in ("pin_cpu", "go_offline"):
         monkeypatch.setattr(f"verdict.reproducibility.{pin}", lambda *_: None)
     monkeypatch.setattr("tools.verify.remake.run", run)
-    (clone / "a").write_text("a")
-    ask = replace(task("evaluate@tuned", "", {"a": "a"}), model="tuned")
-    said = [work(clone, [ask]).findings["a"].detail for _ in range(2)]
+    path = "data/predictions/tuned.parquet"
+    (clone / path).parent.mkdir(parents=True)
+    (clone / path).write_text("a")
+    ask = replace(task("evaluate@tuned", "", {path: "a"}), model="tuned")
+    said = [work(clone, [ask]).findings[path].detail for _ in range(2)]
     assert len(set(seeds)) == 2
     assert all(f"drawn with seed {seed}:" in text for seed, text in zip(seeds, said, strict=True))
 
@@ -245,9 +211,21 @@ def test_the_plan_is_cheapest_first_and_trains_only_when_asked(params: dict) -> 
     }  # fmt: skip
     trained = {task.name: task for task in plan(STAGES, chosen, train=True, gpu=False)}
     assert not any(task.refused for task in trained.values())
-    assert trained["train"].judged_by == STAGES[5]
+    follow = {task.name: [stage.name for stage in task.leads_to] for task in trained.values()}
+    assert {name: names for name, names in follow.items() if names} == {
+        "train": ["evaluate@tuned", "compare"],
+        "evaluate@tuned": ["compare"],
+        "fetch_model@base": ["train", "evaluate@tuned", "compare"],
+    }
     assert trained["evaluate@tuned"].outputs == {"data/predictions/tuned.parquet": "1"}
     assert trained["evaluate@tuned"].writes == {"metrics/tuned.json"}
+
+
+def test_a_circle_of_stages_is_refused(params: dict) -> None:
+    circle = [*STAGES, entry("train@again", ("models/again",), ("metrics/compare.json",))]
+    circle[4] = entry("train", ("models/adapter",), ("models/base", "models/again"))
+    with pytest.raises(VerdictError, match="read what the others write, in a circle"):
+        plan(circle, Params.model_validate(params), train=True, gpu=False)
 
 
 def test_the_plan_leaves_out_what_needs_a_network_or_a_gpu(params: dict) -> None:

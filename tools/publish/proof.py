@@ -1,12 +1,10 @@
 """Whether a project may be published: committed, up to date, and its numbers those it predicts."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-
-from tools.verify.copying import git, uncommitted
-from tools.verify.pipeline import open_project
+from tools.verify.copying import dvc, git, uncommitted
 from tools.verify.recorded import some
 from tools.verify.verification import verify
 from verdict.errors import VerdictError
@@ -23,11 +21,7 @@ def clean_commit(root: Path) -> str:
         raise VerdictError(
             f"{some(changes)} is not as committed (`git status`): commit it, or take it away"
         )
-    try:
-        with open_project(root) as repo:
-            status = repo.status()
-    except DvcException as error:
-        raise VerdictError(f"`dvc status` fails: {error}") from None
+    status = json.loads(dvc(root, "status", "--json"))
     if status:
         raise VerdictError(
             f"`dvc status` is not clean: {some(sorted(status))} would run again or lacks files. "

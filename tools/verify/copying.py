@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-
-from tools.verify.pipeline import PARAMS, open_project
 from verdict.errors import VerdictError
+from verdict.params_file import PARAMS_FILE
 from verdict.project import CHECKPOINTS
 from verdict.yaml12 import dump_yaml, load_yaml
 
@@ -42,6 +40,28 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def dvc(root: Path, *arguments: str) -> str:
+    """Return what the `dvc` command says.
+
+    Raises:
+        VerdictError: with its message.
+    """
+    done = run(root, [sys.executable, "-m", "dvc", *arguments])
+    if done.returncode != 0:
+        message = done.stderr.partition("Having any troubles?")[0].removeprefix("ERROR: ").strip()
+        raise VerdictError(f"`dvc {' '.join(arguments)}` fails in {root}: {message}")
+    return done.stdout
+
+
+def cache_of(root: Path) -> Path:
+    """Return the folder of DVC's cache.
+
+    Raises:
+        VerdictError: this is no DVC project.
+    """
+    return Path(dvc(root, "cache", "dir").strip())
+
+
 def uncommitted(root: Path) -> list[tuple[str, str]]:
     """Return what is not as committed: git's two letters and the path; `??` is not tracked.
 
@@ -59,8 +79,7 @@ def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
         keep: leave it there afterwards.
 
     Raises:
-        VerdictError: this is no clone of a DVC project, DVC cannot write its own files into it, or
-            it cannot be cloned.
+        VerdictError: this is no clone of a DVC project, or it cannot be cloned.
     """
     if git(root, "rev-parse", "--show-cdup").strip():
         raise VerdictError("run this from the project's root folder")
@@ -73,7 +92,7 @@ def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
         git(root, "clone", "--quiet", str(root), str(clone))
         # Of committed checkpoints a stage would make what they say, not what its inputs give.
         remove(clone / CHECKPOINTS)
-        _share_cache(root, clone)
+        dvc(clone, "cache", "dir", "--local", str(cache_of(root)))
         run(clone, [sys.executable, "-m", "dvc", "checkout", "--quiet", "--allow-missing"])
         yield clone
     finally:
@@ -87,7 +106,7 @@ def temporary_clone(root: Path, *, keep: bool) -> Iterator[Path]:
 
 def without_trackers(clone: Path) -> None:
     """Let the clone's stages tell no tracker about their runs; no result depends on it."""
-    path = clone / PARAMS
+    path = clone / PARAMS_FILE
     values = load_yaml(path.read_bytes(), path)
     values["tracking"]["trackers"] = []
     path.write_text(dump_yaml(values), "utf-8")
@@ -135,16 +154,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _share_cache(root: Path, clone: Path) -> None:
-    try:
-        with open_project(root) as repo:
-            cache = repo.cache.local_cache_dir
-    except DvcException as error:
-        raise VerdictError(f"this is no DVC project: {error}") from None
-    with open_project(clone) as repo, repo.config.edit("local") as config:
-        config["cache"]["dir"] = cache
 
 
 def environment() -> dict[str, str]:

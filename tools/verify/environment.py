@@ -8,6 +8,7 @@ from typing import Any
 from tools.verify.recorded import some
 from tools.verify.results import IDENTICAL, Finding, unchecked
 from verdict.files import sha256_of
+from verdict.params import Reproducibility
 
 REQUIREMENTS = "requirements.txt"
 
@@ -21,6 +22,27 @@ def check_environment(requirements: Path) -> Finding:
         if version.partition("+")[0] != pin:
             wrong.append(f"{name} {version} for {pin}")
     return unchecked(f"other packages than pinned: {some(wrong)}") if wrong else IDENTICAL
+
+
+def excuse(requirements: Path, options: Reproducibility) -> str:
+    """Say why bytes may differ here from those published; nothing where nothing excuses it.
+
+    On which machine a commit was made, nothing says; what it pinned decides.
+    """
+    packages = check_environment(requirements)
+    if packages != IDENTICAL:
+        return packages.detail
+    if options.device != "cpu":
+        return f"reproducibility.device is {options.device}"
+    if options.cpu_isa != "avx2":
+        return f"reproducibility.cpu_isa is {options.cpu_isa}"
+    if options.threads is None:
+        return "reproducibility.threads is null"
+    # Only now: it takes seconds.
+    import torch
+
+    found = torch.backends.cpu.get_cpu_capability()
+    return "" if found in ("AVX2", "AVX512") else "this processor has no AVX2"
 
 
 def describe_environment(requirements: Path) -> dict[str, Any]:

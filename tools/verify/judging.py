@@ -1,10 +1,15 @@
-"""Judge a model by its answers: those of a sample, or those of an adapter that was trained anew."""
+"""Judge a model by a sample of its answers, and say what another processor may change."""
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tools.equivalence import decisive_numbers, differences
 from tools.verify.results import IDENTICAL, Finding, different, equivalent
 from tools.verify.weights import SUFFIX, same_form
 from verdict.files import sha256_of
@@ -17,6 +22,8 @@ _EXACT = (
     "group", "other_group", "label", "answer", "generated", "parsed", "invalid_reason", "predicted",
     "attributes", "prompt_sha256",
 )  # fmt: skip
+#: The columns of predictions that a model computes; the others come from the records.
+_COMPUTED = ("generated", "parsed", "invalid_reason", "predicted", "log_probabilities")
 
 
 def compare_rows(
@@ -60,6 +67,36 @@ def judge_sample(found: Mapping[str, Any]) -> Finding:
     )
 
 
+def judge_comparisons(published: Path, remade: Path) -> Finding:
+    """Judge what a model computed otherwise by the comparison.json that followed from it."""
+    try:
+        committed, here = (json.loads(path.read_bytes()) for path in (published, remade))
+        broken = differences(committed, here)
+        stands = "" if broken else decisive_numbers(committed, here)
+    except (AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        return different(f"no comparison can be read: {type(error).__name__}: {error}")
+    return different("; ".join(broken)) if broken else equivalent(f"the verdict stands: {stands}")
+
+
+def only_computed_differs(published: Path, remade: Path) -> bool:
+    """Say whether nothing differs but what a model computes: its weights, or its answers."""
+    if not published.exists():
+        return False
+    if published.is_dir():
+        return only_weights_differ(published, remade)
+    return published.suffix == ".parquet" and _only_answers_differ(published, remade)
+
+
+def _only_answers_differ(published: Path, remade: Path) -> bool:
+    try:
+        before, after = (pq.read_table(path, partitioning=None) for path in (published, remade))
+    except (pa.ArrowInvalid, OSError):
+        return False
+    if not before.schema.equals(after.schema, check_metadata=True):
+        return False
+    return bool(before.drop_columns(_COMPUTED).equals(after.drop_columns(_COMPUTED)))
+
+
 def only_weights_differ(published: Path, remade: Path) -> bool:
     """Say whether two folders hold the same files, equal but for the values of weights."""
     before, after = (
@@ -72,27 +109,3 @@ def only_weights_differ(published: Path, remade: Path) -> bool:
     return bool(others) and all(
         name.suffix == SUFFIX and same_form(before[name], after[name]) for name in others
     )
-
-
-def judge_answers(
-    model: str, metrics: Mapping[str, Any], numbers: Mapping[str, Any], weights: str
-) -> Finding:
-    """Judge an adapter with other weights by whether its metrics lie in the published intervals.
-
-    Args:
-        metrics: as in ``metrics/NAME.json``, of the adapter that was trained anew.
-        numbers: as in ``metrics/report/comparison.json``, as published.
-        weights: how the weights differ.
-    """
-    inside = []
-    for metric, value in metrics.items():
-        low, high = (numbers.get(f"{model}.{metric}_{end}") for end in ("low", "high"))
-        if value is None or low is None or high is None:
-            continue
-        said = f"{metric} {value:g}, published interval {low:g} to {high:g}"
-        if not low <= value <= high:
-            return different(f"{weights}; trained anew, outside: {said}")
-        inside.append(said)
-    if not inside:
-        return different(f"{weights}; no metric has an interval to judge by")
-    return equivalent(f"{weights}; trained anew, {len(inside)} metrics inside: {inside[0]} …")

@@ -1,20 +1,20 @@
 """What dvc.lock says ran, and whether dvc.yaml still says the same."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
-
+from tools.verify.copying import cache_of, git
+from tools.verify.description import path_in_project, read_description
 from tools.verify.digests import digest_of_listing
 from verdict.errors import VerdictError
 from verdict.yaml12 import load_yaml
 
 DESCRIPTION, LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 @dataclass(frozen=True)
@@ -44,26 +44,23 @@ class Pipeline:
         """Read both files.
 
         Raises:
-            VerdictError: one is missing or cannot be read, or DVC cannot write its own files here.
+            VerdictError: one is missing or cannot be read, or dvc.yaml has a form not known here.
         """
         lock = root / LOCK
         if not lock.is_file():
             raise VerdictError(f"{LOCK} is not in the commit: nothing was ever run (`dvc repro`)")
+        self._root = root
+        self._described = read_description(root)
         try:
             # As DVC reads it: YAML 1.2, in which `no` is a text.
-            self._locked: dict[str, Any] = load_yaml(lock.read_text("utf-8"), LOCK)["stages"]
-            with open_project(root) as repo:
-                self._described = {_name(stage): stage for stage in repo.index.stages}
-                self._cache = Path(repo.cache.local.path)
+            self._locked: dict[str, Any] = load_yaml(lock.read_bytes(), LOCK)["stages"]
             own = {path for stage in self._locked.values() for path in _hashes(stage, "outs")}
             self.stages = [
                 self._stage(name, entry, own)
                 for name, entry in self._locked.items()
                 if name in self._described
             ]
-        except DvcException as error:
-            raise VerdictError(f"dvc.yaml or {LOCK} cannot be read: {error}") from None
-        except (AttributeError, LookupError, TypeError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise VerdictError(
                 f"{LOCK} is not as DVC writes it ({type(error).__name__}: {error}): "
                 "`git checkout` an earlier one, or `dvc repro`"
@@ -71,7 +68,7 @@ class Pipeline:
 
     def listing(self, md5: str) -> dict[str, str] | None:
         """Return the MD5 of each file of a folder, by the folder's; None if nobody knows them."""
-        path = self._cache / md5[:2] / md5[2:]
+        path = self._cache / "files/md5" / md5[:2] / md5[2:]
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
             files = {entry["relpath"]: entry["md5"] for entry in entries}
@@ -79,9 +76,19 @@ class Pipeline:
             return None
         return files if digest_of_listing(files) == md5 else None
 
+    @cached_property
+    def _cache(self) -> Path:
+        return cache_of(self._root)
+
     def disagreements(self) -> list[str]:
         """Say in what dvc.yaml is not what ran, and where one stage did not read what one wrote."""
-        said = [f"{name} was never run" for name in self._described if name not in self._locked]
+        elsewhere = git(self._root, "ls-files", "-z", ":(glob)**/dvc.yaml", ":(glob)**/*.dvc")
+        said = [
+            f"{path} describes what {LOCK} has not"
+            for path in elsewhere.split("\0")
+            if path not in ("", DESCRIPTION)
+        ]
+        said += [f"{name} was never run" for name in self._described if name not in self._locked]
         said += [
             f"{LOCK} has {name}, dvc.yaml has not"
             for name in self._locked
@@ -89,13 +96,11 @@ class Pipeline:
         ]
         for stage in self.stages:
             now = self._described[stage.name]
-            deps = {dep.def_path for dep in now.deps if not hasattr(dep, "params")}
-            keys = {key for dep in now.deps if hasattr(dep, "params") for key in dep.params}
             for noun, before, after in (
                 ("command", {stage.cmd}, {now.cmd}),
-                ("dependencies", set(stage.deps), deps),
-                ("parameters", set(stage.params), keys),
-                ("outputs", set(stage.outs), {out.def_path for out in now.outs}),
+                ("dependencies", set(stage.deps), now.deps),
+                ("parameters", set(stage.params), now.params),
+                ("outputs", set(stage.outs), now.outs.keys()),
             ):
                 if before != after:
                     names = ", ".join(sorted(before ^ after))
@@ -112,45 +117,27 @@ class Pipeline:
         ]
 
     def _stage(self, name: str, entry: dict[str, Any], own: set[str]) -> Stage:
-        deps = _hashes(entry, "deps")
-        outs = {out.def_path: out for out in self._described[name].outs}
+        deps, outs = (_hashes(entry, kind) for kind in ("deps", "outs"))
+        cmd, params = entry["cmd"], dict(entry.get("params", {}).get(PARAMS, {}))
+        if not isinstance(cmd, str) or not all(isinstance(key, str) for key in params):
+            raise TypeError(f"the command or the parameters of {name} are no texts")
         return Stage(
             name,
-            entry["cmd"],
+            cmd,
             deps,
-            entry.get("params", {}).get(PARAMS, {}),
-            _hashes(entry, "outs"),
+            params,
+            outs,
             frozenset(path for path in deps if not any(overlap(path, out) for out in own)),
-            frozenset(path for path, out in outs.items() if out.use_cache),
+            frozenset(path for path in outs if self._described[name].outs.get(path)),
         )
 
 
 def _hashes(entry: dict[str, Any], kind: str) -> dict[str, str]:
-    return {one["path"]: one["md5"] for one in entry.get(kind, [])}
-
-
-@contextmanager
-def open_project(root: Path) -> Iterator[Repo]:
-    """Open a project as DVC does.
-
-    Raises:
-        DvcException: it is none.
-        VerdictError: DVC cannot write what it keeps there for itself.
-    """
-    try:
-        with Repo(str(root)) as repo:
-            yield repo
-    except OSError as error:
-        raise VerdictError(
-            f"DVC cannot work in {root}, where it keeps its locks ({error}): make it writable, or "
-            "work in a clone"
-        ) from None
-
-
-def _name(stage: Any) -> str:
-    """Return a stage's name; of one that is not in the project's own dvc.yaml also where it is."""
-    where, name = stage.path_in_repo, getattr(stage, "name", "")
-    return name if where == DESCRIPTION else f"{where}:{name}".removesuffix(":")
+    hashes = {path_in_project(one["path"], LOCK): one["md5"] for one in entry.get(kind, [])}
+    for path, md5 in hashes.items():
+        if not _MD5.fullmatch(md5):
+            raise ValueError(f"{md5} of {path} is no MD5")
+    return hashes
 
 
 def overlap(path: str, out: str) -> bool:

@@ -1,12 +1,14 @@
 """What can be made again, from what, and at what cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
 
-from tools.verify.pipeline import Stage
+from tools.verify.pipeline import LOCK, Stage, overlap
 from tools.verify.tolerance import STATISTICS, Tolerance, of_training
+from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_data import EMBEDDED
 
@@ -26,6 +28,9 @@ _OTHERS = (
 )
 
 _RECOMPUTE = "python -m tools.verify.recompute"
+
+
+_TRAININGS = ("train", "replicate")
 
 
 class Cost(IntEnum):
@@ -48,8 +53,9 @@ class Task:
         model: the one whose answers are asked for again; then a sample of them may do.
         refused: why it is not done, if it is not.
         writes: what else the command writes; it is put back afterwards.
-        judged_by: the evaluation of an adapter, if that is what comes out: where a training on
-            another processor gives other weights, their answers decide.
+        leads_to: of a model's weights or answers the stages that follow from them, up to the
+            comparison, in an order to run them in: where another processor computes others, that
+            decides.
         together: a command that can do several tasks at once, each by the last word of its own.
     """
 
@@ -63,7 +69,7 @@ class Task:
     tolerance: Tolerance = STATISTICS
     refused: str = ""
     writes: frozenset[str] = frozenset()
-    judged_by: Stage | None = None
+    leads_to: tuple[Stage, ...] = ()
     together: str = ""
 
 
@@ -97,7 +103,7 @@ def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> 
     if params.reproducibility.device == "cuda" and not gpu:
         tasks = [
             replace(task, refused="needs a GPU: reproducibility.device is cuda")
-            if task.model or task.judged_by
+            if task.model or task.stage.name.partition("@")[0] in _TRAININGS
             else task
             for task in tasks
         ]
@@ -125,7 +131,13 @@ def _tasks(stage: Stage, stages: list[Stage], params: Params, train: bool) -> li
                 f"{_RECOMPUTE} {key}",
                 together=_RECOMPUTE,
             ),
-            task(Cost.MODEL, outputs=predictions, model=key, writes=frozenset(figures)),
+            task(
+                Cost.MODEL,
+                outputs=predictions,
+                model=key,
+                writes=frozenset(figures),
+                leads_to=_followers(predictions, stages),
+            ),
         ]
     if name == "fetch":
         embedded = params.fetch.source == EMBEDDED
@@ -136,12 +148,40 @@ def _tasks(stage: Stage, stages: list[Stage], params: Params, train: bool) -> li
         why = "" if train else "builds the model: --train"
         if source != EMBEDDED:
             why = f"downloads {source}: `dvc repro --force --single-item {stage.name}`"
-        return [task(Cost.TRAINING, refused=why)]
-    if name in ("train", "replicate"):
+        return [task(Cost.TRAINING, refused=why, leads_to=_followers(stage.outs, stages))]
+    if name in _TRAININGS:
         why = "" if train else "training: --train"
-        judges = (one for one in stages if one.name.startswith("evaluate@"))
-        judge = next((one for one in judges if one.deps.keys() & stage.outs.keys()), None)
         tolerance = of_training(params.model.dtype)
-        return [task(Cost.TRAINING, refused=why, tolerance=tolerance, judged_by=judge)]
+        follow = _followers(stage.outs, stages)
+        return [task(Cost.TRAINING, refused=why, tolerance=tolerance, leads_to=follow)]
     costs = dict.fromkeys(("check", "split", "format"), Cost.TABLES) | {"extract": Cost.IMAGES}
     return [task(costs.get(name, Cost.STATISTICS))]
+
+
+def _followers(outputs: Iterable[str], stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return the stages that read outputs, or what follows from them, but for the report."""
+    by_name = {stage.name: stage for stage in stages if stage.name != "report"}
+    reading = {name: _readers(stage.outs, by_name) for name, stage in by_name.items()}
+    found, new = set[str](), _readers(outputs, by_name)
+    while new:
+        found |= new
+        new = {reader for name in new for reader in reading[name]} - found
+    order = TopologicalSorter(
+        {name: [other for other in found if name in reading[other]] for name in sorted(found)}
+    )
+    try:
+        return tuple(by_name[name] for name in order.static_order())
+    except CycleError as error:
+        raise VerdictError(
+            f"{LOCK}: {', '.join(error.args[1])} read what the others write, in a circle; "
+            "`git checkout` an earlier one, or `dvc repro`"
+        ) from None
+
+
+def _readers(paths: Iterable[str], stages: Mapping[str, Stage]) -> set[str]:
+    paths = list(paths)
+    return {
+        name
+        for name, stage in stages.items()
+        if any(overlap(dep, path) for dep in stage.deps for path in paths)
+    }

@@ -1,11 +1,12 @@
 """The whole verification of a commit: what is here, what it says, and what can be made again."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tools.verify.copying import git, temporary_clone, without_trackers
 from tools.verify.digests import Digester
-from tools.verify.environment import check_environment
+from tools.verify.environment import check_environment, excuse
 from tools.verify.pipeline import PARAMS, Pipeline
 from tools.verify.recorded import (
     check_code,
@@ -71,7 +72,8 @@ def verify(
             "packages": check_environment(clone / "requirements.txt"),
         }
         without_trackers(clone)
-        workshop = Workshop(clone, digest, minutes, say)
+        pins = partial(excuse, clone / "requirements.txt", params.reproducibility)
+        workshop = Workshop(clone, digest, minutes, say, pins)
         changed = {
             stage.name: f"its parameters are not those of dvc.lock: {wrong[0]}"
             for stage in pipeline.stages
