@@ -15,7 +15,7 @@ $(foreach name,MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASS
   KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY,\
   $(if $($(name)),$(eval export $(name))))
 
-.PHONY: help repro recipes install install-tools install-dev system verify check-signature predict demo export publish remote check-remote emulator pull test lint format bench lock
+.PHONY: help repro recipes install install-tools install-dev system verify check-signature predict demo export publish remote check-remote emulator pull test lint sbom format bench lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -103,6 +103,9 @@ lint: install-dev  ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+sbom: install-dev  ## write sbom.cdx.json, the CycloneDX bill of materials of what is installed here
+	cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json $(VENV)
 
 format: install-dev  ## bring the code into the common style
 	ruff check --fix .

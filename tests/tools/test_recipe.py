@@ -189,7 +189,7 @@ def test_check_is_quiet_or_says_the_problem(
 ) -> None:
     main(["check"])
     assert capsys.readouterr().out == ""
-    edit(project / "params.yaml", "    images: 1500\n", "    images: 15\n")
+    edit(project / "params.yaml", "    images: 1000\n", "    images: 15\n")
     with pytest.raises(SystemExit, match=r"params\.yaml has 1 problem:\n  fetch\.embedded\.im"):
         main(["check"])
 
