@@ -23,7 +23,6 @@ RUN = {
     "dvc exp show": "tuned",
     "dvc exp show --only-changed": "workspace",
     "dvc status": "Data and pipelines are up to date.",
-    "git diff --stat": "",
     "python -m tools.verify --help": "openssl",
     "python -m verdict.params": "learning_rate: 0.002",
     "python -m verdict.statistics data/predictions/tuned.parquet": '"balanced_accuracy"',
