@@ -94,7 +94,9 @@ def test_what_is_exported_answers_without_base_and_adapter(
     assert parity.holds
     assert f"merged, {dtype}: " in "".join(said)
     assert parity.relative > 1e-5, "bfloat16 rounds"
-    assert f"stored, {dtype}: logits differ by 0 at most" in "".join(said)
+    assert f"stored, {dtype}: logits differ by " in "".join(said)
+    if kind:  # in this process, so by the same kernels
+        assert f"stored, {dtype}: logits differ by 0 at most" in "".join(said)
     with safe_open(root / "exported/model.safetensors", "pt") as file:
         names = list(file.keys())
         assert {file.get_tensor(name).dtype for name in names} == {torch.bfloat16}
@@ -108,7 +110,7 @@ def test_what_is_exported_answers_without_base_and_adapter(
     assert told["parity"]["relative"] == parity.relative
     (root / "models/base").unlink()
     after = answers(root, Path("exported"), tiny)
-    # As p(1 - p) is at most ¼, this is 0.2 in log-odds; 500 roundings of a logit near 0.1.
+    # As p(1 - p) is at most ¼, this is 0.2 or more in log-odds.
     for one, other in zip(before, after, strict=True):
         assert one == pytest.approx(other, abs=0.05)
 
@@ -197,10 +199,8 @@ def test_rounding_is_judged_by_what_it_leaves_of_the_adapter() -> None:
     """A classifier's logits may all but cancel: then rounding has any share of their spread."""
     from tools.export.parity import compare
 
-    base, expected = (
-        torch.tensor([[0.2, 0.5], [0.2, 0.4]]),
-        torch.tensor([[0.3, 0.31], [0.3, 0.29]]),
-    )
+    base = torch.tensor([[0.2, 0.5], [0.2, 0.4]])
+    expected = torch.tensor([[0.3, 0.31], [0.3, 0.29]])
     found = expected + torch.tensor([[0.0, 0.004], [0.0, 0.004]])
     costs = compare("bfloat16", expected, found, base, rounded=True)
     assert costs.holds
