@@ -79,9 +79,7 @@ def test_a_weighted_row_counts_as_often_as_it_weighs(tiny: Tiny, tmp_path: Path)
                 update={"class_imbalance": "oversample", "per_device_train_batch_size": 12}
             ),
         )  # fmt: skip
-        _, batch = collate(
-            replace(tiny, conversations=rows), 8, None if model is MODEL else LABELS
-        )
+        _, batch = collate(replace(tiny, conversations=rows), 8, None if model is MODEL else LABELS)
         learned = batch["labels"].ne(-100).reshape(8, -1).sum(1)
         # The mean is over tokens; that of six benign rows and the two melanomas, three times.
         times = torch.tensor([1 if row.label == "benign" else 3 for row in rows])
