@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from benchmarks.table import Figure, conclude
+from verdict.yaml12 import dump_yaml, load_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What a run leaves; ``models/adapter`` is a folder.
@@ -61,14 +61,14 @@ def copy_project(destination: Path) -> Path:
 def edit(project: Path, changes: dict[str, Any]) -> None:
     """Change parameters, named by their dotted keys."""
     path = project / "params.yaml"
-    values = yaml.safe_load(path.read_text("utf-8"))
+    values = load_yaml(path.read_bytes(), path)
     for key, value in changes.items():
         *parents, last = key.split(".")
         section = values
         for part in parents:
             section = section[part]
         section[last] = value
-    path.write_text(yaml.safe_dump(values, sort_keys=False), "utf-8")
+    path.write_text(dump_yaml(values), "utf-8")
 
 
 def repro(project: Path, *targets: str) -> str:

@@ -10,9 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from verdict.errors import VerdictError
+from verdict.yaml12 import load_yaml
 
 LOCK_FILE = Path("dvc.lock")
 _PREDICTIONS = Path("data/predictions")
@@ -73,7 +72,7 @@ def _locked() -> dict[Path, str]:
     """Return the MD5 of each file that an evaluation wrote, as dvc.lock records it."""
     if not LOCK_FILE.exists():
         return {}
-    stages = yaml.safe_load(LOCK_FILE.read_text(encoding="utf-8")).get("stages", {})
+    stages = load_yaml(LOCK_FILE.read_bytes(), LOCK_FILE).get("stages", {})
     return {
         Path(out["path"]): out.get("md5", "")
         for name, stage in stages.items()

@@ -1,6 +1,7 @@
 """YAML as DVC reads it (1.2, by ruamel.yaml): a stage gets the value that DVC recorded.
 
-PyYAML reads YAML 1.1, where ``5e-05`` is text, ``010`` is 8 and ``no`` is false.
+PyYAML reads YAML 1.1, where ``5e-05`` is text, ``010`` is 8 and ``no`` is false. So does ruamel,
+for DVC as for a stage, where a file says ``%YAML 1.1``.
 """
 
 import io
@@ -39,7 +40,8 @@ def load_yaml(text: str | bytes, path: Path | str) -> Any:
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor
     try:
-        return reader.load(text.decode("utf-8") if isinstance(text, bytes) else text)
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        return reader.load(text)
     except UnicodeDecodeError as error:
         line, problem = error.object.count(b"\n", 0, error.start) + 1, "is not UTF-8 text"
     except MarkedYAMLError as error:
@@ -48,6 +50,9 @@ def load_yaml(text: str | bytes, path: Path | str) -> Any:
     except YAMLError as error:  # a character that YAML does not have
         line = str(text).count("\n", 0, getattr(error, "position", 0)) + 1
         problem = str(error).splitlines()[0]
+    except (AssertionError, KeyError):  # ruamel's, of ``%YAML 1.3``
+        line = str(text).count("\n", 0, str(text).find("%YAML")) + 1
+        problem = "no version but 1.1 and 1.2 can be read"
     except RecursionError:
         line, problem = 1, "it is nested too deeply"
     raise VerdictError(f"{path}, line {line}, is not valid YAML: {problem}; mend it there")

@@ -176,7 +176,7 @@ def test_the_slurm_job_saves_and_queues_again_unless_it_was_cancelled(
         assert process.poll() is None
 
     process.send_signal(number)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 143
     assert "saved\n" in output
@@ -187,7 +187,7 @@ def test_the_slurm_job_saves_and_queues_again_unless_it_was_cancelled(
 @pytest.mark.parametrize("code", [0, 78])
 def test_the_slurm_job_ends_as_the_run_does(tmp_path: Path, code: int) -> None:
     process = _slurm(tmp_path, END=str(code), SLURM_JOB_ID="17", REMOTE="/far/remote")
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
 
     assert process.returncode == code
     assert f"--bind {tmp_path}/workspace:/workspace,/far/remote image.sif bash {RUN}" in output
@@ -201,7 +201,7 @@ def test_the_slurm_job_sees_the_runs_own_environment_and_no_other(tmp_path: Path
     )
     theirs = {"PYTHONPATH": "/home/me/lib", "PYTHONHOME": "/opt/conda", "LD_PRELOAD": ""}
     process = _slurm(tmp_path, END="0", BUCKET="bucket", NCCL_DEBUG="INFO", **theirs)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
 
     (asked,) = [line.split() for line in output.splitlines() if line.startswith("asked: ")]
     assert {"--cleanenv", "--no-eval"} <= set(asked[: asked.index("image.sif")])

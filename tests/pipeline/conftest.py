@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from filelock import FileLock
 
 from tests.canary import SECRETS
 from tests.conftest import ROOT
+from verdict.yaml12 import dump_yaml, load_yaml
 
 #: Changes to the committed parameters: the same stages, next to no learning.
 SMALL = {
@@ -54,15 +54,18 @@ class Project:
     def dvc(self, *arguments: str, check: bool = True) -> str:
         return self.run("dvc", *arguments, check=check).stdout
 
+    def read(self, name: str) -> Any:
+        """Return what a YAML file of the clone says, as DVC reads it."""
+        return load_yaml((self.root / name).read_bytes(), name)
+
     def edit(self, changes: dict[tuple[str, ...], Any]) -> None:
-        path = self.root / "params.yaml"
-        values = yaml.safe_load(path.read_text("utf-8"))
+        values = self.read("params.yaml")
         for (*parents, last), value in changes.items():
             section = values
             for part in parents:
                 section = section[part]
             section[last] = value
-        path.write_text(yaml.safe_dump(values, sort_keys=False), "utf-8")
+        (self.root / "params.yaml").write_text(dump_yaml(values), "utf-8")
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")

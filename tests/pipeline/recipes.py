@@ -49,7 +49,7 @@ def with_words(recipe: str) -> bool:
 
 def shorten(project: Project) -> None:
     """Change the recipe in use so that there is little data and next to no learning."""
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     project.edit(
         {
             **_DATA[values["task"]],
@@ -70,7 +70,7 @@ def run_recipe(project: Project, recipe: str, *, whole: bool) -> dict[str, Any]:
         shorten(project)
     output = project.dvc("repro")
     assert {"train", "evaluate@tuned", "compare", "report"} <= set(ran(output))
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     numbers = json.loads((project.root / "metrics/report/comparison.json").read_text("utf-8"))
     assert numbers["synthetic"] is True
     assert numbers["models"] == list(values["evaluate"]["models"])

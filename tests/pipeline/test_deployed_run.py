@@ -140,7 +140,7 @@ def test_sigterm_reaches_the_stage_which_saves_and_is_gone_on_with(slow: Deploye
     assert "another run holds" in slow.run(code=75)
 
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=15)
+    output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 143, output
     assert (slow.project / ".checkpoints/saved").read_text("utf-8") == "half"

@@ -42,7 +42,7 @@ def test_a_name_that_is_none_is_refused_before_anything_runs(
     outside = project.root.parent / "outside"
     outside.mkdir(exist_ok=True)
     (outside / "kept").write_text("kept")
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     for key in section:
         values = values[key]
     value = next(iter(values.values()), 7)
@@ -60,7 +60,7 @@ def test_a_name_that_is_none_is_refused_before_anything_runs(
 
 
 def test_a_stage_on_its_own_gets_its_name_past_the_shell(project: Project) -> None:
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     (project.root / "data/checked").write_text("")
     project.edit({("models", SHELL): values["models"]["base"]})
     done = project.run("dvc", "repro", "--single-item", f"fetch_model@{SHELL}", check=False)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 from PIL import Image, ImageDraw
 
 from tests.pipeline.conftest import SMALL, Project, Small, ran
@@ -51,7 +50,7 @@ def project(clone: Callable[[str], Project], small: Small, leaves: Path) -> Proj
 def test_the_images_run_to_the_comparison(project: Project) -> None:
     project.run("python", "-m", "tools.recipe", "use", "leaves")
     project.run("python", "-m", "tools.recipe", "check")
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     models = {name: values["evaluate"]["models"][name] for name in ("base", "tuned")}
     project.edit(
         {
@@ -87,5 +86,5 @@ def test_the_stand_in_runs_as_well(project: Project) -> None:
 
 def test_a_new_task_needs_no_change_of_dvc_yaml(project: Project) -> None:
     assert "lists exactly" in project.run("python", "-m", "tools.dependencies").stdout
-    params = yaml.safe_load((project.root / "recipes/leaves.yaml").read_text("utf-8"))
+    params = project.read("recipes/leaves.yaml")
     assert params["fetch"]["files"].keys() == {"images", "table"}

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project
+from verdict.params_file import read_params
 from verdict.predictions import read_predictions
 from verdict.predictions.origin import edited_by_hand
 from verdict.records.conversations import read_conversations
@@ -33,9 +33,9 @@ def ran(request: pytest.FixtureRequest) -> Path:
 
 
 def test_it_gives_the_published_answers_and_log_probabilities(ran: Path, tmp_path: Path) -> None:
-    params = yaml.safe_load((ran / "params.yaml").read_text("utf-8"))
+    params = read_params(ran / "params.yaml")
     # One batch, as evaluate formed it, so that the numbers are the same to the last bit.
-    size = params["evaluate"]["batch_size"]
+    size = params.evaluate.batch_size
     asked = [one.id for one in read_conversations(ran / "data/chat/test.jsonl")][:size]
     with zipfile.ZipFile(ran / ARCHIVE) as archive:
         members = {Path(name).stem: name for name in archive.namelist()}

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-import yaml
 
 from tests.pipeline.conftest import SMALL, Project, Small, ran
+from verdict.yaml12 import dump_yaml
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +17,11 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
     project = small.share_cache(clone("recipes"))
     base = {"model": "models/base", "adapter": "models/base/config.json"}
     project.edit({**SMALL, ("evaluate", "models", "reference"): base})
-    values = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))
+    values = project.read("params.yaml")
     del values["models"]["reference"]
-    one = yaml.safe_dump(values, sort_keys=False)
+    one = dump_yaml(values)
     del values["evaluate"]["models"]["reference"]
-    two = yaml.safe_dump(values, sort_keys=False)
+    two = dump_yaml(values)
     for path, text in (("recipes/one.yaml", one), ("recipes/two.yaml", two), ("params.yaml", one)):
         (project.root / path).write_text(text, "utf-8")
     assert made(project) == ["evaluate@reference", "compare", "report"]
@@ -45,7 +45,7 @@ def test_there_and_back_computes_nothing_twice(project: Project) -> None:
     assert "data/predictions/reference.parquet" in said
     assert "data/predictions/validation/reference.parquet" in said
     assert made(project) == ["compare", "report"]
-    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    lock = project.read("dvc.lock")
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
     assert compared["nfiles"] == 4, "compare has seen this recipe's predictions alone"
     assert not (project.root / "metrics/reference.json").exists()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.pipeline.conftest import SMALL, Project, ran
 
@@ -21,12 +20,12 @@ def test_everything_is_up_to_date_afterwards(repro: Project) -> None:
     assert "Data and pipelines are up to date." in repro.dvc("status")
     assert ran(repro.dvc("repro")) == []
     assert repro.run("git", "status", "--porcelain").stdout == ""
-    lock = yaml.safe_load((repro.root / "dvc.lock").read_text())
+    lock = repro.read("dvc.lock")
     assert set(lock["stages"]) == STAGES
     (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
     # The predictions on the test and the validation split, and no .gitignore among them.
     assert compared["nfiles"] == 6
-    named = yaml.safe_load((repro.root / "dvc.yaml").read_text())["artifacts"]["adapter"]["path"]
+    named = repro.read("dvc.yaml")["artifacts"]["adapter"]["path"]
     assert [out["path"] for out in lock["stages"]["train"]["outs"] if out["path"] == named]
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 
 from tests.conftest import ROOT
@@ -24,6 +23,7 @@ from tools.verify.results import (
 )
 from tools.verify.table import show
 from tools.verify.tasks import is_statistics
+from verdict.yaml12 import load_yaml
 
 
 def test_a_digest_reads_every_byte_and_names_what_changed(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_nothing_holds_whose_numbers_were_not_computed_again() -> None:
 
 def test_the_numbers_of_the_verdict_are_told_by_where_they_are() -> None:
     """Not by the name of their stage, which a commit can choose."""
-    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    stages = load_yaml((ROOT / "dvc.lock").read_bytes(), "dvc.lock")["stages"]
     numbers = {
         out["path"] for stage in stages.values() for out in stage["outs"]
         if is_statistics(out["path"])

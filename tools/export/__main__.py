@@ -5,9 +5,10 @@
 
 The base is loaded unquantized, never in 4 bits, and the adapter is merged in the recipe's
 precision. Its logits for prompts and images of the test split have to agree with those of the
-adapter on its base: once as merged, and once as stored, loaded by another process. The folder
-appears when both hold, and never replaces another. A wholly trained model has nothing to merge; it
-is stored the same way.
+adapter on its base, as merged; as stored, loaded by another process, with those of the merged
+weights, rounded; and rounding must leave the adapter what it does. The folder appears when all
+hold, and never replaces another. A wholly trained model has nothing to merge; it is stored the same
+way.
 """
 
 import argparse

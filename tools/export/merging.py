@@ -30,8 +30,6 @@ from verdict.reproducibility import device_name, make_deterministic
 
 #: Folders of stages' outputs: another file in one of them makes `dvc status` unclean.
 _OF_DVC = ("data", "models", "metrics")
-#: The logits that the other process leaves.
-LOGITS = "logits"
 
 
 def export(
@@ -43,7 +41,7 @@ def export(
         prompts: how many of the test split prove it.
 
     Returns:
-        How far the stored model, loaded by another process, is from the one evaluated.
+        How far the stored model, used in bfloat16, is from the one evaluated.
 
     Raises:
         VerdictError: the folder exists, cannot be made or is among DVC's, there is nothing to
@@ -57,9 +55,9 @@ def export(
         )
     _check_place(output)
     asked = Prompts(prompts)
-    device = device_name(params.reproducibility)
+    device, dtype = device_name(params.reproducibility), params.model.dtype
     make_deterministic(0, strict=params.reproducibility.strict)
-    say(f"loading {weights.adapter} over {weights.model}, in {params.model.dtype}")
+    say(f"loading {weights.adapter} over {weights.model}, in {dtype}")
     loaded = load_for_inference(weights.model, weights.adapter, params.model, device)
     expected, base = asked.logits(loaded, device), None
     # A peft model, which lies over its base; not a wholly trained one.
@@ -68,13 +66,19 @@ def export(
             base = asked.logits(loaded, device)
         say("merging")
         loaded = replace(loaded, model=loaded.model.merge_and_unload(safe_merge=True))
-        merged = compare(params.model.dtype, expected, asked.logits(loaded, device), base)
+        merged = compare(
+            dtype, expected, asked.logits(loaded, device), base, rounded=dtype == DTYPE
+        )
         say(f"merged, {merged}")
         require(merged, "What was merged", output)
     else:
         say(f"{weights.adapter} is a whole model already: there is nothing to merge")
     with replacing(output) as partial:
         say(f"storing in {DTYPE}")
+        # In place: a second copy might not fit into memory.
+        for parameter in loaded.model.parameters():
+            parameter.data = parameter.data.to(getattr(torch, DTYPE)).to(parameter.dtype)
+        rounded = asked.logits(loaded, device)
         provenance = _provenance(weights, loaded)
         save_adapter(
             partial, loaded.model, loaded.processor, provenance, dtype=getattr(torch, DTYPE)
@@ -84,11 +88,15 @@ def export(
         if device == "cuda":
             torch.cuda.empty_cache()
         say("loading it in another process")
-        stored = compare(DTYPE, expected, _logits_of(partial, prompts), base)
+        found = _logits_of(partial, prompts)
+        stored = compare(dtype, rounded, found[dtype])
         say(f"stored, {stored}")
         require(stored, "What was stored", output)
-        write_json(partial / PROVENANCE_FILE, {**provenance, "parity": asdict(stored)})
-    return stored
+        used = compare(DTYPE, expected, found[DTYPE], base, rounded=True)
+        say(f"used, {used}")
+        require(used, f"In {DTYPE} it", output)
+        write_json(partial / PROVENANCE_FILE, {**provenance, "parity": asdict(used)})
+    return used
 
 
 def _check_place(folder: Path) -> None:
@@ -125,14 +133,17 @@ def _provenance(weights: Weights, loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _logits_of(folder: Path, prompts: int) -> torch.Tensor:
-    """Return the logits that a process of its own computes with the stored model."""
-    out = folder / f"{LOGITS}.partial"
+def _logits_of(folder: Path, prompts: int) -> dict[str, torch.Tensor]:
+    """Return the logits that a process of its own computes with the stored model.
+
+    By what it computes in: what the recipe does, and bfloat16.
+    """
+    out = folder / "logits.partial"
     command = [sys.executable, "-m", "tools.export.reload", str(folder), str(prompts), str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise VerdictError(f"the stored model does not load in another process: {last}")
-    logits = load_file(out)[LOGITS]
+    logits = load_file(out)
     out.unlink()
     return logits

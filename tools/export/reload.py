@@ -12,19 +12,23 @@ def main(folder: Path, prompts: int, out: Path) -> None:
     pin_cpu(params.reproducibility)
     go_offline()
     # Imported only now: torch must find the pins in its environment.
+    import torch
     from safetensors.torch import save_file
 
     from tools.export import DTYPE
-    from tools.export.merging import LOGITS
     from tools.export.parity import Prompts
     from verdict.models.inference import load_for_inference
     from verdict.reproducibility import device_name, make_deterministic
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
-    options = params.model.model_copy(update={"dtype": DTYPE})
-    loaded = load_for_inference(folder, folder, options, device)
-    save_file({LOGITS: Prompts(prompts).logits(loaded, device)}, out)
+
+    def logits(dtype: str) -> torch.Tensor:
+        options = params.model.model_copy(update={"dtype": dtype})
+        loaded = load_for_inference(folder, folder, options, device)
+        return Prompts(prompts).logits(loaded, device)
+
+    save_file({dtype: logits(dtype) for dtype in {params.model.dtype, DTYPE}}, out)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-import yaml
+from verdict.errors import VerdictError
+from verdict.yaml12 import load_yaml
 
 
 def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
@@ -21,7 +22,7 @@ def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
         return None
     try:
         recorded = _recorded(lock).get(os.path.abspath(path))
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
+    except (VerdictError, AttributeError, TypeError, KeyError):
         return f"{lock} cannot be read, so nobody can say whether {path} was edited; mend it first"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
@@ -36,7 +37,7 @@ def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
 
 def _recorded(lock: Path) -> dict[str, str]:
     """Return the MD5 of every output by its absolute path; links are not followed."""
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
+    stages = load_yaml(lock.read_bytes(), lock).get("stages", {})
     return {
         os.path.abspath(lock.parent / out["path"]): out["md5"]
         for stage in stages.values()
