@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.utils import logging
 
@@ -61,7 +60,7 @@ def build_model(folder: Path, options: EmbeddedModel) -> None:
     )
     logging.disable_progress_bar()  # the files are small
     with replacing(folder) as partial:
-        model.to(torch.bfloat16).save_pretrained(partial)  # as published models are
+        model.bfloat16().save_pretrained(partial)  # as published models are
         processor.save_pretrained(partial)
 
 
