@@ -198,7 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"({packed.positive / packed.images:.1%}), {packed.groups:,} groups, "
         f"{packed.duplicates:,} byte-identical pairs. Their addresses for fetch.files: "
         + ", ".join(f"{key}: {out / name}" for key, name in FILES.items())
-        + ". Say in compare.groups_are what --group holds: patients or lesions. "
+        + f"; and fetch.local: {out.absolute()}. "
+        "Say in compare.groups_are what --group holds: patients or lesions. "
         f"compare.subgroups can be of [{', '.join(name for name in _SUBGROUPS if options[name])}]."
     )
     if packed.not_melanoma:

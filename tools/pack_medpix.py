@@ -200,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{packed.train:,} questions for training, {packed.validation:,} for validation, on "
         f"{packed.images:,} images of {packed.cases:,} cases. Their addresses for fetch.files: "
         + ", ".join(f"{key}: {options.out / name}" for key, name in FILES.items())
+        + f"; and fetch.local: {options.out.absolute()}"
     )
     if packed.test:
         print(
