@@ -79,6 +79,15 @@ def test_files_and_folders_side_by_side(
     assert (folder / "a.csv").exists()
 
 
+def test_folders_in_a_local_folder_are_named(
+    fetch: Callable[..., dict[str, bytes]], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch({"pairs": "p/"}, pairs="my pairs/").keys() == {"p/a.csv", "p/b.csv"}
+    assert (
+        "my pairs/: not read are the 1 folders in it (older); my pairs/**/* reads them, too"
+    ) in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("as_address", [str, lambda path: f"{path}/", Path.as_uri])
 def test_forms_of_a_local_folder(
     fetch: Callable[..., dict[str, bytes]], folder: Path, as_address: Callable[[Path], str]

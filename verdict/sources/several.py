@@ -69,6 +69,12 @@ def _files_here(address: str, *, several: bool) -> list[str]:
     path = local_path(address)
     if several and path.is_dir():
         found = [file for file in path.iterdir() if not file.name.startswith(".")]
+        if folders := sorted(file.name for file in found if file.is_dir()):
+            print(
+                f"{address}: not read are the {len(folders):,} folders in it ({some(folders)}); "
+                f"{address.rstrip('/')}/**/* reads them, too",
+                flush=True,
+            )
         empty = "a folder without files"
     elif glob.has_magic(str(path)) and not path.exists():
         found = [Path(file) for file in glob.glob(str(path), recursive=True)]
