@@ -59,6 +59,8 @@ def test_dvc_views_read_well(repro: Project) -> None:
     text = page.read_text("utf-8")
     for title in ("Training loss", "Confusion, base", "Confusion, tuned", "ROC", "comparison.png"):
         assert title in text, title
+    # Every label has a row in the confusion of a model that gives one answer to everything.
+    assert '"fold": ["actual", "predicted"]' in text
     repro.run("rm", "-r", "plots-page")
     stages = repro.dvc("stage", "list")
     assert len(stages.splitlines()) == len(STAGES)
