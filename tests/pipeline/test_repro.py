@@ -160,7 +160,10 @@ def test_a_stage_started_by_another_python_says_what_to_do(repro: Project) -> No
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({("fetch", "source"): "files"}, r"gone.zip"),
+        (
+            {("fetch", "source"): "files", ("fetch", "local"): "/nowhere/gone.zip"},
+            "/nowhere/gone.zip: No such file",
+        ),
         ({("lora", "rank"): 3}, "lora.rank: unknown key"),
     ],
 )
