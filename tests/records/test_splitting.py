@@ -81,9 +81,7 @@ def test_a_split_without_a_label_is_refused() -> None:
 
 def test_too_few_groups_are_refused() -> None:
     records = [record(i, i % 3, "benign") for i in range(30)]
-    with pytest.raises(
-        VerdictError, match="30 records in 3 independent groups .* larger shares of validation"
-    ):
+    with pytest.raises(VerdictError, match=r"30 records in 3 .* larger shares of val"):
         split_records(records, [], TENTHS)
 
 
