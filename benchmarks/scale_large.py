@@ -85,7 +85,7 @@ def project_of(raw: Path, destination: Path, settings: dict[str, Any]) -> Path:
         f"fetch.files.{key}": {"address": str(raw / file), "sha256": None}
         for key, file in FILES.items()
     }
-    edit(project, {"fetch.source": "files", **addresses, **settings})
+    edit(project, {"fetch.source": "files", "fetch.local": str(raw), **addresses, **settings})
     return project
 
 

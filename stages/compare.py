@@ -17,6 +17,7 @@ def main(params: Params) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
+    from verdict.records.balance import balance_warning
     from verdict.report.write import write_report
     from verdict.statistics.cautions import crossing_warning, read_split_counts
     from verdict.statistics.comparison import compare
@@ -26,8 +27,9 @@ def main(params: Params) -> None:
     validation = [PREDICTIONS / "validation" / path.name for path in test if sensitivity]
     predictions = {path: read_predictions(path) for path in (*test, *validation)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]
-    if overlap := crossing_warning(read_split_counts(SPLIT), params.compare.groups_are):
-        warnings.append(overlap)
+    split = read_split_counts(SPLIT)
+    told = crossing_warning(split, params.compare.groups_are), balance_warning(split)
+    warnings += [warning for warning in told if warning]
     comparison = compare(
         [predictions[path] for path in test],
         baseline=params.compare.baseline,

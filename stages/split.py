@@ -4,6 +4,7 @@ from pathlib import Path
 
 from verdict.files import write_json
 from verdict.params import Params
+from verdict.records.balance import balance_warning
 from verdict.records.duplicates import read_duplicates
 from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import read_records
@@ -23,7 +24,8 @@ def main(params: Params) -> None:
     complete = ("train", "test") if params.split.source == "published" else SPLIT_NAMES
     check_split(records, duplicates, division.assignment, may_cross=keep, complete=complete)
     write_split(SPLITS, division)
-    write_json("metrics/split.json", describe_split(records, duplicates, division, params.split))
+    counts = describe_split(records, duplicates, division, params.split)
+    write_json("metrics/split.json", counts)
     if division.crossing:
         left_out = f"left out {len(division.left_out)} records"
         done = "kept" if keep else left_out
@@ -31,6 +33,8 @@ def main(params: Params) -> None:
             f"split: the published splits divide {len(division.crossing)} groups "
             f"({', '.join(division.crossing[:3])}); {done}, by split.crossing"
         )
+    if warning := balance_warning(counts):
+        print(f"split: {warning}")
 
 
 if __name__ == "__main__":

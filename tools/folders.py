@@ -61,16 +61,23 @@ def not_packed(folder: Path, rows: Iterable[Row], besides: Path | None) -> str:
 
     ``besides``, the table, is not counted.
     """
-    used = {path.resolve() for path in (*(row.path for row in rows), besides) if path}
+    kinds = others_in(folder, (path for path in (*(row.path for row in rows), besides) if path))
+    return kinds and f"Files in {folder} that are no row's image and were not packed: {kinds}."
+
+
+def others_in(folder: Path, used: Iterable[Path]) -> str:
+    """Count the other files in and below a folder by their ending (``2 .dcm, 1 .gif``).
+
+    And the folders that are links, which nobody enters; hidden files do not count.
+    """
+    known = {path.resolve() for path in used}
     rest = Counter(
-        path.suffix.lower() or path.name
+        "linked folders" if path.is_dir() else path.suffix.lower() or path.name
         for path in folder.rglob("*")
-        if path.is_file() and path.name[0] != "." and path.resolve() not in used
+        if path.name[0] != "."
+        if (path.is_file() and path.resolve() not in known) or (path.is_dir() and path.is_symlink())
     )
-    if not rest:
-        return ""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(rest.items()))
-    return f"Files in {folder} that are no row's image and were not packed: {kinds}."
+    return ", ".join(f"{count:,} {kind}" for kind, count in sorted(rest.items()))
 
 
 def _as_id(text: str) -> str:

@@ -7,7 +7,8 @@
 says that malignant means melanoma. ``tools.new_task`` asks other questions, keeps your words, and
 takes labels from folders where there is no table. ``--group`` holds what must not be divided
 between splits: the patient, or at least the lesion. The other columns are optional. JPEG files are
-copied byte for byte, other formats are converted. The same input gives the same bytes.
+copied byte for byte, other formats are converted. The same input gives the same bytes. A recipe
+is written, ready to run.
 """
 
 import argparse
@@ -16,8 +17,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from tools.folders import not_packed
+from tools.own_recipe import write_recipe
 from tools.packing import (
     NO_VALUE,
     Row,
@@ -38,6 +41,12 @@ _CANCER = re.compile(r"carcinoma|\bbcc\b|\bscc\b|malignan|lymphoma|sarcoma")
 _OTHER = re.compile(_CANCER.pattern + r"|\bn[ae]+v|\bnv\b|keratos|\b(bkl|akiec|df|vasc)\b")
 #: Options whose columns make subgroups of a size to look at; their attributes are called the same.
 _SUBGROUPS = ("sex", "age", "site")
+#: What the recipe is made from, and its answers where nobody calls 0 benign.
+_BASE = "recipes/embedded/melanoma.yaml"
+_ANSWERS = {
+    "not_melanoma": "No, this does not appear to be malignant melanoma.",
+    "melanoma": "Yes, this appears to be malignant melanoma.",
+}
 #: How tables other than ISIC's word an empty cell.
 _UNKNOWN = {"unknown", *NO_VALUE}
 
@@ -193,16 +202,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         packed = pack(images, table, Columns(**options), out)
     except VerdictError as error:
         sys.exit(f"\npack_isic: {error}")
+    entries: dict[str, Any] = {"compare.subgroups": [name for name in _SUBGROUPS if options[name]]}
+    if packed.not_melanoma:
+        entries["format.answers"] = _ANSWERS
+    written = write_recipe("python -m tools.pack_isic", _BASE, out, FILES, entries)
     print(
         f"{packed.images:,} images, {packed.positive:,} positive "
         f"({packed.positive / packed.images:.1%}), {packed.groups:,} groups, "
-        f"{packed.duplicates:,} byte-identical pairs. Their addresses for fetch.files: "
-        + ", ".join(f"{key}: {out / name}" for key, name in FILES.items())
-        + ". Say in compare.groups_are what --group holds: patients or lesions. "
-        f"compare.subgroups can be of [{', '.join(name for name in _SUBGROUPS if options[name])}]."
+        f"{packed.duplicates:,} byte-identical pairs. {written} Say in its compare.groups_are what "
+        "--group holds: patients or lesions."
     )
-    if packed.not_melanoma:
-        print("The label of 0 is not_melanoma: in format.answers write that in place of benign.")
     if former:
         print(f"In {out} was overwritten: {', '.join(former)}.")
     print(*packed.notes, sep="\n", end="\n" if packed.notes else "")

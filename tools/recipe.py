@@ -24,12 +24,15 @@ from verdict.files import replacing
 from verdict.params import Params
 from verdict.params_data import EMBEDDED
 from verdict.params_file import PARAMS_FILE, check_section, read_params
-from verdict.tasks import load_task
+from verdict.sources.local import check_local
+from verdict.tasks import check_files, load_task
 from verdict.yaml12 import dump_yaml, load_yaml
 
 RECIPES = Path("recipes")
 #: Where edited params files are kept.
 MINE = RECIPES / "mine"
+
+_RAW = Path("data/raw")
 
 #: A key with its old and new value, as they are shown.
 Change = tuple[str, str, str]
@@ -59,11 +62,9 @@ def validate(path: Path) -> Params:
     task = load_task(params.task, path)
     check_section(task.Options, params.dataset, "dataset", path)
     check_section(task.Embedded, params.fetch.embedded, "fetch.embedded", path)
-    if params.fetch.source == "files" and params.fetch.files.keys() != task.FILES.keys():
-        raise VerdictError(
-            f"{path}: fetch.files has {', '.join(params.fetch.files) or 'nothing'}, but the "
-            f"{params.task} task needs exactly {', '.join(task.FILES)}"
-        )
+    if params.fetch.source == "files":
+        check_files(params.task, params.fetch.files, path)
+        check_local(params.fetch, _RAW)
     return params
 
 

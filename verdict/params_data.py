@@ -23,6 +23,8 @@ class Fetch(Section):
 
     source: Literal["embedded", "files"]
     files: dict[Name, SourceFile]
+    #: What holds all local addresses, which DVC looks at.
+    local: Text
     #: The task's ``Embedded``; checked by the stage that reads it.
     embedded: dict[Name, Any]
 

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -25,6 +26,21 @@ stages:
     cmd: test -e ../mended && cp first.txt second.txt
     deps: [first.txt]
     outs: [second.txt]
+"""
+
+#: Stages whose outputs are read as one folder, as the project's own predictions are.
+COMPARED = """\
+stages:
+  evaluate:
+    foreach: [a, b]
+    do:
+      cmd: mkdir -p data/predictions && echo ${item} > data/predictions/${item}.parquet
+      deps: [deploy]
+      outs: ["data/predictions/${item}.parquet"]
+  compare:
+    cmd: cat data/predictions/* code > out
+    deps: [code, data/predictions]
+    outs: [out]
 """
 
 #: What MLflow does where no server is named.
@@ -148,6 +164,27 @@ def test_another_machine_goes_on_from_what_was_brought_out(machine: Machine) -> 
     output = machine.run()
     assert "results/one/results.bundle" in output
     assert "Running stage" not in output
+
+
+def test_of_a_run_whose_predictions_are_there_only_the_comparison_is_made_anew(
+    machine: Machine,
+) -> None:
+    (machine.home / "dvc.yaml").write_text(COMPARED, "utf-8")
+    (machine.home / ".gitignore").write_text("mlflow.db\n/data/predictions/\n/out\n", "utf-8")
+    (machine.home / "code").write_text("1", "utf-8")
+    machine.git("add", "--all")
+    machine.git("commit", "--quiet", "--message", "A comparison")
+    machine.run()
+    bundle = machine.folder / "results/one/results.bundle"
+    machine.git("pull", "--quiet", "--ff-only", str(bundle), "results/one")
+    machine.end()
+    (machine.home / "code").write_text("2", "utf-8")
+    machine.git("commit", "--quiet", "--all", "--message", "Another comparison")
+
+    output = machine.run(RUN="two")
+
+    assert re.findall(r"Running stage '(.*)'", output) == ["compare"]
+    assert (machine.folder / "project/out").read_text("utf-8") == "a\nb\n2"
 
 
 def test_a_bundle_of_another_commit_is_not_gone_on_from(machine: Machine) -> None:

@@ -89,6 +89,10 @@ SHOWN = {
 #: Run by another test, in other folders or with other names: the file, and words it has to hold.
 ELSEWHERE = {
     "dvc repro": ("tests/pipeline/test_repro.py", 'dvc("repro")'),
+    "dvc repro --allow-missing": (
+        "tests/pipeline/test_local_data.py",
+        'dvc("repro", "--allow-missing"',
+    ),
     "dvc exp run -S lora.r=32": ("tests/pipeline/test_repro.py", '"-S", "lora.r=32"'),
     "dvc exp run --queue -S 'lora.r=8,16'": (
         "tests/pipeline/test_repro.py",

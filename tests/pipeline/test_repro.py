@@ -58,6 +58,8 @@ def test_dvc_views_read_well(repro: Project) -> None:
     text = page.read_text("utf-8")
     for title in ("Training loss", "Confusion, base", "Confusion, tuned", "ROC", "comparison.png"):
         assert title in text, title
+    # Every label has a row in the confusion of a model that gives one answer to everything.
+    assert '"fold": ["actual", "predicted"]' in text
     repro.run("rm", "-r", "plots-page")
     stages = repro.dvc("stage", "list")
     assert len(stages.splitlines()) == len(STAGES)
@@ -157,7 +159,10 @@ def test_a_stage_started_by_another_python_says_what_to_do(repro: Project) -> No
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({("fetch", "source"): "files"}, r"gone.zip"),
+        (
+            {("fetch", "source"): "files", ("fetch", "local"): "/nowhere/gone.zip"},
+            "/nowhere/gone.zip: No such file",
+        ),
         ({("lora", "rank"): 3}, "lora.rank: unknown key"),
     ],
 )

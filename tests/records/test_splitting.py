@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from tests.conftest import SHARED_DATA
 from verdict.errors import VerdictError
 from verdict.params_data import Split
+from verdict.records.balance import balance_warning
 from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import Record
 from verdict.records.split_files import read_split, write_split
@@ -80,7 +81,7 @@ def test_a_split_without_a_label_is_refused() -> None:
 
 def test_too_few_groups_are_refused() -> None:
     records = [record(i, i % 3, "benign") for i in range(30)]
-    with pytest.raises(VerdictError, match="30 records in 3 independent groups"):
+    with pytest.raises(VerdictError, match=r"30 records in 3 .* larger shares of val"):
         split_records(records, [], TENTHS)
 
 
@@ -203,6 +204,34 @@ def test_what_crosses_can_be_left_out_of_training() -> None:
     facts = describe_split(records, [], division, options)
     assert facts["left_out"] == {"records": 8}
     assert facts["published_splits_divide"] == {"groups": 2, "names": ["g0", "g1"]}
+
+
+def test_what_leaving_out_does_to_the_balance_is_told() -> None:
+    """Half of the training groups without a match are in the test split, too."""
+    rows = [
+        *((f"a{n}", "train", "match") for n in range(32)),
+        *((f"b{n}", split, "no_match") for n in range(18) for split in ("train", "test")),
+        *((f"c{n}", "test", "match") for n in range(2)),
+        *((f"d{n}", "train", "no_match") for n in range(18)),
+        *((f"e{n}", "validation", "match") for n in range(2)),
+        ("f", "validation", "no_match"),
+    ]
+    records = [
+        published(n, group, split, label=label) for n, (group, split, label) in enumerate(rows)
+    ]
+    options = PUBLISHED.model_copy(update={"crossing": "leave_out"})
+    facts = describe_split(records, [], split_records(records, [], options), options)
+    assert facts["published_shares"]["train"] == {"match": 0.470588, "no_match": 0.529412}
+    assert facts["train"]["share_match"] == 0.64
+    assert balance_warning(facts) == (
+        "Leaving out the records that cross the published splits (split.crossing) changed the "
+        "balance: match is 64 % of train (published: 47 %), 67 % of validation (published: 67 %), "
+        "10 % of test (published: 10 %)"
+    )
+    kept = PUBLISHED.model_copy(update={"crossing": "keep"})
+    facts = describe_split(records, [], split_records(records, [], kept), kept)
+    assert "published_shares" not in facts
+    assert balance_warning(facts) is None
 
 
 def test_left_out_records_and_their_reasons_are_written(tmp_path) -> None:

@@ -333,6 +333,10 @@ def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:
     assert "no model has seen" not in page(project)
     assert "none is in two splits" not in page(project)
     assert "7 patients are in more than one split, 3 of the 200 of the test split" in page(project)
+    split["published_shares"] = {"train": {"melanoma": 0.95, "benign": 0.05}}
+    path.write_text(json.dumps(split), "utf-8")
+    write(project)
+    assert re.search(r"is \d+ % of train \(published: \d+ %\)\.", page(project))
 
 
 def test_many_questions_leave_the_page_readable(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ CSV = b"left,right,label\n"
 def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, bytes]]:
     """Fetch for a task with the given ``FILES``; return the contents by relative name."""
 
-    def run(names: dict[str, str], **addresses: tuple[str, str | None] | str) -> dict[str, bytes]:
+    def run(
+        names: dict[str, str], inside: str = "my pairs", **addresses: tuple[str, str | None] | str
+    ) -> dict[str, bytes]:
         task = SimpleNamespace(
             FILES=names,
             LIMITS=(),
@@ -34,7 +36,9 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
         monkeypatch.chdir(tmp_path)
         pairs = {k: (v, None) if isinstance(v, str) else v for k, v in addresses.items()}
         files = {key: {"address": a, "sha256": s} for key, (a, s) in pairs.items()}
-        options = Fetch.model_validate({"source": "files", "files": files, "embedded": {}})
+        options = Fetch.model_validate(
+            {"source": "files", "files": files, "local": inside, "embedded": {}}
+        )
         raw = tmp_path / "data" / "raw"
         fetch_data("pretended", options, raw)
         assert not [path for path in Path(".downloads").glob("*") if path.suffix != ".lock"]
@@ -75,6 +79,15 @@ def test_files_and_folders_side_by_side(
     assert (folder / "a.csv").exists()
 
 
+def test_folders_in_a_local_folder_are_named(
+    fetch: Callable[..., dict[str, bytes]], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch({"pairs": "p/"}, pairs="my pairs/").keys() == {"p/a.csv", "p/b.csv"}
+    assert (
+        "my pairs/: not read are the 1 folders in it (older); my pairs/**/* reads them, too"
+    ) in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("as_address", [str, lambda path: f"{path}/", Path.as_uri])
 def test_forms_of_a_local_folder(
     fetch: Callable[..., dict[str, bytes]], folder: Path, as_address: Callable[[Path], str]
@@ -86,6 +99,17 @@ def test_one_local_file_in_a_folder(fetch: Callable[..., dict[str, bytes]], fold
     sha256 = hashlib.sha256(b"a.csv").hexdigest()
     found = fetch({"pairs": "p/"}, pairs=(str(folder / "a.csv"), sha256))
     assert found == {"p/a.csv": b"a.csv"}
+
+
+def test_a_local_pattern(fetch: Callable[..., dict[str, bytes]], folder: Path) -> None:
+    found = fetch({"pairs": "p/", "one": "1.csv"}, pairs="my pairs/**/[ac].csv", one="my pairs/b*")
+    assert found == {"p/a.csv": b"a.csv", "p/c.csv": b"older/c.csv", "1.csv": b"b.csv"}
+    with pytest.raises(VerdictError, match=r"/\*\.txt is a pattern that no file fits"):
+        fetch({"pairs": "p/"}, pairs="my pairs/*.txt")
+    with pytest.raises(VerdictError, match=r"2 files \(a\.csv, b\.csv\), where one was expected"):
+        fetch({"pairs": "p.csv"}, pairs="my pairs/*.csv")
+    (folder / "[1].csv").write_bytes(b"a name")
+    assert fetch({"pairs": "p.csv"}, pairs="my pairs/[1].csv") == {"p.csv": b"a name"}
 
 
 def test_checksum_of_a_folder(fetch: Callable[..., dict[str, bytes]], folder: Path) -> None:
@@ -108,9 +132,9 @@ def test_a_folder_where_one_file_is_expected(
 def test_an_empty_folder(fetch: Callable[..., dict[str, bytes]], tmp_path: Path) -> None:
     (tmp_path / "empty" / "inner").mkdir(parents=True)
     with pytest.raises(VerdictError, match="is a folder without files"):
-        fetch({"pairs": "p/"}, pairs="empty")
+        fetch({"pairs": "p/"}, inside="empty", pairs="empty")
     with pytest.raises(VerdictError, match="absent does not exist"):
-        fetch({"pairs": "p/"}, pairs="absent")
+        fetch({"pairs": "p/"}, inside="absent", pairs="absent")
 
 
 @pytest.mark.parametrize("address", ["https://host.invalid/", "https://[host/a.csv"])
@@ -161,11 +185,13 @@ def test_two_keys_of_one_address_are_told_before_anything_is_brought(
 
 
 def test_what_a_task_calls_optional_may_be_left_out(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"")
-    (tmp_path / "t.csv").write_bytes(CSV)
-    addresses = {"images": tmp_path / "a.zip", "ground_truth": tmp_path / "t.csv"}
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "a.zip").write_bytes(b"")
+    (folder / "t.csv").write_bytes(CSV)
+    addresses = {"images": folder / "a.zip", "ground_truth": folder / "t.csv"}
     files = {key: {"address": str(path), "sha256": None} for key, path in addresses.items()}
-    options = {"source": "files", "embedded": {}}
+    options = {"source": "files", "local": str(folder), "embedded": {}}
     fetch_data("melanoma", Fetch.model_validate({**options, "files": files}), tmp_path / "raw")
     assert len(list((tmp_path / "raw").iterdir())) == 2
     del files["images"]

@@ -61,6 +61,7 @@ def published(archive: Path) -> dict[str, list[dict[str, Any]]]:
             for row in pq.read_table(path).to_pylist()
         ]
         for split, folder in FILES.items()
+        if split != "test"
     }
 
 

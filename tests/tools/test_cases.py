@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import SHARED_DATA
 from tests.tools.own_task import loaded
 from tools.new_task.__main__ import main
-from tools.pack_medpix import pack
+from tools.pack_medpix import Fields, pack
 from verdict.errors import VerdictError
 from verdict.tasks import read_raw
 
@@ -44,7 +44,16 @@ def test_a_folder_a_class_becomes_a_task(labelled: Path) -> None:
     assert len(task.read_table(Path("own"), task.Options()).rows) == 12
 
 
-def test_other_names_of_fields_are_told_with_those_that_are_there(tmp_path: Path) -> None:
+def test_questions_with_numbers_types_and_a_test_split(tmp_path: Path) -> None:
     records = CASES / "vqa_with_test_split" / "questions.json"
-    with pytest.raises(VerdictError, match=r"case_id is missing.*It has qid, .* needed"):
+    with pytest.raises(VerdictError, match=r"case_id is missing.*It has qid, .* by --case"):
         pack(records, tmp_path)
+    names = Fields(case="case", image="image_name")
+    assert pack(records, tmp_path, names, records.parent / "images").questions == {
+        "train": 6, "test": 3,
+    }  # fmt: skip
+    table = read_raw("medpix_vqa", tmp_path, {"blank_answers": "fail"})
+    assert [row.split for row in table.rows] == ["train"] * 6 + ["test"] * 3
+    assert [row.answer for row in table.rows][1::6] == ["3", "5"]
+    assert table.rows[1].attributes["question_type"] == "COUNT"
+    assert table.rows[1].attributes["answer_type"] == "OPEN"

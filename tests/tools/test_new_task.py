@@ -20,6 +20,7 @@ from tools.new_task.params_text import with_entry, with_header
 from tools.packing import write_table
 from verdict.params_file import check_section, read_params
 from verdict.records.archive import ZipImages
+from verdict.sources.local import NOTHING
 
 
 def test_the_module_reads_what_was_packed(labelled: Path) -> None:
@@ -51,6 +52,7 @@ def test_both_recipes_are_complete_and_commented(
         assert {key: file.address for key, file in params.fetch.files.items()} == {
             "images": "own/images.zip", "table": "own/table.csv",
         }  # fmt: skip
+        assert params.fetch.local == (str(Path("own").absolute()) if name == "eyes" else NOTHING)
         assert params.format.answers == {
             "mild": "Mild", "no_finding": "No finding", "severe": "Severe",
         }  # fmt: skip

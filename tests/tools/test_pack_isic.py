@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SHARED_DATA
+from tests import test_params
+from tests.conftest import ROOT, SHARED_DATA
 from tests.records.test_images import tiff_with_a_second_page_of_nothing
 from tools.pack_isic import Columns, Packed, main, pack
+from tools.recipe import validate
 from verdict.errors import VerdictError
 from verdict.records.archive import ZipImages
 from verdict.tasks import read_raw
@@ -258,25 +260,36 @@ def test_missing_inputs(run: Callable[..., Packed], tmp_path: Path, images: Path
         pack(tmp_path / "absent", tmp_path / "absent.csv", COLUMNS, tmp_path / "out")
 
 
-def test_command_line(tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = tmp_path / "labels.csv"
+def test_command_line(
+    labelled: Path, tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, out = tmp_path / "labels.csv", tmp_path / "my lesions"
     table.write_text(HEADER + ROWS)
-    arguments = ["--images", str(images), "--table", str(table), "--out", str(tmp_path / "out")]
+    arguments = ["--images", str(images), "--table", str(table), "--out", str(out)]
     arguments += ["--id", "name", "--label", "melanoma", "--group"]
-    main([*arguments, "patient"])
-    printed = capsys.readouterr().out
-    assert "3 images, 1 positive (33.3%), 2 groups, 0 byte-identical pairs" in printed
-    for key, name in FILES.items():
-        assert f"{key}: {tmp_path / 'out' / name}" in printed
-    assert "compare.subgroups can be of []." in printed
-    assert "write that in place of benign." in printed
-    assert "overwritten" not in printed
     main([*arguments, "patient", "--sex", "sex", "--site", "site"])
     printed = capsys.readouterr().out
-    assert "compare.subgroups can be of [sex, site]." in printed
+    assert "3 images, 1 positive (33.3%), 2 groups, 0 byte-identical pairs" in printed
+    assert "`make repro recipe=mine/my-lesions` runs" in printed
+    assert "overwritten" not in printed
+    params = validate(recipe := Path("recipes/mine/my-lesions.yaml"))
+    assert {key: file.address for key, file in params.fetch.files.items()} == {
+        key: str(out / name) for key, name in FILES.items()
+    }
+    assert (params.fetch.source, params.fetch.local) == ("files", str(out))
+    assert params.compare.subgroups == ["sex", "site"]
+    assert params.format.answers is not None
+    assert list(params.format.answers) == ["not_melanoma", "melanoma"]
+    test_params.test_every_key_has_a_comment_with_type_and_default(recipe)
+
+    recipe.write_text("edited")
+    main([*arguments, "patient"])
+    printed = capsys.readouterr().out
     assert f"was overwritten: {', '.join(FILES.values())}." in printed
+    assert f"{recipe} is there already and stays as it is" in printed
+    assert recipe.read_text() == "edited"
     command = [sys.executable, "-m", "tools.pack_isic", *arguments, "absent"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "no column 'absent' (--group)" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -1,6 +1,5 @@
 import json
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from tests import test_params
 from tests.conftest import ROOT, SHARED_DATA, jpeg
-from tools.pack_medpix import Packed, main, pack
+from tools.pack_medpix import Fields, Packed, main, pack
+from tools.recipe import validate
 from verdict.errors import VerdictError
 from verdict.params_data import Extract, Split
 from verdict.records.extract import extract
@@ -63,10 +64,13 @@ def rows(folder: Path, split: str) -> list[dict[str, Any]]:
 
 def test_layout(run: Callable[..., Packed], tmp_path: Path) -> None:
     more = record(0, "train", question="Is a mass visible?", answer=" No ", mode="CT")
-    assert run([*RECORDS, more]) == Packed(train=3, validation=2, cases=4, images=4, test=1)
+    assert run([*RECORDS, more]) == Packed(
+        {"train": 3, "validation": 1, "test": 1}, cases=4, images=4
+    )
     assert sorted(
         p.relative_to(tmp_path / "out").as_posix() for p in tmp_path.rglob("*.parquet")
     ) == [
+        "test/test-00000-of-00001.parquet",
         "train/train-00000-of-00001.parquet",
         "validation/validation-00000-of-00001.parquet",
     ]
@@ -79,7 +83,8 @@ def test_layout(run: Callable[..., Packed], tmp_path: Path) -> None:
         "question": "Is a mass visible?",
         "answer": "No",
     }
-    assert [row["case_id"] for row in rows(tmp_path, "validation")] == ["MPX1", "MPX2"]
+    assert [row["case_id"] for row in rows(tmp_path, "validation")] == ["MPX1"]
+    assert [row["case_id"] for row in rows(tmp_path, "test")] == ["MPX2"]
     assert len(read_table(tmp_path / "out", Options(blank_answers="fail")).rows) == 5
 
 
@@ -101,7 +106,6 @@ def test_same_input_same_bytes(run: Callable[..., Packed], tmp_path: Path) -> No
         (record(1, "dev", answer=" "), r"line 2: answer is ' '; expected a text"),
         (record(1, "dev", question=None), r"line 2: question is missing"),
         (record(1, "dev", case_id=17), r"line 2: case_id is 17; expected a text"),
-        (record(1, "dev", mode=""), r"line 2: mode is ''"),
         ({"split": "dev"}, r"line 2: case_id is missing"),
         (record(1, "holdout"), r"line 2: split is 'holdout'; expected one of train, dev"),
         (record(1, "dev", image="images/9.png"), r"line 2: there is no image .*images/9\.png"),
@@ -129,10 +133,10 @@ def test_progress_ends_with_every_question(
     assert "pack: 4/4 questions" in capsys.readouterr().err
 
 
-def test_both_splits_are_needed(run: Callable[..., Packed]) -> None:
+def test_something_to_train_on_and_something_else_is_needed(run: Callable[..., Packed]) -> None:
     with pytest.raises(VerdictError, match="has no records of train"):
         run(RECORDS[1:3])
-    with pytest.raises(VerdictError, match="has no records of validation"):
+    with pytest.raises(VerdictError, match="has no records of validation or test"):
         run([RECORDS[0], RECORDS[3]])
 
 
@@ -152,12 +156,9 @@ def test_a_damaged_image_is_named(run: Callable[..., Packed], tmp_path: Path) ->
 
 @pytest.mark.skipif(not MEDPIX.is_dir(), reason="the real MedPix 2.0 images are not here")
 def test_the_real_images_and_questions(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tools.pack_medpix"]
-    command += ["--records", str(MEDPIX / "derived_vqa.jsonl"), "--out", str(tmp_path / "raw")]
-    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert "299 questions for training, 145 for validation, on 89 images of 35 cases" in shown
-    assert f"train: {tmp_path / 'raw' / 'train'}" in shown
-
+    packed = pack(MEDPIX / "derived_vqa.jsonl", tmp_path / "raw")
+    assert packed.questions == {"train": 299, "validation": 100, "test": 45}
+    assert (packed.images, packed.cases) == (89, 35)
     table = read_table(tmp_path / "raw", Options(blank_answers="fail"))
     assert len(table.rows) == 444
     options = Extract(
@@ -184,9 +185,7 @@ def test_the_real_images_and_questions(tmp_path: Path) -> None:
         split: sum(name == split for name in division.assignment.values())
         for split in ("train", "validation", "test")
     }
-    assert counts["train"] == 299
-    assert counts["validation"] + counts["test"] == 145
-    assert min(counts.values()) > 40
+    assert counts == packed.questions
 
 
 def test_a_json_array_with_numbers_for_answers(run: Callable[..., Packed], tmp_path: Path) -> None:
@@ -200,11 +199,44 @@ def test_a_json_array_with_numbers_for_answers(run: Callable[..., Packed], tmp_p
         run([json.dumps(records[0])[:-1] + ', "answer": "4"}'])
 
 
-def test_a_test_split_that_is_not_kept_is_told(
-    run: Callable[..., Packed], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_names_of_fields_and_further_ones(run: Callable[..., Packed], tmp_path: Path) -> None:
+    renamed = [
+        {
+            "part": split, "patient": "P1", "file": f"{n}.png", "ask": "What is it?", "said": n,
+            "question_type": "ORGAN", "score": 2.5, "mode": "CT", "boxes": [1, 2], "none": None,
+        }
+        for n, split in enumerate(("train", "train", "test"))
+    ]  # fmt: skip
     run(RECORDS)
-    main(["--records", str(tmp_path / "vqa.jsonl"), "--out", str(tmp_path / "out")])
-    assert "The 1 questions of the test split are among those for validation" in (
-        capsys.readouterr().out
-    )
+    records = tmp_path / "other.json"
+    records.write_text(json.dumps(renamed), "utf-8")
+    names = Fields(split="part", case="patient", image="file", question="ask", answer="said")
+    packed = pack(records, tmp_path / "other", names, tmp_path / "images")
+    assert packed == Packed({"train": 2, "test": 1}, 1, 3, ("question_type", "score"))
+    table = read_table(tmp_path / "other", Options(blank_answers="fail"))
+    assert [row.split for row in table.rows] == ["train", "train", "test"]
+    assert table.rows[1].attributes == {
+        "mode": "CT", "question_type": "ORGAN", "score": "2.5", "question": "What is it?",
+    }  # fmt: skip
+    records.write_text(json.dumps([{**renamed[0], "answer": "another"}]), "utf-8")
+    with pytest.raises(VerdictError, match="record 1: the field 'answer' is none of those that"):
+        pack(records, tmp_path / "other", names, tmp_path / "images")
+
+
+def test_command_line_writes_a_recipe(
+    labelled: Path, run: Callable[..., Packed], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(ROOT / "recipes/embedded/medpix-vqa.yaml", "recipes/embedded")
+    run([{**record, "type": "PLANE"} for record in RECORDS])
+    main(["--records", "vqa.jsonl", "--out", "scans"])
+    printed = capsys.readouterr().out
+    assert "2 train, 1 validation, 1 test questions, on 4 images of 4 cases." in printed
+    assert "compare.subgroups can be: type." in printed
+    assert "`make repro recipe=mine/scans` runs" in printed
+    params = validate(recipe := Path("recipes/mine/scans.yaml"))
+    assert {key: file.address for key, file in params.fetch.files.items()} == {
+        "train": "scans/train", "validation": "scans/validation", "test": "scans/test",
+    }  # fmt: skip
+    assert params.fetch.local == str(labelled / "scans")
+    assert params.split.source == "published"
+    test_params.test_every_key_has_a_comment_with_type_and_default(recipe)

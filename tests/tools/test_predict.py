@@ -62,9 +62,11 @@ def test_a_person_reads_answer_probabilities_words_and_the_disclaimer(
 def test_a_damaged_image_is_named_and_the_others_are_answered(
     run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (folder / "linked").symlink_to(folder / "more", target_is_directory=True)
     assert run("--image", folder, "--output", tmp_path / "out.jsonl") == 1
     said = capsys.readouterr().err
     assert f"{folder}/4.png: does not decode: " in said
+    assert f"{folder}: no images, and not asked about: 1 .txt, 1 linked folders" in said
     assert "6 of 7 answered" in said
     rows = lines((tmp_path / "out.jsonl").read_text())
     names = [str(Path(row["input"]).relative_to(folder)) for row in rows]

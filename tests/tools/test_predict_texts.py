@@ -3,12 +3,14 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.tiny import PAIRS, Tiny, build_text_tiny, open_tiny, write_texts
 from tests.tools.tried import lines, runner, text_project
+from verdict.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 
@@ -56,6 +58,28 @@ def test_pairs_come_as_texts_and_in_files_with_or_without_labels(
             assert name in one["input"]
             assert one["text"] == other["text"]
             assert one["log_probabilities"] == pytest.approx(other["log_probabilities"], abs=1e-5)
+
+
+def test_one_text_that_is_too_long_is_named_and_the_others_are_answered(
+    of_pairs: tuple[Tiny, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = runner(of_pairs[1], monkeypatch)
+    base, short = ("--model", "base", "--json"), ("--pair", "red", "green")
+    assert run(*base, *short) == 0
+    (expected,) = lines(capsys.readouterr().out)
+    long = ("--pair", "red", "green " * 3000)
+    assert run(*base, *short, *long, *short) == 1
+    first, named, last = lines(capsys.readouterr().out)
+    assert re.fullmatch(
+        r"has 6,\d+ tokens with its longest answer, but the model reads at most 512: ask for less",
+        named["error"],
+    )
+    for one in (first, last):
+        assert one["log_probabilities"] == pytest.approx(expected["log_probabilities"], abs=1e-5)
+    assert run(*base, *long) == 1
+    assert lines(capsys.readouterr().out)[0]["error"] == named["error"]
 
 
 def test_a_text_that_the_model_would_read_as_a_sign_is_named_alone(
@@ -111,6 +135,25 @@ def test_conversations_need_no_answer_and_their_labels_are_not_read(tmp_path: Pa
     found = list(read_pairs(path, options))
     assert found == [("line 1", "Record A:\na\n\nRecord B:\nb"), ("line 2", found[0][1])]
     assert out_of_pair(found[0][1]) == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv", "pairs.jsonl"])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_pairs_without_header_need_no_label(tmp_path: Path, name: str, labelled: bool) -> None:
+    from verdict.tasks.entity_resolution import Options, out_of_pair, read_pairs
+
+    path, columns = tmp_path / name, ("left", "right", "label")[: 3 if labelled else 2]
+    if name == "pairs.jsonl":
+        path.write_text(json.dumps({column: column for column in columns}))
+    else:
+        path.write_text(("," if name == "pairs.csv" else "\t").join(columns) + "\n")
+    options = Options.model_validate({**COLUMNS, "header": False})
+    ((place, text),) = read_pairs(path, options)
+    assert (place, out_of_pair(text)) == ("line 1", ("left", "right"))
+    path.write_text("a,b,1,2\n")
+    if name == "pairs.csv":
+        with pytest.raises(VerdictError, match="line 1 has 4 cells, not 3"):
+            list(read_pairs(path, options))
 
 
 def test_texts_are_asked_about_as_the_pipeline_asks(of_pairs: tuple[Tiny, Path]) -> None:

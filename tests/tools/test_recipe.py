@@ -12,6 +12,7 @@ import yaml
 from tests.conftest import ROOT
 from tools.recipe import differences, in_use, listing, main, recipes, use, validate
 from verdict.errors import VerdictError
+from verdict.yaml12 import dump_yaml, load_yaml
 
 
 def git(*arguments: str) -> None:
@@ -256,3 +257,15 @@ def test_every_recipe_of_the_project_is_valid(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(ROOT)
     for path in [Path("params.yaml"), *recipes().values()]:
         validate(path)
+
+
+def test_what_a_task_calls_optional_may_be_left_out(project: Path) -> None:
+    values = load_yaml((ROOT / "recipes/melanoma.yaml").read_bytes(), Path("melanoma.yaml"))
+    for key in ("ground_truth_v2", "duplicates"):
+        del values["fetch"]["files"][key]
+    Path("mine.yaml").write_text(dump_yaml(values), "utf-8")
+    validate(Path("mine.yaml"))
+    del values["fetch"]["files"]["images"]
+    Path("mine.yaml").write_text(dump_yaml(values), "utf-8")
+    with pytest.raises(VerdictError, match=r"mine.yaml: fetch.files has ground_truth, but"):
+        validate(Path("mine.yaml"))

@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 from tests.tools.conftest import git
 from tools.verify.__main__ import main
 from tools.verify.digests import Digester, digest_of_listing
-from tools.verify.pipeline import Pipeline
-from tools.verify.recorded import check_origin, check_pipeline, check_work_tree
+from tools.verify.pipeline import Pipeline, Stage
+from tools.verify.recorded import check_code, check_origin, check_pipeline, check_work_tree
 from tools.verify.results import IDENTICAL, Status, different
 
 CHAIN = """\
@@ -95,6 +95,17 @@ def test_what_was_read_of_an_output_is_what_was_written(
     # Of what is not here nothing can be said.
     (miniature / "data/predictions/base.parquet").unlink()
     assert said(miniature, chain | {"folder": "f" * 32 + ".dir"}) == IDENTICAL
+
+
+def test_local_data_need_not_be_where_a_judge_is(tmp_path: Path) -> None:
+    local = tmp_path / "mine.csv"
+    deps, params = {str(local): md5("1")}, {"fetch.local": str(local)}
+    stage = Stage("fetch", "", deps, params, {}, frozenset(deps), frozenset())
+    assert check_code([stage], tmp_path, Digester()) == IDENTICAL
+    local.write_text("1")
+    assert check_code([stage], tmp_path, Digester()) == IDENTICAL
+    local.write_text("2")
+    assert check_code([stage], tmp_path, Digester()).status is Status.DIFFERENT
 
 
 @pytest.mark.parametrize(

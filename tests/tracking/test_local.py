@@ -60,6 +60,20 @@ def test_queued_experiments_share_the_store_of_their_project(
     assert_none(project, among=["mlflow.db", "mlruns"])
 
 
+def test_a_folder_whose_name_an_address_would_read_otherwise(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.parent / "100%20 #1?"
+    assert work("a", folder).wait(timeout=60) == 0
+    assert {path.name for path in folder.iterdir()} >= {"mlflow.db", "mlruns"}
+    # Beside it is nothing of a name that is decoded, or is not.
+    assert {path.name for path in project.parent.iterdir()} <= {folder.name, "project", "home"}
+    monkeypatch.chdir(folder)
+    (run,) = runs(Path())
+    assert run.info.status == "FINISHED"
+    assert len(list((folder / "mlruns").rglob("figures/loss.csv"))) == 1
+
+
 def test_the_project_is_found_from_within(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deeper = project / "stages/old"
     deeper.mkdir(parents=True)

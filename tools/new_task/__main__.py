@@ -166,7 +166,7 @@ def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
     if out is None:
         lines += [
             f"  edit {module}: FILES, the columns, LABELS",
-            "  edit both recipes: fetch.files, format.prompt, format.answers",
+            "  edit both recipes: fetch.files, fetch.local, format.prompt, format.answers",
         ]
     else:
         lines.append(f"  read the question in {recipe} (format.prompt), and word it better")
@@ -212,16 +212,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 for key in ("id", "label", "group", "file")
             }
             wording, fewest = pack(options.images, options.table, columns, options.out)
-            folder = options.out.as_posix()
+            folder = options.out
         else:
             wording, fewest = word(dict.fromkeys(template.LABELS, 1)), _FOLDS
-            folder = _EXAMPLE_FOLDER.format(name=options.name)
-        addresses = {key: f"{folder}/{file}" for key, file in template.FILES.items()}
+            folder = Path(_EXAMPLE_FOLDER.format(name=options.name))
         base = Path(BASE).read_text(encoding="utf-8")
         texts = (
             module_text(options.name, wording.names),
-            derive(base, options.name, wording, addresses, "files", quarters=fewest < _FOLDS),
-            derive(base, options.name, wording, addresses, "embedded"),
+            derive(base, options.name, wording, folder, "files", quarters=fewest < _FOLDS),
+            derive(base, options.name, wording, folder, "embedded"),
         )
         for path, text in zip(paths, texts, strict=True):
             _write(path, text)

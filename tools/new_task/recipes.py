@@ -1,10 +1,12 @@
 """Derive a task's recipes from the embedded melanoma one: other data and words, same settings."""
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from tools.new_task import template
 from tools.new_task.labels import Wording
 from tools.new_task.params_text import with_entry, with_header
+from verdict.sources.local import NOTHING
 from verdict.yaml12 import dump_yaml
 
 #: What both are derived from.
@@ -38,7 +40,7 @@ def derive(
     base: str,
     name: str,
     wording: Wording,
-    addresses: Mapping[str, str],
+    folder: Path,
     source: str,
     quarters: bool = False,
 ) -> str:
@@ -48,7 +50,7 @@ def derive(
         base: the text of ``BASE``.
         name: the task.
         wording: question and answers.
-        addresses: where the published files are, by their keys in ``fetch.files``.
+        folder: where the files of a task's ``template`` are.
         source: ``files`` or ``embedded``.
         quarters: whether to split into quarters, since some label has so few groups that a
             twentieth would hold none of them.
@@ -61,13 +63,17 @@ def derive(
         base=BASE,
     )
     text = with_header(base, header)
-    files = {key: {"address": address, "sha256": None} for key, address in addresses.items()}
+    files = {
+        key: {"address": (folder / file).as_posix(), "sha256": None}
+        for key, file in template.FILES.items()
+    }
     shares = {"train": 0.5, "validation": 0.25, "test": 0.25} if quarters else {}
     for key, entry in (
         *((f"split.{split}", _yaml(**{split: share})) for split, share in shares.items()),
         ("task", _yaml(task=name)),
         ("fetch.source", _yaml(source=source)),
         ("fetch.files", _yaml(files=files)),
+        ("fetch.local", _yaml(local=NOTHING if embedded else str(folder.absolute()))),
         ("fetch.embedded", _EMBEDDED),
         (
             "dataset",

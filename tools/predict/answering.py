@@ -17,7 +17,8 @@ from typing import Any
 from scipy.special import softmax
 
 from tools.predict.questions import Question
-from verdict.answers.evaluate import predict
+from verdict.answers.evaluate import predict, too_long
+from verdict.answers.prompts import plan_batches
 from verdict.answers.workers import Workers, open_workers
 from verdict.engine import Pool
 from verdict.errors import VerdictError
@@ -183,10 +184,11 @@ class Predictor:
             errors = self._write_records(Path(folder), questions)
             rows = {} if len(errors) == len(questions) else self._ask(Path(folder), pool())
         for index, question in enumerate(questions):
-            if index in errors:
-                yield Answered(question, errors[index])
+            found = errors[index] if index in errors else rows[_id(index)]
+            if isinstance(found, str):
+                yield Answered(question, found)
             else:
-                yield self._answered(question, rows[_id(index)])
+                yield self._answered(question, found)
 
     def _place(self) -> Path | None:
         """Return where records may lie: in the project, which all machines of a cluster see."""
@@ -225,14 +227,23 @@ class Predictor:
         write_shard(folder / "shard-00000-of-00001.parquet", rows())
         return errors
 
-    def _ask(self, records: Path, pool: Pool | None) -> dict[str, dict[str, Any]]:
-        """Return a row of predictions for each record, by its id."""
-        options = self._params.evaluate
+    def _ask(self, records: Path, pool: Pool | None) -> dict[str, dict[str, Any] | str]:
+        """Return a row of predictions for each record, by its id, or why there is none."""
+        options, images = self._params.evaluate, ImageStore(records)
+        conversations = [converse(record, self.asked) for record in read_records(records)]
+        plan = plan_batches(self.loaded.processor, conversations, options.batch_size)
+        long = {
+            name: f"has {tokens:,} tokens with its longest answer, but the model reads at most "
+            f"{self.loaded.limit:,}: ask for less"
+            for name, tokens in too_long(self.loaded, plan, images, self._answers).items()
+        }
+        if len(long) == len(conversations):
+            return {**long}
         found = predict(
             self.weights.name,
             self.loaded,
-            [converse(record, self.asked) for record in read_records(records)],
-            ImageStore(records),
+            [conversation for conversation in conversations if conversation.id not in long],
+            images,
             self._answers,
             batch_size=options.batch_size,
             max_new_tokens=options.max_new_tokens,
@@ -240,7 +251,7 @@ class Predictor:
             length_normalization=options.length_normalization,
             workers=Workers(pool, records) if pool else None,
         )
-        return {row["id"]: row for row in found.table.to_pylist()}
+        return {**long, **{row["id"]: row for row in found.table.to_pylist()}}
 
     def _answered(self, question: Question, row: dict[str, Any]) -> Answered:
         scores = dict(zip(self.labels, row["log_probabilities"], strict=True))

@@ -1,11 +1,13 @@
 """What is asked about: images by path, folder or address, and texts."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
+from tools.folders import others_in
 from verdict.errors import VerdictError
 from verdict.params import Params
 from verdict.params_data import Format
@@ -83,7 +85,10 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             continue
         path = local_path(argument)
         if path.is_dir():
-            yield from (Question(_shown(found), found) for found in _images_in(path))
+            images = _images_in(path)
+            if others := others_in(path, images):
+                print(f"{path}: no images, and not asked about: {others}", file=sys.stderr)
+            yield from (Question(_shown(found), found) for found in images)
         elif path.is_file():
             yield Question(_shown(argument), path)
         else:

@@ -100,11 +100,16 @@ def check_parameters(stages: Iterable[Stage], params: Any) -> Finding:
 
 
 def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding:
-    """Compare the files that the stages ran, and the requirements, with those committed."""
+    """Compare the files that the stages ran, and the requirements, with those committed.
+
+    Local data that were fetched need not be here.
+    """
     wrong: dict[str, list[str]] = {}
     for stage in stages:
         for path in sorted(stage.code):
             found = digest(root / path)
+            if found is None and path == stage.params.get("fetch.local"):
+                continue
             if found is None or found.md5 != stage.deps[path]:
                 wrong.setdefault(path, []).append(stage.name)
     return _listed([f"{path} is not what {some(names)} ran" for path, names in wrong.items()])

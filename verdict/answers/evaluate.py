@@ -5,7 +5,7 @@ from typing import Any
 
 from verdict.answers.asking import Answered, Asker, Part
 from verdict.answers.parts import Parts
-from verdict.answers.prompts import answer_of, candidate_ids, check_lengths, plan_batches
+from verdict.answers.prompts import Planned, answer_of, candidate_ids, over_limit, plan_batches
 from verdict.answers.workers import Workers
 from verdict.errors import VerdictError
 from verdict.models.control_tokens import check_control_tokens
@@ -62,9 +62,14 @@ def predict(
     by_token = length_normalization == "tokens"
     check_control_tokens(conversations, loaded.processor)
     plan = plan_batches(loaded.processor, conversations, batch_size)
-    if loaded.limit is not None and plan:
-        longest = _longest_answer(loaded, plan[0].conversations[0], answers)
-        check_lengths(loaded.processor, plan, images, loaded.limit, longest)
+    if over := too_long(loaded, plan, images, answers):
+        longest = max(over, key=over.__getitem__)
+        raise VerdictError(
+            f"record {longest} has {over[longest]} tokens with its longest answer, but the model "
+            f"reads at most {loaded.limit} (max_position_embeddings); so have {len(over):,} "
+            "records. Shorten format.system, format.prompt, format.answers, or the texts of the "
+            "records"
+        )
     ids = [[row.id for row in planned.conversations] for planned in plan]
     kept = parts.read(ids) if parts else []
     done = {n: [Answered(*one) for one in part["answered"]] for n, part in enumerate(kept)}
@@ -95,6 +100,19 @@ def predict(
         [_row(*pair, loaded, answers) for pair in zip(order, answered, strict=True)],
         length_normalization if loaded.labels is None and answers.labels else None,
     )
+
+
+def too_long(
+    loaded: Loaded, plan: Sequence[Planned], images: ImageStore, answers: Answers
+) -> dict[str, int]:
+    """Return the tokens of each record that, with its longest answer, is longer than the context.
+
+    Its images are expanded.
+    """
+    if loaded.limit is None or not plan:
+        return {}
+    answer = _longest_answer(loaded, plan[0].conversations[0], answers)
+    return over_limit(loaded.processor, plan, images, loaded.limit, answer)
 
 
 def _longest_answer(loaded: Loaded, conversation: Conversation, answers: Answers) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
-from verdict.errors import VerdictError
 from verdict.models.rows import count_images, images_of
 from verdict.records.conversations import Answers, Conversation, Message
 from verdict.records.shards import ImageStore
@@ -116,32 +115,30 @@ def plan_batches(
     return [plan[index] for index in order]
 
 
-def check_lengths(
+def over_limit(
     processor: ProcessorMixin, plan: Sequence[Planned], images: ImageStore, limit: int, answer: int
-) -> None:
-    """Raise unless every prompt, its images expanded, and an answer fit what the model reads.
+) -> dict[str, int]:
+    """Return the tokens of each record that, with an answer, does not fit what the model reads.
 
     Args:
         limit: the most tokens that the model reads.
         answer: tokens of the longest answer that it is asked about.
-
-    Raises:
-        VerdictError: it names the longest record that does not fit, and how many do not.
     """
+    found: dict[str, int] = {}
     for pictures in {planned.pictures for planned in plan}:
         alike = [planned for planned in plan if planned.pictures == pictures]
         longest = max(alike, key=lambda planned: planned.tokens)
         one = Planned(longest.conversations[:1], longest.texts[:1], longest.tokens)
         # Stored images all have one size, and so become as many tokens.
         read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
-        room = limit - answer - (read - longest.tokens)
-        if over := sum(len(planned.texts) for planned in alike if planned.tokens > room):
-            raise VerdictError(
-                f"record {one.conversations[0].id} has {read + answer} tokens with its longest "
-                f"answer, but the model reads at most {limit} (max_position_embeddings); so have "
-                f"{over:,} records. Shorten format.system, format.prompt, format.answers, or the "
-                "texts of the records"
-            )
+        further = read - longest.tokens + answer
+        found |= {
+            row.id: planned.tokens + further
+            for planned in alike
+            if planned.tokens + further > limit
+            for row in planned.conversations
+        }
+    return found
 
 
 def count_deciding(plan: Sequence[Planned]) -> int:

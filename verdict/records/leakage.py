@@ -97,9 +97,22 @@ def describe_split(
             "groups": len(division.crossing),
             "names": division.crossing[:20],
         }
+        if division.left_out and any(record.label is not None for record in records):
+            result["published_shares"] = _published_shares(records)
     else:
         result["image_level_split_would_leak"] = image_level_leak(records, duplicates, options)
     return result
+
+
+def _published_shares(records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    """Return each label's share of the records that the authors put into each of their splits."""
+    labels = sorted({record.label for record in records if record.label is not None})
+    counts = {name: Counter(r.label for r in records if r.split == name) for name in SPLITS}
+    return {
+        name: {label: round(own[label] / own.total(), 6) for label in labels}
+        for name, own in counts.items()
+        if own
+    }
 
 
 def _crossing_counts(

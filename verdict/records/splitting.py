@@ -170,7 +170,8 @@ def _folds(
     if (count := len(set(groups))) < n_folds:
         raise VerdictError(
             f"{len(records)} records in {count} independent groups cannot be split into "
-            f"{n_folds} folds; use shares with a smaller denominator in split"
+            f"{n_folds} folds; larger shares of validation and test in split make fewer folds, or "
+            "bring more groups"
         )
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     result: dict[int, int] = {}

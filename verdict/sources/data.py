@@ -7,8 +7,9 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params_data import Fetch
 from verdict.sources.addresses import local_path, redacted, refuse_secrets, scheme_of
+from verdict.sources.local import check_local
 from verdict.sources.several import receive_all
-from verdict.tasks import load_task, make_archive
+from verdict.tasks import check_files, load_task, make_archive
 
 #: Partial downloads live here, outside every stage's outputs, so that a killed one goes on.
 PARTIAL = Path(".downloads")
@@ -22,26 +23,20 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
     does. Its ``sha256`` must be null unless it stands for exactly one file.
 
     Raises:
-        VerdictError: a file has no address, or cannot be brought. Nothing is replaced then.
+        VerdictError: a file has no address, cannot be brought, or is here and outside of
+            ``fetch.local``. Nothing is replaced then.
     """
-    described = load_task(task)
-    names = described.FILES
-    optional: frozenset[str] = getattr(described, "OPTIONAL", frozenset())
+    names = load_task(task).FILES
     with replacing(destination) as partial:
         partial.mkdir()
         if options.source == "embedded":
             make_archive(task, partial, options.embedded)
             return
-        given = options.files.keys()
-        if not names.keys() - optional <= given <= names.keys():
-            may = f"; {', '.join(sorted(optional))} may be left out" if optional else ""
-            raise VerdictError(
-                f"params.yaml: fetch.files has {', '.join(given) or 'nothing'}, but the "
-                f"{task} task needs exactly {', '.join(names)}{may}"
-            )
+        check_files(task, options.files)
         for file in options.files.values():
             refuse_secrets(file.address)
         _refuse_equal({key: file.address for key, file in options.files.items()})
+        check_local(options, destination)
         # All are received before any is placed: a failure keeps what has come so far.
         received = {
             name: receive_all(
@@ -51,7 +46,7 @@ def fetch_data(task: str, options: Fetch, destination: Path) -> None:
                 partial_folder=PARTIAL,
             )
             for key, name in names.items()
-            if key in given
+            if key in options.files
         }
         paths = [path for files in received.values() for path in files.files.values()]
         if len(set(paths)) < len(paths):

@@ -1,5 +1,6 @@
-"""An address that may stand for several files: a pattern on the hub, or a local folder."""
+"""An address that may stand for several files: a pattern, on the hub or here, or a local folder."""
 
+import glob
 from pathlib import Path
 
 from verdict.errors import VerdictError
@@ -16,10 +17,12 @@ def receive_all(
     """Bring every file that ``address`` stands for into ``partial_folder``, to be placed.
 
     A local folder stands for the files in it, sorted, without those in its folders and those whose
-    name begins with a dot. Files from the hub must have the size and the checksum listed there.
+    name begins with a dot. A local pattern is one of :mod:`glob`'s; ``**`` leads into folders.
+    Files from the hub must have the size and the checksum listed there.
 
     Args:
-        address: as :func:`verdict.sources.download.receive` takes it; ``hf://`` may hold a pattern.
+        address: as :func:`verdict.sources.download.receive` takes it; ``hf://`` and a local path
+            may hold a pattern.
         sha256: the SHA-256 that the file must have; None where there are several.
         several: more than one file is welcome. Otherwise the address must stand for exactly one.
         partial_folder: where unfinished data is kept.
@@ -29,7 +32,7 @@ def receive_all(
             same name.
     """
     listed = list_hub_files(address) if scheme_of(address) == "hf" else {}
-    addresses = list(listed) or (_files_in(address) if several else []) or [address]
+    addresses = list(listed) or _files_here(address, several=several) or [address]
     names = [own_name(each) for each in addresses]
     if len(addresses) > 1:
         _refuse_ambiguity(address, addresses, names, sha256=sha256, several=several)
@@ -59,16 +62,28 @@ def receive_all(
     return Received({name: path for part in parts for name, path in part.files.items()}, discard)
 
 
-def _files_in(address: str) -> list[str]:
-    """Return the files of a local folder, or nothing where the address is none."""
-    if scheme_of(address) != "file" or not (folder := local_path(address)).is_dir():
+def _files_here(address: str, *, several: bool) -> list[str]:
+    """Return the files of a local folder, or of a pattern; nothing where the address is neither."""
+    if scheme_of(address) != "file":
         return []
-    paths = sorted(
-        path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
-    )
-    if not paths:
-        raise VerdictError(f"{address} is a folder without files. Correct the address.")
-    return [str(path) for path in paths]
+    path = local_path(address)
+    if several and path.is_dir():
+        found = [file for file in path.iterdir() if not file.name.startswith(".")]
+        if folders := sorted(file.name for file in found if file.is_dir()):
+            print(
+                f"{address}: not read are the {len(folders):,} folders in it ({some(folders)}); "
+                f"{address.rstrip('/')}/**/* reads them, too",
+                flush=True,
+            )
+        empty = "a folder without files"
+    elif glob.has_magic(str(path)) and not path.exists():
+        found = [Path(file) for file in glob.glob(str(path), recursive=True)]
+        empty = "a pattern that no file fits"
+    else:
+        return []
+    if not (files := sorted(file for file in found if file.is_file())):
+        raise VerdictError(f"{address} is {empty}. Correct the address.")
+    return [str(file) for file in files]
 
 
 def _refuse_ambiguity(

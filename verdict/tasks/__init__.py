@@ -5,7 +5,7 @@ begin with.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -66,6 +66,22 @@ def load_task(name: str, path: Path = PARAMS_FILE) -> Task:
     if missing := [part for part in needed if not hasattr(task, part)]:
         raise VerdictError(f"verdict/tasks/{name}/__init__.py lacks {', '.join(missing)}")
     return cast(Task, task)
+
+
+def check_files(name: str, given: Collection[str], path: Path = PARAMS_FILE) -> None:
+    """Refuse keys of ``fetch.files`` that are not the task's, or too few of them.
+
+    Raises:
+        VerdictError: a key is unknown, or one that must be there is missing.
+    """
+    task = load_task(name, path)
+    optional: frozenset[str] = getattr(task, "OPTIONAL", frozenset())
+    if not task.FILES.keys() - optional <= set(given) <= task.FILES.keys():
+        may = f"; {', '.join(sorted(optional))} may be left out" if optional else ""
+        raise VerdictError(
+            f"{path}: fetch.files has {', '.join(given) or 'nothing'}, but the {name} task needs "
+            f"exactly {', '.join(task.FILES)}{may}"
+        )
 
 
 def make_archive(name: str, folder: Path, options: Mapping[str, Any]) -> None:

@@ -35,10 +35,12 @@ class MlflowTracker:
     def __init__(self, spool: Spool, root: Path, address: str | None):
         self._spool, self._root = spool, root
         given = os.environ.get("MLFLOW_TRACKING_URI") or address
-        self._address = given or f"{SQLITE}{root / 'mlflow.db'}"
+        database = root / "mlflow.db"
+        # Seen from here, since a percent sign in an address means another character.
+        self._address = given or f"{SQLITE}{os.path.relpath(database)}"
         #: Where artefacts go is a server's own affair.
         self._artifacts = None if given else root / "mlruns"
-        self.title = f"MLflow at {without_secrets(self._address)}"
+        self.title = f"MLflow at {without_secrets(given or f'{SQLITE}{database}')}"
         self._run_id = ""
         self._keeps_status = False
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from verdict.records.balance import balance_warning
 from verdict.records.splitting import SPLITS
 from verdict.report.page.sources import Sources
 from verdict.report.page.wording import shown
@@ -111,6 +112,8 @@ def _leaks(split: dict[str, Any], noun: str) -> list[str]:
             )
         else:
             sentences.append(f"The published splits divide none of the {noun}.")
+    if balance := balance_warning(split):
+        sentences.append(f"{balance}.")
     return sentences
 
 

@@ -5,6 +5,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from verdict.records.raw import refuse_repeated, tidy, unambiguous
 Row = tuple[str, dict[str, Any]]
 
 
-def read_rows(path: Path, columns: Sequence[str], *, header: bool) -> Iterator[Row]:
+def read_rows(
+    path: Path, columns: Sequence[str], *, header: bool, needed: int | None = None
+) -> Iterator[Row]:
     """Yield each row of a CSV, TSV, JSON-lines or Parquet file.
 
     A CSV file has quoted cells and may have line ends in them; a TSV file (``.tsv``, or ``.txt`` as
@@ -26,33 +29,43 @@ def read_rows(path: Path, columns: Sequence[str], *, header: bool) -> Iterator[R
 
     Args:
         columns: those that are read; without ``header`` a CSV or TSV file has exactly these.
+        needed: how many of them, from the first, must be there; None for all.
 
     Raises:
         VerdictError: a column is missing, or a row is damaged; it names file, line and column.
     """
     try:
-        yield from _READERS[path.suffix.lower()](path, columns, header)
+        read = _READERS[path.suffix.lower()]
+        yield from read(path, columns[:needed], None if header else columns)
     except UnicodeDecodeError as error:
         raise VerdictError(f"{path} is not UTF-8 text ({error.reason}); fetch it again") from None
 
 
-def _csv(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+def _csv(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from _table(path, csv.reader(file, strict=True), columns, header)
+        yield from _table(path, csv.reader(file, strict=True), columns, names)
 
 
-def _tsv(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+def _tsv(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig") as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        yield from _table(path, rows, columns, header)
+        yield from _table(path, rows, columns, names)
 
 
-def _table(path: Path, reader: Any, columns: Sequence[str], header: bool) -> Iterator[Row]:
+def _table(
+    path: Path, reader: Any, columns: Sequence[str], names: Sequence[str] | None
+) -> Iterator[Row]:
+    """``names``: those of the columns where no header has them; a file may lack the last ones."""
     try:
-        names = [tidy(name) for name in next(reader, [])] if header else list(columns)
+        first: list[str] = next(reader, [])
+        rest = reader if names is None else chain([first], reader)
+        if names is None:
+            names = [tidy(name) for name in first]
+        else:
+            names = names[: max(len(first), len(columns))]
         refuse_repeated(str(path), names)
         _require(path, columns, names)
-        for cells in reader:
+        for cells in rest:
             if not cells:
                 continue  # an empty line, such as the last
             if len(cells) != len(names):
@@ -67,7 +80,7 @@ def _table(path: Path, reader: Any, columns: Sequence[str], header: bool) -> Ite
         ) from None
 
 
-def _jsonl(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+def _jsonl(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -88,7 +101,7 @@ def _jsonl(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
             yield f"line {number}", cells
 
 
-def _parquet(path: Path, columns: Sequence[str], header: bool) -> Iterator[Row]:
+def _parquet(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> Iterator[Row]:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
@@ -118,7 +131,7 @@ def _lacks(place: str, name: str, names: Sequence[str]) -> str:
     )
 
 
-_READERS: dict[str, Callable[[Path, Sequence[str], bool], Iterator[Row]]] = {
+_READERS: dict[str, Callable[[Path, Sequence[str], Sequence[str] | None], Iterator[Row]]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".txt": _tsv,

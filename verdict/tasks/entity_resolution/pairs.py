@@ -19,9 +19,9 @@ _OF_TEXT = {".csv", ".tsv", ".txt"}
 def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
     """Yield the place (``line 3``) and the text of each pair in a file; labels are not read.
 
-    A CSV or TSV file has a column a record whatever ``layout`` says: ``left`` and ``right`` with a
-    header, and all three columns without one. For the layout ``tables`` these are ids, and the
-    tables lie beside the file. In other files a conversation may lack its answer.
+    A CSV or TSV file has a column a record whatever ``layout`` says: ``left`` and ``right``;
+    without a header they come first, and a label may follow. For the layout ``tables`` these are
+    ids, and the tables lie beside the file. In other files a conversation may lack its answer.
 
     Raises:
         VerdictError: no such file, another kind of file, a missing column or an empty record.
@@ -33,11 +33,10 @@ def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
         raise VerdictError(f"{path} is not here, or is no file; correct the path")
     in_messages = options.layout == "messages" and suffix not in _OF_TEXT
     names = IN_MESSAGES if in_messages else (options.left, options.right)
-    columns: tuple[str, ...] = (MESSAGES,) if in_messages else names
-    if not options.header and not in_messages:
-        columns = (*names, options.label)
+    columns = (MESSAGES,) if in_messages else (*names, options.label)
     tables = read_tables(path.parent, None) if options.layout == "tables" else None
-    for place, cells in read_rows(path, columns, header=options.header or in_messages):
+    header = options.header or in_messages
+    for place, cells in read_rows(path, columns, header=header, needed=1 if in_messages else 2):
         where = f"{path} {place}"
         given = (
             out_of_messages(where, cells[MESSAGES], answered=False)[:2]

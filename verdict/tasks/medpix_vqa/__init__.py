@@ -1,8 +1,8 @@
 """MedPix-VQA: what does this radiological image show? (hub data set ``mmoukouba/MedPix-VQA``)"""
 
 from verdict.tasks.medpix_vqa.embedded import write_archive
-from verdict.tasks.medpix_vqa.layout import FILES, LIMITS
+from verdict.tasks.medpix_vqa.layout import FILES, LIMITS, OPTIONAL
 from verdict.tasks.medpix_vqa.options import Embedded, Options
 from verdict.tasks.medpix_vqa.table import read_table
 
-__all__ = ["FILES", "LIMITS", "Embedded", "Options", "read_table", "write_archive"]
+__all__ = ["FILES", "LIMITS", "OPTIONAL", "Embedded", "Options", "read_table", "write_archive"]

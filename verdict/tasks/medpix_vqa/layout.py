@@ -9,11 +9,12 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Split = Literal["train", "validation"]
+Split = Literal["train", "validation", "test"]
 
-#: The folder of each published split, by its key in ``fetch.files``: Parquet files named
-#: ``train-00000-of-00005.parquet`` and so on.
-FILES = {"train": "train/", "validation": "validation/"}
+#: The folder of each split, by its key in ``fetch.files``: Parquet files named
+#: ``train-00000-of-00005.parquet`` and so on. MedPix-VQA has no test split, others have.
+FILES: dict[Split, str] = {"train": "train/", "validation": "validation/", "test": "test/"}
+OPTIONAL = frozenset({"validation", "test"})
 
 #: What the published data cannot show; it stands in the model card.
 LIMITS = ("Cases are collected for teaching, so rare findings are commoner than among patients.",)
@@ -39,12 +40,24 @@ SCHEMA = pa.schema(
 )
 
 
-def write_split(folder: Path, split: Split, rows: Iterable[dict[str, Any]], count: int) -> None:
+def write_split(
+    folder: Path,
+    split: Split,
+    rows: Iterable[dict[str, Any]],
+    count: int,
+    further: Iterable[str] = (),
+) -> None:
     """Write the Parquet files of one split into ``folder``, which is made if it is not there.
 
     The rows, dicts by column, are divided evenly and in order; one row group is held in memory.
-    ``count`` is how many there are, which the names of the files say before all are known.
+
+    Args:
+        count: how many there are, which the names of the files say before all are known.
+        further: columns of text beside the published ones.
     """
+    schema = SCHEMA
+    for name in further:
+        schema = schema.append(pa.field(name, pa.string()))
     folder.mkdir(parents=True, exist_ok=True)
     files = max(1, -(-count // ROWS_A_FILE))
     rest = iter(rows)
@@ -52,6 +65,6 @@ def write_split(folder: Path, split: Split, rows: Iterable[dict[str, Any]], coun
         size = count * (index + 1) // files - count * index // files
         path = folder / f"{split}-{index:05d}-of-{files:05d}.parquet"
         own = islice(rest, size)
-        with pq.ParquetWriter(path, SCHEMA) as writer:
+        with pq.ParquetWriter(path, schema) as writer:
             while group := list(islice(own, ROW_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+                writer.write_table(pa.Table.from_pylist(group, schema))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from verdict.errors import VerdictError
 from verdict.records.archive import ParquetImages, parquet_key
 from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
-from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, TEXTS, Split
+from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
 from verdict.tasks.medpix_vqa.options import Options
 
 #: A longer question is no name for a subgroup.
@@ -25,21 +25,23 @@ _BATCH = 4096
 
 
 def read_table(folder: Path, options: Options) -> RawTable:
-    """Read the questions and answers of both splits; the group is the case.
+    """Read the questions and answers of the splits that are there; the group is the case.
 
-    A question is ``closed`` if its answer is yes or no alone, otherwise ``open``. Spaces around
-    texts are no part of them. Answers that are the words of MedPix's form are read as they are, and
-    counted in the findings: a model learns to say them.
+    A question is ``closed`` if its answer is yes or no alone, otherwise ``open``; columns of text
+    beside the published ones become attributes, and their ``question_type`` stands where they have
+    one. Spaces around texts are no part of them. Answers that are the words of MedPix's form are
+    read as they are, and counted in the findings: a model learns to say them.
 
     Raises:
         VerdictError: a file or column is missing, a file is damaged, or a row lacks its case,
             question or (unless ``blank_answers`` leaves it out) answer.
     """
-    files: dict[Split, list[Path]] = {
-        "train": _files(folder / FILES["train"]),
-        "validation": _files(folder / FILES["validation"]),
+    files = {
+        split: _files(folder / name)
+        for split, name in FILES.items()
+        if split not in OPTIONAL or (folder / name).is_dir()
     }
-    everywhere = [*files["train"], *files["validation"]]
+    everywhere = [path for paths in files.values() for path in paths]
     _check_names(everywhere)
     rows: list[RawRow] = []
     blank: list[str] = []
@@ -59,7 +61,7 @@ def read_table(folder: Path, options: Options) -> RawTable:
     if not rows:
         raise VerdictError(f"{folder} has no rows with an answer; check fetch.files")
     unwritten = [row.id for row in rows if (row.answer or "").casefold().startswith(_FORM)]
-    closed = sum(row.attributes["question_type"] == "closed" for row in rows)
+    closed = sum(_question_type(row.answer or "") == "closed" for row in rows)
     return RawTable(
         rows,
         images=ParquetImages(folder, tuple(everywhere), IMAGE),
@@ -109,7 +111,12 @@ def _texts(path: Path) -> Iterator[dict[str, Any]]:
                     f"{', '.join(missing)}; it has {', '.join(present)}. Check that fetch.files "
                     "names the right data set"
                 )
-            for batch in file.iter_batches(_BATCH, columns=list(TEXTS)):
+            further = [
+                field.name
+                for field in file.schema_arrow
+                if field.name not in COLUMNS and pa.types.is_string(field.type)
+            ]
+            for batch in file.iter_batches(_BATCH, columns=[*TEXTS, *further]):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise VerdictError(
@@ -118,7 +125,7 @@ def _texts(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(path: Path, number: int, cells: dict[str, Any], split: Split) -> RawRow:
-    texts = {name: "" if cells[name] is None else str(cells[name]).strip() for name in TEXTS}
+    texts = {name: "" if cell is None else str(cell).strip() for name, cell in cells.items()}
     for name, harm in (
         ("case_id", "without it a case could end up in two splits"),
         ("question", "there is nothing to answer"),
@@ -128,6 +135,7 @@ def _row(path: Path, number: int, cells: dict[str, Any], split: Split) -> RawRow
     attributes = {"mode": texts["mode"], "question_type": _question_type(texts["answer"])}
     if len(texts["question"]) <= _LONGEST_ATTRIBUTE:
         attributes["question"] = texts["question"]
+    attributes |= {tidy(name): tidy(text) for name, text in texts.items() if name not in TEXTS}
     return RawRow(
         id=f"{path.stem}-{number:06d}",
         group=tidy(texts["case_id"]),
