@@ -194,6 +194,17 @@ def test_check_is_quiet_or_says_the_problem(
         main(["check"])
 
 
+def test_check_also_frees_a_dvc_that_was_killed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = project / ".dvc/tmp/rwlock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    main(["check"])
+    assert not lock.exists()
+    assert capsys.readouterr().out.startswith("Removed .dvc/tmp/rwlock, ")
+
+
 def test_what_no_model_of_the_new_recipe_wrote_is_removed(project: Path) -> None:
     without_reference(project)
     kept = [path for name in ("base", "tuned") for path in evaluated(project, name)]
