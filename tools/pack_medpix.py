@@ -11,11 +11,9 @@ pipeline cuts its own. Image files are copied byte for byte. The same input give
 
 import argparse
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import Bar, progress
 from verdict.records.images import FORMATS
-from verdict.records.raw import unambiguous
+from verdict.records.raw import parse_json
 from verdict.tasks.medpix_vqa.layout import FILES, IMAGE, Split, write_split
 
 #: Fields that each record needs, as text.
@@ -92,23 +90,13 @@ def _read_records(path: Path) -> Iterator[dict[str, str]]:
             f"{path} is no text in UTF-8: {error.reason}. Save it as such."
         ) from None
     if text.lstrip().startswith("["):
-        try:
-            values = json.loads(text, object_pairs_hook=partial(unambiguous, str(path)))
-        except json.JSONDecodeError as error:
-            raise VerdictError(f"{path} is no JSON ({error}); mend it.") from None
+        values = parse_json(text, str(path))
         for number, value in enumerate(values, start=1):
             yield _record(f"{path} record {number}", value)
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield _record(f"{path} line {number}", _parsed(f"{path} line {number}", line))
-
-
-def _parsed(where: str, line: str) -> Any:
-    try:
-        return json.loads(line, object_pairs_hook=partial(unambiguous, where))
-    except json.JSONDecodeError as error:
-        raise VerdictError(f"{where} is no JSON ({error.msg}); write one object a line.") from None
+            yield _record(f"{path} line {number}", parse_json(line, f"{path} line {number}"))
 
 
 def _record(where: str, value: Any) -> dict[str, str]:

@@ -258,16 +258,27 @@ class _ParquetReader:
         return self._files[name].read_row_group(group, columns=[self._column])[self._column]
 
 
-def _parquet(file: Path) -> pq.ParquetFile:
+@contextmanager
+def parquet_explained(file: Path) -> Iterator[None]:
+    """Say of a Parquet file that is read meanwhile that it is missing or damaged.
+
+    Raises:
+        VerdictError: instead of what pyarrow raises.
+    """
     try:
-        return pq.ParquetFile(file)
+        yield
     except FileNotFoundError:
         raise VerdictError(f"{file} is missing; run `dvc repro fetch` again") from None
-    # A damaged schema may also hold text that is not UTF-8.
+    # Damage may also leave text that is not UTF-8.
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise VerdictError(
             f"{file} is not a complete Parquet file ({str(error).splitlines()[0]}); fetch it again"
         ) from None
+
+
+def _parquet(file: Path) -> pq.ParquetFile:
+    with parquet_explained(file):
+        return pq.ParquetFile(file)
 
 
 def _directory(path: Path) -> list[zipfile.ZipInfo]:
