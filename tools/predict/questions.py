@@ -82,9 +82,9 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             yield _downloaded(argument, downloads)
             continue
         path = local_path(argument)
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from (Question(_shown(found), found) for found in _images_in(path))
-        elif path.is_file():
+        elif os.path.isfile(path):
             yield Question(_shown(argument), path)
         else:
             raise VerdictError(f"{path} is not here, or is no file; correct the path")

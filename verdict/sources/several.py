@@ -1,5 +1,6 @@
 """An address that may stand for several files: a pattern on the hub, or a local folder."""
 
+import os
 from pathlib import Path
 
 from verdict.errors import VerdictError
@@ -61,7 +62,7 @@ def receive_all(
 
 def _files_in(address: str) -> list[str]:
     """Return the files of a local folder, or nothing where the address is none."""
-    if scheme_of(address) != "file" or not (folder := local_path(address)).is_dir():
+    if scheme_of(address) != "file" or not os.path.isdir(folder := local_path(address)):
         return []
     paths = sorted(
         path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
