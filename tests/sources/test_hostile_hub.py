@@ -37,13 +37,13 @@ def without(name: str, key: str) -> Callable[[Any], Any]:
     return change
 
 
-def renamed(name: str, suffix: str = ".json") -> Callable[[Any], Any]:
+def renamed(name: object, suffix: str = ".json") -> Callable[[Any], Any]:
     """List one more file, under a name that no file here can have."""
 
     def change(value: Any) -> Any:
         files = value["siblings"] if isinstance(value, dict) else value
         key = "rfilename" if isinstance(value, dict) else "path"
-        files.append({**files[0], key: name + suffix})
+        files.append({**files[0], key: name + suffix if isinstance(name, str) else name})
         return value
 
     return change
@@ -87,6 +87,8 @@ def test_a_model_that_cannot_be_checked_is_refused(
         (lambda value: [] if isinstance(value, list) else value, "no file matches"),
         (lambda value: [{}] if isinstance(value, list) else value, "not what a hub answers"),
         (without("model.safetensors", "size"), "not what a hub answers"),
+        (renamed(7), "not what a hub answers"),
+        (renamed(None), "not what a hub answers"),
         *((renamed(name, ".safetensors"), "lists .*, which no file") for name in NAMELESS[1:]),
     ],
 )

@@ -253,6 +253,22 @@ def test_predictions_unknown_to_dvc_stop_the_switch(project: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<<<<<<< HEAD\nstages: [1\n", b"- a list", b"", b"stages: [a]", b"stages: {1: {}}",
+        b"stages: {evaluate@a: b}", b"stages: {evaluate@a: {outs: [{path: 1}]}}",
+        b"stages: \xff", b"stages: 2020-13-45", b"[" * 5000,
+    ],
+)  # fmt: skip
+def test_a_lock_that_dvc_did_not_write_stops_the_switch(project: Path, text: bytes) -> None:
+    content = (project / "params.yaml").read_bytes()
+    (project / "dvc.lock").write_bytes(text)
+    with pytest.raises(VerdictError, match=r"^dvc\.lock is not as DVC writes it"):
+        use("melanoma")
+    assert (project / "params.yaml").read_bytes() == content
+
+
 def test_differences_name_new_and_gone_keys() -> None:
     old = {"a": {"b": 1, "c": [1]}, "gone": {"x": True}, "same": {}}
     new = {"a": {"b": 1.0e-5, "c": [1]}, "same": {}, "fresh": {"y": "t" * 50}}

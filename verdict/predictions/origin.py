@@ -6,6 +6,16 @@ from pathlib import Path
 
 import yaml
 
+#: What reading a ``dvc.lock`` raises that DVC has not written, or that somebody has changed.
+NOT_AS_WRITTEN = (
+    yaml.YAMLError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+
 
 def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
     """Return a warning where a file is not the one that ``dvc.lock`` has written down, or None.
@@ -21,7 +31,7 @@ def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
         return None
     try:
         recorded = _recorded(lock).get(os.path.abspath(path))
-    except (yaml.YAMLError, AttributeError, TypeError, KeyError):
+    except NOT_AS_WRITTEN:
         return f"{lock} cannot be read, so nobody can say whether {path} was edited; mend it first"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -102,4 +102,7 @@ def _last_part(address: str) -> str:
 def local_path(address: str) -> Path:
     """Return the path that a local address means: a path, ``~`` included, or ``file://``."""
     is_uri = address.lower().startswith("file://")
-    return Path(url2pathname(urlsplit(address).path) if is_uri else os.path.expanduser(address))
+    try:
+        return Path(url2pathname(urlsplit(address).path) if is_uri else os.path.expanduser(address))
+    except ValueError:  # such as a NUL in a user's name
+        return Path(address)
