@@ -21,6 +21,16 @@ def test_a_length_that_is_none_is_not_believed(fetch: Callable[..., bytes], leng
         assert fetch(f"{server.address}/a") == CONTENT
 
 
+@pytest.mark.parametrize("size", [b"f" * 16, b"f" * 30, b"-1", b"x"])
+def test_a_chunk_of_an_impossible_length_is_one_message(
+    fetch: Callable[..., bytes], size: bytes
+) -> None:
+    chunked = {"Transfer-Encoding": "chunked"}
+    server = FileServer(size + b"\r\nbytes", headers=chunked, content_length=False)
+    with serving(server), pytest.raises(VerdictError, match="^Could not download"):
+        fetch(f"{server.address}/a")
+
+
 @pytest.mark.parametrize(
     "wait", [SQUARED, "9" * 400, "Fri, 31 Dec 999999999 23:59:59 GMT", "Fri", "-5"]
 )

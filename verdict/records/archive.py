@@ -282,11 +282,7 @@ def _parquet(file: Path) -> pq.ParquetFile:
 
 
 def directory(path: Path) -> list[zipfile.ZipInfo]:
-    """Return the members of a ZIP archive.
-
-    Raises:
-        VerdictError: no such file, or no ZIP.
-    """
+    """Return the members of a ZIP archive; raise a VerdictError where there is none."""
     with _opened(path, zipfile.ZipFile) as archive:
         return archive.infolist()
 

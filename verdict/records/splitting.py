@@ -45,12 +45,14 @@ def split_records(
     With ``source: shares`` units (see ``link``) are drawn by scikit-learn's
     ``StratifiedGroupKFold``; with ``published`` the authors' splits stand, and one that they have
     not is cut from training (validation) or from validation (test), by unit again. What would
-    cross splits stops the work, is left out, or is kept, by ``crossing``.
+    cross splits stops the work, is left out, or is kept, by ``crossing``. The order of the records
+    has no effect.
 
     Raises:
         VerdictError: something crosses, the shares are no twentieths, there are too few groups or
             records of a label, or a record has no published split.
     """
+    records = sorted(records, key=lambda record: record.id)
     if options.source == "shares":
         return _by_shares(records, duplicates, options)
     return _as_published(records, duplicates, options)

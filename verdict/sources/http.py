@@ -197,7 +197,8 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
     try:
         # Undecoded: servers label a published .tar.gz as compressed in transit, too.
         yield from response.raw.stream(CHUNK, decode_content=False)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    # OverflowError: a chunk is said to be longer than any memory.
+    except (urllib3.exceptions.HTTPError, OSError, OverflowError) as error:
         raise Transient(_reason(error)) from None
 
 
