@@ -27,7 +27,7 @@ def test_a_chunk_of_an_impossible_length_is_one_message(
 ) -> None:
     chunked = {"Transfer-Encoding": "chunked"}
     server = FileServer(size + b"\r\nbytes", headers=chunked, content_length=False)
-    with serving(server), pytest.raises(VerdictError, match="^Could not download"):
+    with serving(server), pytest.raises(VerdictError, match=r"^Could not download"):
         fetch(f"{server.address}/a")
 
 
