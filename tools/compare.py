@@ -25,6 +25,11 @@ LOCK, COMPARISON = "dvc.lock", "metrics/report/comparison.json"
 _PACKAGES, _MACHINE = "requirements.txt", "reproducibility."
 _NAMED = 3  # outputs or numbers in a line
 
+#: What looking into a lock, or into numbers, raises that the pipeline did not write.
+_NOT_AS_WRITTEN = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
+)  # fmt: skip
+
 Stages = Mapping[str, Mapping[str, Any]]
 
 
@@ -66,7 +71,7 @@ def _as_written() -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except _NOT_AS_WRITTEN as error:
         raise VerdictError(
             f"{LOCK} or {COMPARISON}, here or committed, is not as the pipeline writes it "
             f"({type(error).__name__}: {error}): `dvc repro` makes them"

@@ -194,10 +194,13 @@ def test_a_lock_that_dvc_did_not_write_is_not_judged(
     assert re.search(r"dvc\.lock.*`dvc repro`|UTF-8", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"verdict": 1}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "[" * 9999, '{"verdict": 1}', {"tuned.balanced_accuracy": 10**400}]
+)
 def test_numbers_that_the_pipeline_did_not_write_are_not_judged(
-    project: Path, numbers: Run, capsys: pytest.CaptureFixture[str], text: str
+    project: Path, numbers: Run, capsys: pytest.CaptureFixture[str], text: str | Run
 ) -> None:
+    text = text if isinstance(text, str) else json.dumps(numbers | text)
     Path(COMPARISON).write_text(text)
     git(project, "commit", "--quiet", "--all", "-m", "Something else")
     finish(numbers)
