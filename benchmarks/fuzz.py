@@ -39,6 +39,7 @@ ENTRIES: dict[str, tuple[Callable[[Path], Attempt], int]] = {
     "pairs": (fuzz_files.pairs, 14_000),
     "own_table": (fuzz_files.own_table, 6_000),
     "questions": (fuzz_files.questions, 6_000),
+    "pulled": (fuzz_files.pulled, 4_000),
     "predictions": (fuzz_files.predictions, 6_000),
     "parameters": (fuzz_texts.parameters, 3_000),
     "locks": (fuzz_texts.locks, 6_000),

@@ -19,11 +19,17 @@ from tests.conftest import IsicArchive, jpeg
 from tests.statistics.samples import drawn
 from tools.pack_medpix import pack
 from tools.packing import read_rows
-from verdict.params_data import Extract
+from verdict.params_data import Extract, Format
 from verdict.predictions import read_predictions, write_predictions
 from verdict.records.archive import ImageSource, ParquetImages, ZipImages
+from verdict.records.conversations import read_answers, read_conversations, write_chat
+from verdict.records.duplicates import read_duplicates
+from verdict.records.extract import extract
 from verdict.records.images import convert
-from verdict.records.raw import RawTable
+from verdict.records.raw import RawRow, RawTable
+from verdict.records.shards import ImageStore, read_records
+from verdict.records.split_files import read_split, write_split
+from verdict.records.splitting import SPLITS, Division
 from verdict.tasks import read_raw
 
 #: Draws one input, and reads it to its end.
@@ -198,6 +204,34 @@ def predictions(folder: Path) -> Attempt:
     path = folder / "predictions.parquet"
     write_predictions(path, drawn("tuned", seed=1, signal=1.0, records=40, groups=10))
     return _one_of([path], lambda: read_predictions(path))
+
+
+def pulled(folder: Path) -> Attempt:
+    """Records, splits and conversations that a judge pulled."""
+    options = Format(system="s", prompt="?", answers={"a": "Yes.", "b": "No."}, positive="a")
+    rows = [RawRow(f"r{n}", f"g{n}", "ab"[n % 2], {"sex": "male"}, str(n)) for n in range(40)]
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for n in range(40):
+            archive.writestr(f"{n}.jpg", jpeg())
+    table = RawTable(rows, [("r1", "r2")], ZipImages(folder / "images.zip"))
+    extract(table, _EXTRACT, folder / "records")
+    records = read_records(folder / "records")
+    assignment = {record.id: SPLITS[n % 3] for n, record in enumerate(records)}
+    write_split(folder / "splits", Division(assignment))
+    write_chat(folder / "chat", records, assignment, options)
+
+    def read() -> None:
+        images = ImageStore(folder / "records")
+        for record in read_records(folder / "records"):
+            images[record.id]
+        read_duplicates(folder / "records")
+        read_split(folder / "splits")
+        read_answers(folder / "chat")
+        for split in SPLITS:
+            read_conversations(folder / "chat" / f"{split}.jsonl")
+
+    paths = [path for kind in ("records", "splits", "chat") for path in (folder / kind).iterdir()]
+    return _one_of(sorted(paths), read)
 
 
 def _one_of(paths: Sequence[Path], read: Callable[[], object]) -> Attempt:
