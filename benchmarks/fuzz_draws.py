@@ -33,13 +33,18 @@ TOKENS = tuple(
 )  # fmt: skip
 
 
-def damaged(rng: Random, data: bytes, tokens: Sequence[bytes] = TOKENS) -> bytes:
-    """Return bytes with one to six changes: flipped, cut, doubled, moved, or overwritten."""
+def damaged(rng: Random, data: bytes, marks: Sequence[bytes] = ()) -> bytes:
+    """Return bytes with one to six changes: flipped, cut, doubled, inserted, or overwritten.
+
+    Args:
+        marks: begin what is to be damaged most: headers, wherever they lie.
+    """
     content = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
-        at = rng.randrange(len(content) + 1)
+        at = _place(rng, content, marks)
         end = min(len(content), at + rng.choice((1, 2, 4, 16, 256)))
-        match rng.randrange(8):
+        # Half of the changes leave every other byte in its place.
+        match rng.randrange(8) if rng.random() < 0.5 else rng.choice((0, 5)):
             case 0 if at < len(content):
                 content[at] ^= 1 << rng.randrange(8)
             case 1:
@@ -51,14 +56,29 @@ def damaged(rng: Random, data: bytes, tokens: Sequence[bytes] = TOKENS) -> bytes
             case 4:
                 del content[at:]
             case 5:
-                size, form = rng.choice(((1, "B"), (2, "H"), (4, "I"), (8, "Q")))
+                size, form = rng.choice(((1, "B"), (1, "B"), (2, "H"), (4, "I"), (8, "Q")))
                 number = rng.choice(_NUMBERS) % 256**size
                 content[at : at + size] = struct.pack(rng.choice("<>") + form, number)
             case 6:
-                content[at:end] = rng.choice(tokens)
+                content[at:end] = rng.choice(TOKENS)
             case _:
-                content[at:at] = rng.choice(tokens)
+                content[at:at] = rng.choice(TOKENS)
     return bytes(content)
+
+
+def _place(rng: Random, content: bytearray, marks: Sequence[bytes]) -> int:
+    """Return where to change: mostly at the beginning, at the end or in a header."""
+    size = len(content) + 1
+    found = content.find(rng.choice(marks), rng.randrange(size)) if marks else -1
+    match rng.randrange(4):
+        case 0:
+            return rng.randrange(size)
+        case 1 | 2 if found >= 0:
+            return min(found + rng.randrange(48), size - 1)
+        case 1:
+            return rng.randrange(min(size, 64))
+        case _:
+            return size - 1 - rng.randrange(min(size, 1024))
 
 
 def altered(rng: Random, value: Any) -> Any:

@@ -35,6 +35,8 @@ from verdict.tasks import read_raw
 #: Draws one input, and reads it to its end.
 Attempt = Callable[[Random], object]
 
+#: What the parts of a ZIP begin with (APPNOTE 4.3).
+_HEADERS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7")
 _EXTRACT = Extract(
     size=32, fit="pad", resample="bilinear", format="jpeg", quality=90, shard_megabytes=1,
     max_megapixels=1, max_rejected=0,
@@ -53,7 +55,7 @@ def zips(folder: Path) -> Attempt:
     path = folder / "images.zip"
 
     def attempt(rng: Random) -> None:
-        path.write_bytes(damaged(rng, rng.choice(seeds)))
+        path.write_bytes(damaged(rng, rng.choice(seeds), _HEADERS))
         _read_images(ZipImages(path))
 
     return attempt
