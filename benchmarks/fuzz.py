@@ -47,7 +47,7 @@ ENTRIES: dict[str, tuple[Callable[[Path], Attempt], int]] = {
     "addresses": (fuzz_texts.addresses, 10_000),
     "provenances": (fuzz_texts.provenances, 4_000),
     "signatures": (fuzz_texts.signatures, 4_000),
-    "http": (fuzz_network.http, 4_000),
+    "http": (fuzz_network.http, 8_000),
     "hubs": (fuzz_network.hubs, 6_000),
 }
 #: What was imported once is there at once.

@@ -47,6 +47,9 @@ def damage_explained(folder: Path) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except SIGNS_OF_DAMAGE as error:
+        # Memory that runs out on a CPU, and what is wrong with a GPU, are errors of no own kind.
+        if any(sign in str(error) for sign in ("memory", "CUDA")):
+            raise
         raise DamagedModelError(folder, _damaged_file(folder) or first_line(error)) from error
 
 

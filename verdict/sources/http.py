@@ -113,8 +113,11 @@ def open_url(
         )
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Transient(_reason(error)) from None
-    # Neither library catches everything that is wrong with where a server redirects to.
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+    except VerdictError:
+        raise
+    # The libraries pass on whatever is raised for a redirect's address, its length, and its body,
+    # which they read and decompress: ValueError, OverflowError, brotli.error.
+    except Exception as error:
         raise VerdictError(
             f"Could not ask for {wording.shown}: {type(error).__name__}. "
             "Correct the address and run again."
