@@ -102,10 +102,19 @@ def test_what_dvc_does_not_know_cannot_differ(tmp_path: Path, file: Path) -> Non
     assert edited_by_hand(file, path) is None
 
 
-@pytest.mark.parametrize("text", ["<<<<<<< HEAD\na: [1\n=======", "- a list", "", "stages: [a]"])
-def test_a_broken_lock_is_said_to_be_so(tmp_path: Path, file: Path, text: str) -> None:
+#: What DVC would not write, each of another kind.
+BROKEN = (
+    b"<<<<<<< HEAD\na: [1\n=======", b"- a list", b"", b"stages: [a]", b"stages: {a: b}",
+    b"stages: {a: {outs: [1]}}", b"stages: {a: {outs: 7}}", b"stages: {1: {outs: [{md5: 1}]}}",
+    b"stages: {a: {outs: [{path: 1, md5: 2}]}}", b"stages: \xff", b"a: 2020-13-45",
+    b"a: " + b"9" * 5000, b"[" * 5000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_lock_is_said_to_be_so(tmp_path: Path, file: Path, text: bytes) -> None:
     path = tmp_path / "dvc.lock"
-    path.write_text(text)
+    path.write_bytes(text)
     assert "cannot be read, so nobody can say" in str(edited_by_hand(file, path))
 
 

@@ -117,6 +117,7 @@ def _comment_above(lines: list[str], line: int) -> str:
             {"benign": "♀", "melanoma": "♂"},
             r"'♀' of benign would be read as no answer at all",
         ),
+        ("models", {"b" * 300: {}}, r"models\.b*\.\[key\]: .*at most 100 characters"),
         ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
         ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
         ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),

@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.statistics.samples import SKIN, drawn, predictions_from, texts_from
 from verdict.errors import VerdictError
@@ -229,6 +231,31 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, predictions: Predic
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(VerdictError, match="not a readable Parquet file"):
         read_predictions(path)
+
+
+def test_text_that_is_not_utf_8_is_named(tmp_path: Path, predictions: Predictions) -> None:
+    path = tmp_path / "p.parquet"
+    pq.write_table(
+        predictions.table.replace_schema_metadata({METADATA_KEY: json.dumps(SOUND).encode()}),
+        path, compression="none", use_dictionary=False, write_statistics=False,
+    )  # fmt: skip
+    content = path.read_bytes()
+    assert content.count(b"female")
+    path.write_bytes(content.replace(b"female", b"fema\xffe"))
+    with pytest.raises(VerdictError, match=r"p\.parquet is not a readable Parquet file \(.*UTF8"):
+        read_predictions(path)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(range(12)))
+def test_the_order_of_the_rows_changes_nothing(order: list[int]) -> None:
+    sound = drawn("tuned", seed=3, signal=1.0, records=12, groups=5)
+    rows = sound.table.to_pylist()
+    again = make_predictions(
+        sound.model, sound.labels, sound.positive, (rows[i] for i in order),
+        sound.length_normalization,
+    )  # fmt: skip
+    assert again.table.equals(sound.table)
 
 
 def test_nothing_wrong_is_written(tmp_path: Path, predictions: Predictions) -> None:

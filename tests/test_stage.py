@@ -52,6 +52,12 @@ def test_a_full_disk_is_one_message(
     assert message.endswith("and run `dvc repro` again; nothing was replaced")
 
 
+def test_a_name_that_is_too_long_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "load_params", lambda _: None)
+    with pytest.raises(SystemExit, match=r"fetch: .*/a*: File name too long .*at most 255 bytes"):
+        stage.run("fetch", lambda _: Path("a" * 300).touch())
+
+
 def test_any_other_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "load_params", lambda _: None)
 

@@ -150,6 +150,20 @@ def test_what_is_no_yaml_is_named_with_its_line(text: str | bytes, said: str) ->
         load_yaml(text, "there.yaml")
 
 
+def doubled(times: int) -> str:
+    """Return a document in which every line stands for twice the values of the line before."""
+    return "a0: &a0 [x]\n" + "".join(
+        f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, times)
+    )
+
+
+def test_aliases_may_repeat_values_but_not_without_end() -> None:
+    assert load_yaml(doubled(3), "x")["a2"] == [[["x"], ["x"]], [["x"], ["x"]]]
+    for text in (doubled(40), "a: &a [*a]\n", "a: &a {b: *a}\n", f"x: 1\n{doubled(30)}"):
+        with pytest.raises(VerdictError, match=r"^there\.yaml, line 1, is not valid YAML: its? "):
+            load_yaml(text, "there.yaml")
+
+
 def numbers(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, one in value.items():
         if isinstance(one, dict):

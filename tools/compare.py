@@ -9,7 +9,8 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ LOCK, COMPARISON = "dvc.lock", "metrics/report/comparison.json"
 _PACKAGES, _MACHINE = "requirements.txt", "reproducibility."
 _NAMED = 3  # outputs or numbers in a line
 
+#: What looking into a lock, or into numbers, raises that the pipeline did not write.
+_NOT_AS_WRITTEN = (
+    ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError
+)  # fmt: skip
+
 Stages = Mapping[str, Mapping[str, Any]]
 
 
@@ -33,21 +39,44 @@ def compare_with_commit(root: Path) -> tuple[bool, str]:
     Raises:
         VerdictError: there is no commit, or one of the two results is not whole.
     """
-    committed_lock, committed_file = (git(root, "show", f"HEAD:./{p}") for p in (LOCK, COMPARISON))
-    committed, here = (
-        _stages(text, where)
-        for text, where in (
-            (committed_lock, f"the committed {LOCK}"),
-            (_read(root / LOCK).decode(), LOCK),
+    with _as_written():
+        committed_lock, committed_file = (
+            git(root, "show", f"HEAD:./{p}") for p in (LOCK, COMPARISON)
         )
-    )
-    other = _other_experiment(committed, here)
-    if other:
-        return True, f"Not compared: this is another experiment than the committed one ({other})."
-    path = root / COMPARISON
-    if hashlib.md5(_read(path)).hexdigest() != _outputs(here).get(COMPARISON):
-        raise VerdictError(f"{COMPARISON} is not what {LOCK} records: `dvc repro` makes it")
-    return judge(committed, here, json.loads(committed_file), json.loads(path.read_bytes()))
+        committed, here = (
+            _stages(text, where)
+            for text, where in (
+                (committed_lock, f"the committed {LOCK}"),
+                (_read(root / LOCK).decode(), LOCK),
+            )
+        )
+        other = _other_experiment(committed, here)
+        if other:
+            return (
+                True,
+                f"Not compared: this is another experiment than the committed one ({other}).",
+            )
+        path = root / COMPARISON
+        found = hashlib.md5(_read(path), usedforsecurity=False).hexdigest()
+        if found != _outputs(here).get(COMPARISON):
+            raise VerdictError(f"{COMPARISON} is not what {LOCK} records: `dvc repro` makes it")
+        return judge(committed, here, json.loads(committed_file), json.loads(path.read_bytes()))
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Say of a lock, or of numbers, that have another form than the pipeline's that they have.
+
+    Raises:
+        VerdictError: instead of whatever looking into them raises.
+    """
+    try:
+        yield
+    except _NOT_AS_WRITTEN as error:
+        raise VerdictError(
+            f"{LOCK} or {COMPARISON}, here or committed, is not as the pipeline writes it "
+            f"({type(error).__name__}: {error}): `dvc repro` makes them"
+        ) from None
 
 
 def judge(

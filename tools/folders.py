@@ -1,5 +1,6 @@
 """Images in folders without a table: their labels, and which files were left out."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -24,7 +25,7 @@ def read_folders(images: Path) -> list[Row]:
     Raises:
         VerdictError: there are no such folders, they are splits, or two images get one id.
     """
-    if not images.is_dir():
+    if not os.path.isdir(images):
         raise VerdictError(f"{images} is not a folder; --images expects the folder of images.")
     rows, first, faults = [], dict[str, Path](), []
     folders = sorted(path for path in images.iterdir() if path.is_dir() and path.name[0] != ".")

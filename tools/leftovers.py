@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdict.errors import VerdictError
+from verdict.predictions.origin import NOT_AS_WRITTEN
 from verdict.yaml12 import load_yaml
 
 LOCK_FILE = Path("dvc.lock")
@@ -72,13 +73,19 @@ def _locked() -> dict[Path, str]:
     """Return the MD5 of each file that an evaluation wrote, as dvc.lock records it."""
     if not LOCK_FILE.exists():
         return {}
-    stages = load_yaml(LOCK_FILE.read_bytes(), LOCK_FILE).get("stages", {})
-    return {
-        Path(out["path"]): out.get("md5", "")
-        for name, stage in stages.items()
-        if name.startswith(_STAGE)
-        for out in stage.get("outs", [])
-    }
+    try:
+        stages = load_yaml(LOCK_FILE.read_bytes(), LOCK_FILE).get("stages", {})
+        return {
+            Path(out["path"]): out.get("md5", "")
+            for name, stage in stages.items()
+            if name.startswith(_STAGE)
+            for out in stage.get("outs", [])
+        }
+    except NOT_AS_WRITTEN as error:
+        raise VerdictError(
+            f"{LOCK_FILE} is not as DVC writes it ({type(error).__name__}): `git checkout "
+            f"{LOCK_FILE}`, or `dvc repro`. Nothing was changed."
+        ) from None
 
 
 def _committed(path: Path) -> bool:

@@ -15,11 +15,9 @@ to run.
 
 import argparse
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +28,7 @@ from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.progress import Bar, progress
 from verdict.records.images import FORMATS
-from verdict.records.raw import tidy, unambiguous
+from verdict.records.raw import parse_json, tidy
 from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, Split, write_split
 
 _SPLITS: dict[str, Split] = {
@@ -121,24 +119,14 @@ def _read_records(path: Path, names: Fields) -> Iterator[_Record]:
             f"{path} is no text in UTF-8: {error.reason}. Save it as such."
         ) from None
     if text.lstrip().startswith("["):
-        try:
-            values = json.loads(text, object_pairs_hook=partial(unambiguous, str(path)))
-        except json.JSONDecodeError as error:
-            raise VerdictError(f"{path} is no JSON ({error}); mend it.") from None
+        values = parse_json(text, str(path))
         for number, value in enumerate(values, start=1):
             yield _record(f"{path} record {number}", value, names)
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             where = f"{path} line {number}"
-            yield _record(where, _parsed(where, line), names)
-
-
-def _parsed(where: str, line: str) -> Any:
-    try:
-        return json.loads(line, object_pairs_hook=partial(unambiguous, where))
-    except json.JSONDecodeError as error:
-        raise VerdictError(f"{where} is no JSON ({error.msg}); write one object a line.") from None
+            yield _record(where, parse_json(line, where), names)
 
 
 def _record(where: str, value: Any, names: Fields) -> _Record:

@@ -7,6 +7,7 @@ import csv
 import glob
 import hashlib
 import io
+import os
 import re
 import zipfile
 from collections import defaultdict
@@ -23,7 +24,7 @@ from verdict.records.archive import IMAGE_SUFFIXES
 from verdict.records.images import FORMATS
 from verdict.records.raw import refuse_repeated, tidy
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 #: How programs write that a cell has no value.
 NO_VALUE = {"nan", "na", "n/a", "#n/a", "<na>", "null"}
 #: Faults and images of which a message names no more.
@@ -72,8 +73,8 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
         where, name = f"{table} line {line}", cells[id_column]
         if not _SAFE_ID.fullmatch(name):
             faults.append(
-                f"{where}: the id {name!r} cannot name a file in the archive; use letters, digits, "
-                "'_', '-' and '.' alone."
+                f"{where}: the id {name[:300]!r} cannot name a file in the archive; use letters, "
+                "digits, '_', '-' and '.' alone, 200 at most."
             )
             continue
         if not cells[group_column]:
@@ -204,7 +205,7 @@ class _Finder:
     """Finds the file of a row in a folder that is listed once."""
 
     def __init__(self, folder: Path):
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise VerdictError(f"{folder} is not a folder; --images expects the folder of images.")
         self._folder = folder
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
@@ -215,7 +216,7 @@ class _Finder:
     def find(self, where: str, name: str, cell: str | None) -> Path:
         """Return the row's file: as its ``--file`` cell says, or by its id."""
         if cell is not None:
-            found = [path for path in self._meant_by(cell) if path.is_file()][:1]
+            found = [path for path in self._meant_by(cell) if os.path.isfile(path)][:1]
             wanted = cell or "(an empty cell)"
         else:
             found = self._by_stem[name]

@@ -2,7 +2,8 @@
 
     python -m tools.recipe                       list the recipes, and say which one is in use
     python -m tools.recipe use embedded/melanoma switch to it (make repro recipe=… does it too)
-    python -m tools.recipe check                 check params.yaml; says nothing if it is valid
+    python -m tools.recipe check                 check params.yaml; says nothing if it is valid.
+                                                 Removes locks of DVC's that a kill has left cut
 
 Switching loses nothing: an edited params.yaml is first kept under recipes/mine/, and from there it
 can be used like any other recipe.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.leftovers import Leftover, leftovers
+from tools.rwlock import remove_cut
 from verdict.errors import VerdictError
 from verdict.files import replacing
 from verdict.params import Params
@@ -271,6 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(use(chosen.name))
         elif chosen.command == "check":
             validate(PARAMS_FILE)
+            if said := remove_cut():
+                print(said, flush=True)
         else:
             print(f"{listing()}\n\n{in_use()}")
     except VerdictError as error:

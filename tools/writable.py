@@ -14,7 +14,7 @@ def check_writable(*paths: Path) -> None:
         VerdictError: names the file, and what the system says.
     """
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             raise VerdictError(f"{path} is a folder; name a file")
         # As it will be written: beside its place, and then put there; what is there stays.
         tried = path.with_name(f".{path.name}.check")

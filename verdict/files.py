@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from verdict.errors import VerdictError
+
 #: This machine, which may share its file system with others.
 _HOST = re.sub(r"[^A-Za-z0-9]", "", os.uname().nodename)[:32]
 #: Tells this process from an earlier one that had the same number.
@@ -24,6 +26,8 @@ _START = secrets.token_hex(4)
 _COUNT = itertools.count()
 #: What ``_mark`` makes.
 _MARK = re.compile(r"\.(?P<pid>\d+)-(?P<start>[0-9a-f]{8})-\d+-(?P<host>[A-Za-z0-9]*)$")
+#: What readers of CSV, JSON, Parquet and text raise for damaged files, and looking into them.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error)
 #: Seconds after which what another machine's process has not touched is taken for left behind.
 _ABANDONED = 7 * 24 * 3600
 
@@ -110,6 +114,33 @@ def _in_use(temporary: Path, mark: re.Match[str]) -> bool:
     except PermissionError:  # it lives, and is another user's
         pass
     return True
+
+
+@contextmanager
+def as_written(path: Path | str, remedy: str) -> Iterator[None]:
+    """Say of a file that a stage has written, and that is read meanwhile, what is wrong with it.
+
+    Args:
+        remedy: the command that brings it back.
+
+    Raises:
+        VerdictError: it is missing or damaged, instead of whatever reading it raises; what the
+            system refuses stays an OSError.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is missing; run `dvc repro`, or `dvc pull`") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        problem = str(error)  # pyarrow says so that a file is damaged
+    except _DAMAGE as error:
+        problem = f"{type(error).__name__}: {error}"
+    else:
+        return
+    line = problem.partition("\n")[0][:300]
+    raise VerdictError(f"{path} is not as it was written ({line}); `{remedy}` brings it back")
 
 
 def write_json(path: Path | str, value: Any) -> None:

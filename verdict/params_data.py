@@ -14,7 +14,7 @@ EMBEDDED = "embedded"
 class SourceFile(Section):
     """One published file: where it is, and optionally the SHA-256 it must have."""
 
-    address: Text
+    address: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
     sha256: Sha256 | None
 
 

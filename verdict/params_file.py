@@ -18,6 +18,8 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 PARAMS_FILE = Path("params.yaml")
 PIPELINE_FILE = Path("dvc.yaml")
+#: Characters of a wrong value in a message.
+_SHOWN = 200
 #: Sections that change no output, so that every stage may read them and none lists them.
 WITHOUT_EFFECT = frozenset({"tracking", "compute"})
 
@@ -157,7 +159,9 @@ def _explain(problem: ErrorDetails, kind: type[BaseModel], prefix: str) -> str:
             detail = problem["msg"].removeprefix("Value error, ")
             return f"{key}: {detail}" if location else detail
         case _:
-            return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {given!r}"
+            shown = repr(given)
+            shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+            return f"{key}: {problem['msg'][0].lower()}{problem['msg'][1:]}, not {shown}"
 
 
 def _is_union_branch(part: str | int) -> bool:

@@ -21,6 +21,7 @@ _REFUSALS = {
     errno.EROFS: "mount it so that it can be written, or move the project to where it can",
     errno.EACCES: "give yourself the right to read and write there (`chmod`, `chown`)",
     errno.EPERM: "give yourself the right to read and write there (`chmod`, `chown`)",
+    errno.ENAMETOOLONG: "give it a name of at most 255 bytes",
 }
 
 
@@ -56,7 +57,7 @@ def storage_problem(error: BaseException | None) -> str | None:
         if number in _REFUSALS:
             named = getattr(error, "filename", None)
             place = Path(os.fsdecode(named) if isinstance(named, str | bytes) else "").absolute()
-            there = next(path for path in (place, *place.parents) if path.exists())
+            there = next(path for path in (place, *place.parents) if os.path.exists(path))
             free = shutil.disk_usage(there).free / 1e6
             return (
                 f"{place}: {os.strerror(number)} ({free:,.0f} MB are free on its disk now); "

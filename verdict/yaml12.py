@@ -16,6 +16,8 @@ from verdict.errors import VerdictError
 
 #: What constructors of scalars raise for, say, ``2020-13-45`` or ``!!int x``.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+#: Values in a document, those counted that aliases repeat: a dvc.lock has some ten thousand.
+_MOST = 1_000_000
 
 
 class _Constructor(SafeConstructor):
@@ -34,14 +36,18 @@ def load_yaml(text: str | bytes, path: Path | str) -> Any:
         path: where it stands, for messages.
 
     Raises:
-        VerdictError: a repeated key, an unknown tag, or no valid YAML; it names file and line.
+        VerdictError: a repeated key, an unknown tag, aliases that multiply or lead back to
+            themselves, or no valid YAML; it names file and line.
     """
     # As dvc.utils.serialize, which is not public.
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor
     try:
         text = text.decode("utf-8") if isinstance(text, bytes) else text
-        return reader.load(text)
+        value = reader.load(text)
+        if _size(value, {}) <= _MOST:
+            return value
+        line, problem = 1, f"its aliases (*) stand for more than {_MOST:,} values"
     except UnicodeDecodeError as error:
         line, problem = error.object.count(b"\n", 0, error.start) + 1, "is not UTF-8 text"
     except MarkedYAMLError as error:
@@ -56,6 +62,20 @@ def load_yaml(text: str | bytes, path: Path | str) -> Any:
     except RecursionError:
         line, problem = 1, "it is nested too deeply"
     raise VerdictError(f"{path}, line {line}, is not valid YAML: {problem}; mend it there")
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Return how many values there are, each as often as an alias repeats it.
+
+    Raises:
+        RecursionError: one of them holds itself.
+    """
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(value)]
 
 
 def dump_yaml(value: Any, *, flow: bool = False, width: int = 90) -> str:

@@ -114,6 +114,7 @@ ELSEWHERE = {
         "tests/pipeline/test_recipe.py",
         '"tools.recipe", "use", name',
     ),
+    "python -m tools.recipe check": ("tests/tools/test_recipe.py", 'main(["check"])'),
     "python -m tools.new_task": ("tests/tools/own_task.py", 'main([name, "--images"'),
     "python -m tools.pack_isic": ("tests/tools/test_pack_isic.py", "main([*arguments"),
     "python -m tools.pack_medpix": ("tests/tools/test_pack_medpix.py", 'main(["--records"'),

@@ -75,7 +75,7 @@ def test_the_gate_names_crossing_duplicates_and_identical_images() -> None:
 def test_a_split_without_a_label_is_refused() -> None:
     records = [record(i, i, "melanoma" if i == 0 else "benign") for i in range(100)]
     division = split_records(records, [], TENTHS)
-    with pytest.raises(VerdictError, match="has no record with label melanoma"):
+    with pytest.raises(VerdictError, match=r"has no record with label melanoma \(1 in all\)"):
         check_split(records, [], division.assignment)
 
 
@@ -83,6 +83,34 @@ def test_too_few_groups_are_refused() -> None:
     records = [record(i, i % 3, "benign") for i in range(30)]
     with pytest.raises(VerdictError, match=r"30 records in 3 .* larger shares of val"):
         split_records(records, [], TENTHS)
+
+
+def test_labels_that_are_all_too_rare_are_refused() -> None:
+    records = [record(i, i, f"l{i // 9}") for i in range(36)]
+    with pytest.raises(VerdictError, match="a record for each of 10 folds: the commonest, l0, has"):
+        split_records(records, [], TENTHS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_label_of_three_records_is_split_or_named() -> None:
+    records = [record(i, i, "rare" if i < 3 else "common") for i in range(100)]
+    divisions = [
+        (options, split_records(records, [], options))
+        for options in (TENTHS.model_copy(update={"seed": seed}) for seed in range(40))
+    ]
+    complete = 0
+    for options, division in divisions:
+        splits = {division.assignment[f"r{i:04d}"] for i in range(3)}
+        if len(splits) < 3:
+            with pytest.raises(VerdictError, match=r" split has no record with label rare \(3 in "):
+                check_split(records, [], division.assignment)
+            continue
+        complete += 1
+        check_split(records, [], division.assignment)
+        facts = describe_split(records, [], division, options)
+        assert facts["test"]["label_rare"] == 1
+        assert facts["image_level_split_would_leak"]["test_groups"] == 10
+    assert 0 < complete < 40
 
 
 def test_shares_that_are_no_twentieths_are_refused() -> None:

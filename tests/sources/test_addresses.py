@@ -54,6 +54,8 @@ def test_scheme(address: str, scheme: str) -> None:
         ("hf://datasets/o/n@abc/data/a?#[1].parquet", "a?#[1].parquet"),
         ("file:///data/a%20b.csv", "a b.csv"),
         ("data/what?%20.csv", "what?%20.csv"),
+        ("~a\0b", ""),
+        ("file://[/a", "a"),
     ],
 )
 def test_name_of_the_file(address: str, name: str) -> None:

@@ -20,6 +20,7 @@ from verdict.progress import Bar
 from verdict.sources import download as module
 from verdict.sources import filesystems
 from verdict.sources.download import receive
+from verdict.sources.several import receive_all
 
 CONTENT = random.Random(2).randbytes(1_000_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -180,6 +181,13 @@ def test_missing_file(source: tuple[str, Put], fetch: Callable[..., bytes]) -> N
     root, _ = source
     with pytest.raises(VerdictError, match=r"missing\.zip does not exist"):
         fetch(f"{root}missing.zip")
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_name_that_no_file_has(tmp_path: Path, several: bool) -> None:
+    address = str(tmp_path / ("a" * 300))
+    with pytest.raises(VerdictError, match=r"aaa does not (exist|end in a file's name)"):
+        receive_all(address, sha256=None, several=several, partial_folder=tmp_path)
 
 
 def test_folder_instead_of_a_file(

@@ -21,6 +21,37 @@ def test_a_length_that_is_none_is_not_believed(fetch: Callable[..., bytes], leng
         assert fetch(f"{server.address}/a") == CONTENT
 
 
+@pytest.mark.parametrize("length", ["9" * 18, "9" * 30])
+def test_a_redirect_of_an_impossible_length_is_one_message(
+    fetch: Callable[..., bytes], length: str
+) -> None:
+    headers = {"Location": "/b", "Content-Length": length}
+    server = FileServer(CONTENT, statuses=[302] * 9, headers=headers)
+    with serving(server), pytest.raises(VerdictError, match=r"^Could not "):
+        fetch(f"{server.address}/a")
+
+
+def test_a_redirect_that_does_not_decompress_is_one_message(
+    fetch: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*_: object, **__: object) -> requests.Response:
+        raise RuntimeError("brotli: decoder is unhealthy")
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(VerdictError, match=r"^Could not ask for .*/a: RuntimeError"):
+        fetch("http://host.test/a")
+
+
+@pytest.mark.parametrize("size", [b"f" * 16, b"f" * 30, b"-1", b"x"])
+def test_a_chunk_of_an_impossible_length_is_one_message(
+    fetch: Callable[..., bytes], size: bytes
+) -> None:
+    chunked = {"Transfer-Encoding": "chunked"}
+    server = FileServer(size + b"\r\nbytes", headers=chunked, content_length=False)
+    with serving(server), pytest.raises(VerdictError, match=r"^Could not download"):
+        fetch(f"{server.address}/a")
+
+
 @pytest.mark.parametrize(
     "wait", [SQUARED, "9" * 400, "Fri, 31 Dec 999999999 23:59:59 GMT", "Fri", "-5"]
 )

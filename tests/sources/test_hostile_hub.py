@@ -37,9 +37,19 @@ def without(name: str, key: str) -> Callable[[Any], Any]:
     return change
 
 
-def renamed(value: Any) -> Any:
-    value["siblings"].append({**value["siblings"][0], "rfilename": "../../outside.json"})
-    return value
+def renamed(name: object, suffix: str = ".json") -> Callable[[Any], Any]:
+    """List one more file, under a name that no file here can have."""
+
+    def change(value: Any) -> Any:
+        files = value["siblings"] if isinstance(value, dict) else value
+        key = "rfilename" if isinstance(value, dict) else "path"
+        files.append({**files[0], key: name + suffix if isinstance(name, str) else name})
+        return value
+
+    return change
+
+
+NAMELESS = ("../../outside", "a" * 300, "ä" * 150, "a\0", "\ud800")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ def renamed(value: Any) -> Any:
         (lambda value: value | {"siblings": [{}]}, "not what a hub answers"),
         (lambda _: [], "not what a hub answers"),
         (lambda _: {}, "not what a hub answers"),
-        (renamed, "outside.json', which points outside"),
+        *((renamed(name), "lists .*, which no file") for name in NAMELESS),
     ],
 )  # fmt: skip
 def test_a_model_that_cannot_be_checked_is_refused(
@@ -77,6 +87,9 @@ def test_a_model_that_cannot_be_checked_is_refused(
         (lambda value: [] if isinstance(value, list) else value, "no file matches"),
         (lambda value: [{}] if isinstance(value, list) else value, "not what a hub answers"),
         (without("model.safetensors", "size"), "not what a hub answers"),
+        (renamed(7), "not what a hub answers"),
+        (renamed(None), "not what a hub answers"),
+        *((renamed(name, ".safetensors"), "lists .*, which no file") for name in NAMELESS[1:]),
     ],
 )
 def test_data_that_cannot_be_checked_is_refused(

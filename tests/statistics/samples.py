@@ -175,7 +175,7 @@ def texts_from(
 ) -> Predictions:
     """Build free-text predictions from pairs of what was written and what was to be written."""
     groups = range(len(pairs)) if groups is None else groups
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": f"MPX_{i:05d}",
             "group": f"case_{groups[i]:04d}",

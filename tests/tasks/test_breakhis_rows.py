@@ -95,6 +95,29 @@ def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_table_that_does_not_unpack_is_refused(tmp_path: Path, kind: int) -> None:
+    path = tmp_path / FILES["archive"]
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("Folds.csv", "mag,fold,grp,filename\n" * 100)
+    content = bytearray(path.read_bytes())
+    begin = 30 + len("Folds.csv")  # after the local header (APPNOTE 4.3.7)
+    content[begin + 12 : begin + 32] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(VerdictError, match=r"Folds\.csv is damaged \("):
+        read(tmp_path)
+
+
+def test_a_table_that_lies_outside_the_archive_is_refused(tmp_path: Path) -> None:
+    path = small(tmp_path) / FILES["archive"]
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x05\x06") + 16  # where the directory begins (APPNOTE 4.3.16)
+    content[at : at + 4] = (2**31).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(VerdictError, match=r"breakhis\.zip"):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

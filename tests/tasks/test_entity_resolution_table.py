@@ -182,10 +182,16 @@ def test_labels_may_be_any_words_in_any_case(tmp_path: Path) -> None:
         ("p.csv", b"left,right,label\n\xff,b,1\n", r"p\.csv is not UTF-8"),
         ("p.jsonl", '{"left": "a", "right": "b"}\n', r"p\.jsonl line 1 has no column 'label'"),
         ("p.jsonl", jsonl() + "{\n", r"p\.jsonl line 4 is no JSON"),
+        (
+            "p.jsonl",
+            jsonl() + '"' + r"\ud800" + '"\n',
+            r"p\.jsonl line 4 .*'\\ud800' is no character",
+        ),
+        ("p.jsonl", jsonl() + "[" * 100_000, r"p\.jsonl line 4 .*nested too deeply"),
         ("p.jsonl", "[1]\n", r"p\.jsonl line 1 is no JSON object"),
         ("p.jsonl", jsonl([("a", 5, 1)]), r"p\.jsonl line 1: right is 5; expected text"),
         ("p.jsonl", jsonl([("a", None, 1)]), r"p\.jsonl line 1: right is empty"),
-        ("p.parquet", b"PAR1", r"p\.parquet is no Parquet file"),
+        ("p.parquet", b"PAR1", r"p\.parquet is not a complete Parquet file"),
         ("p.csv", "left,right,label,left \na,b,1,c\n", r"p\.csv has the column 'left' 2 times"),
         (
             "p.jsonl",

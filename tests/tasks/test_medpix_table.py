@@ -197,7 +197,8 @@ def test_a_damaged_file_is_named(archive: Archive, damage: str) -> None:
     path = archive.path("train/train-00001-of-00002")
     path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"<html>Not found</html>")
     with pytest.raises(
-        VerdictError, match=r"00001-of-00002\.parquet is no complete Parquet file.*fetch it again"
+        VerdictError,
+        match=r"00001-of-00002\.parquet is not a complete Parquet file.*fetch it again",
     ):
         read_raw("medpix_vqa", folder, {"blank_answers": "fail"})
 

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.tools.conftest import git
 from tools.compare import COMPARISON, judge, main
-from verdict.yaml12 import load_yaml
+from verdict.yaml12 import dump_yaml, load_yaml
 
 Run = dict[str, Any]
 
@@ -168,6 +169,43 @@ def test_other_processor_is_the_same_experiment_and_another_seed_is_not(
     assert capsys.readouterr().out == (
         "Not compared: this is another experiment than the committed one (train.learning_rate).\n"
     )
+
+
+def broken(stage: str) -> bytes:
+    """Return the lock with something else for the stage ``compare``."""
+    lock = load_yaml(Path("dvc.lock").read_bytes(), "dvc.lock")
+    lock["stages"]["compare"] = "HERE"
+    return dump_yaml(lock).replace("HERE", stage).encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "stage", ["7", "[7]", "{}", "{cmd: x, outs: [7]}", "{cmd: x, deps: 7}", "\xff"]
+)
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_lock_that_dvc_did_not_write_is_not_judged(
+    project: Path, capsys: pytest.CaptureFixture[str], stage: str, committed: bool
+) -> None:
+    sound = Path("dvc.lock").read_bytes()
+    Path("dvc.lock").write_bytes(broken(stage))
+    if committed:
+        git(project, "commit", "--quiet", "--all", "-m", "Something else")
+        Path("dvc.lock").write_bytes(sound)
+    assert main([]) == 2
+    assert re.search(r"dvc\.lock.*`dvc repro`|UTF-8", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "[" * 9999, '{"verdict": 1}', {"tuned.balanced_accuracy": 10**400}]
+)
+def test_numbers_that_the_pipeline_did_not_write_are_not_judged(
+    project: Path, numbers: Run, capsys: pytest.CaptureFixture[str], text: str | Run
+) -> None:
+    text = text if isinstance(text, str) else json.dumps(numbers | text)
+    Path(COMPARISON).write_text(text)
+    git(project, "commit", "--quiet", "--all", "-m", "Something else")
+    finish(numbers)
+    assert main([]) == 2
+    assert "is not as the pipeline writes it" in capsys.readouterr().err
 
 
 def test_a_run_that_is_not_finished_is_not_judged(

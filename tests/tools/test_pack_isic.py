@@ -151,6 +151,12 @@ def test_orientation_is_applied_where_an_image_is_converted(
     assert member(tmp_path / "out", "b") == (images / "b.JPEG").read_bytes()
 
 
+def test_a_path_that_no_file_can_have(run: Callable[..., Packed]) -> None:
+    table = f"name,patient,melanoma,path\nx,P1,benign,{'a' * 300}\ny,P1,Melanoma,c.jpg\n"
+    with pytest.raises(VerdictError, match=r"line 2: there is no image a* in .*images"):
+        run(table, Columns(id="name", label="melanoma", group="patient", file="path"))
+
+
 def test_transparency_is_laid_on_black(
     run: Callable[..., Packed], tmp_path: Path, images: Path
 ) -> None:
@@ -199,6 +205,7 @@ def test_file_column(run: Callable[..., Packed], tmp_path: Path, images: Path, c
         ("name,", "image,", r"no column 'name' \(--id\); it has image, patient"),
         ("lesion,", "x,", r"no column 'lesion' \(--lesion\)"),
         (ROWS, "", r"has no rows"),
+        ("a,P2,L2,0", "a" * 300 + ",P2,L2,0", r"line 3: the id 'a*' cannot name a file"),
         ("75.0", "\x00", r"is no CSV file in UTF-8|the age is"),
     ],
 )

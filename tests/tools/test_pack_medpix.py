@@ -115,6 +115,7 @@ def test_same_input_same_bytes(run: Callable[..., Packed], tmp_path: Path) -> No
             r"line 2: image_id MPX0_1 is images/1\.png, but images/0\.png in .* line 1",
         ),
         ('{"split": "dev",', r"line 2 is no JSON"),
+        (r'{"split": "\ud800"}', r"line 2 is no JSON that can be read \('\\ud800' is no character"),
         ("[1, 2]", r"line 2 is no JSON object; write the fields split, case_id"),
     ],
 )

@@ -1,6 +1,7 @@
 """tools.predict: what it may read, where it may write, and what it leaves when it is ended."""
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -111,6 +112,22 @@ def test_what_is_asked_about_is_not_replaced(
     assert run(given, asked, "--output", output) == 1
     assert f"{output} holds what is asked about, and would be" in capsys.readouterr().err
     assert asked.read_text() == "left,right\na,b\n"
+
+
+def test_a_result_that_no_file_can_be_named(
+    run: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--image", folder, "--output", tmp_path / ("a" * 300 + ".csv")) == 1
+    assert "a.csv cannot be written: File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["--image", "--pairs"])
+def test_a_path_that_no_file_can_have(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    name = tmp_path / ("a" * 300 + ".csv")
+    assert run(given, name, "--output", tmp_path / "answers.csv") == 1
+    assert re.search(r"predict: .*(a\.csv is not here|is not about pairs)", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\udcff"])

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -94,6 +95,19 @@ def test_a_text_that_the_model_would_read_as_a_sign_is_named_alone(
     assert good["error"] is None
     assert bad["answer"] is None
     assert bad["error"].startswith("holds <start_of_turn>, which the model takes for a sign")
+
+
+@pytest.mark.parametrize("given", [("--pair", "a"), ("--question",), ("--prompt",)])
+def test_bytes_that_are_no_text_are_refused(
+    of_pairs: tuple[Tiny, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: tuple[str, ...],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        runner(of_pairs[1], monkeypatch)(*given, os.fsdecode(b"gr\xfcn"))
+    said = rf"argument {given[0]}.*: 'gr\\udcfcn' is not text in UTF-8"
+    assert re.search(said, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,17 @@ def test_check_is_quiet_or_says_the_problem(
         main(["check"])
 
 
+def test_check_also_frees_a_dvc_that_was_killed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = project / ".dvc/tmp/rwlock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    main(["check"])
+    assert not lock.exists()
+    assert capsys.readouterr().out.startswith("Removed .dvc/tmp/rwlock, ")
+
+
 def test_what_no_model_of_the_new_recipe_wrote_is_removed(project: Path) -> None:
     without_reference(project)
     kept = [path for name in ("base", "tuned") for path in evaluated(project, name)]
@@ -241,6 +252,22 @@ def test_predictions_unknown_to_dvc_stop_the_switch(project: Path) -> None:
     with pytest.raises(VerdictError, match=r"data/predictions/mine\.parquet belongs to a model"):
         use("melanoma")
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<<<<<<< HEAD\nstages: [1\n", b"- a list", b"", b"stages: [a]", b"stages: {1: {}}",
+        b"stages: {evaluate@a: b}", b"stages: {evaluate@a: {outs: [{path: 1}]}}",
+        b"stages: \xff", b"stages: 2020-13-45", b"[" * 5000,
+    ],
+)  # fmt: skip
+def test_a_lock_that_dvc_did_not_write_stops_the_switch(project: Path, text: bytes) -> None:
+    content = (project / "params.yaml").read_bytes()
+    (project / "dvc.lock").write_bytes(text)
+    with pytest.raises(VerdictError, match=r"^dvc\.lock is not as DVC writes it"):
+        use("melanoma")
+    assert (project / "params.yaml").read_bytes() == content
 
 
 def test_differences_name_new_and_gone_keys() -> None:

@@ -113,9 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--question", "--text", dest="texts", action="append", default=[], metavar="TEXT",
+        type=_text,
         help="what stands in the prompt for {text}; repeated, each image is asked each",
     )  # fmt: skip
-    add("--pair", nargs=2, action="append", default=[], metavar=("A", "B"), help="two texts")
+    add(
+        "--pair", nargs=2, action="append", default=[], metavar=("A", "B"), type=_text,
+        help="two texts",
+    )  # fmt: skip
     add("--pairs", metavar="FILE", help="a CSV, TSV, JSON-lines or Parquet file of two texts a row")
     model = parser.add_mutually_exclusive_group()
     model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
@@ -123,13 +127,22 @@ def _parser() -> argparse.ArgumentParser:
         "--adapter", type=Path, metavar="FOLDER",
         help="another adapter over models/base, or a whole model such as tools.export writes",
     )  # fmt: skip
-    add("--prompt", metavar="TEXT", help="instead of the recipe's question")
+    add("--prompt", metavar="TEXT", type=_text, help="instead of the recipe's question")
     add("--json", action="store_true", help="print one JSON object a line")
     add(
         "--output", type=Path, metavar="FILE",
         help="write a .jsonl, .csv or .parquet file, whole or not at all",
     )  # fmt: skip
     return parser
+
+
+def _text(argument: str) -> str:
+    """Refuse bytes that are not UTF-8, which Python keeps as halves of surrogate pairs."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{argument!a} is not text in UTF-8") from None
+    return argument
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,9 @@ def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
     """
     if path.suffix.lower() not in _WRITERS:
         raise VerdictError(f"{path} has to end in {', '.join(_WRITERS)}")
-    if path.exists() and any(given.exists() and given.samefile(path) for given in inputs):
+    if os.path.exists(path) and any(
+        os.path.exists(given) and given.samefile(path) for given in inputs
+    ):
         raise VerdictError(
             f"{path} holds what is asked about, and would be replaced; name another --output"
         )

@@ -84,12 +84,12 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             yield _downloaded(argument, downloads)
             continue
         path = local_path(argument)
-        if path.is_dir():
+        if os.path.isdir(path):
             images = _images_in(path)
             if others := others_in(path, images):
                 print(f"{path}: no images, and not asked about: {others}", file=sys.stderr)
             yield from (Question(_shown(found), found) for found in images)
-        elif path.is_file():
+        elif os.path.isfile(path):
             yield Question(_shown(argument), path)
         else:
             raise VerdictError(f"{path} is not here, or is no file; correct the path")

@@ -57,7 +57,8 @@ def digest_of_listing(files: dict[str, str]) -> str:
     """Return DVC's MD5 of a folder from those of its files, by their names relative to it."""
     # As DVC writes a folder's `.dir` file: keys and files sorted, non-ASCII letters escaped.
     listing = [{"md5": files[name], "relpath": name} for name in sorted(files)]
-    return hashlib.md5(json.dumps(listing).encode()).hexdigest() + ".dir"
+    text = json.dumps(listing)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def changes(files: dict[str, str], recorded: dict[str, str] | None) -> str:

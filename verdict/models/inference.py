@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from peft import PeftConfig, PeftModel, TaskType
 from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
-from safetensors import SafetensorError
 from transformers import AutoConfig, ProcessorMixin
 from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
@@ -19,6 +18,12 @@ from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 from verdict.errors import VerdictError
 from verdict.files import sha256_of_tree
 from verdict.models.adapter import PROVENANCE_FILE, read_provenance
+from verdict.models.damage import (
+    SIGNS_OF_DAMAGE,
+    DamagedModelError,
+    damage_explained,
+    first_line,
+)
 from verdict.models.load import load_model, load_processor
 from verdict.params_training import ModelOptions
 
@@ -29,18 +34,6 @@ MODEL_CONFIG = "config.json"
 _PROCESSOR_FILES = (
     PROCESSOR_NAME, IMAGE_PROCESSOR_NAME, TOKENIZER_CONFIG_FILE, FULL_TOKENIZER_FILE
 )  # fmt: skip
-
-#: What json, safetensors, peft and transformers raise for files that are damaged or do not fit.
-_SIGNS_OF_DAMAGE = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    SafetensorError,
-    UserWarning,
-)
 
 
 @dataclass(frozen=True)
@@ -69,8 +62,8 @@ def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, devic
             ``config.json`` of ``folder``, to take that model as it comes.
 
     Raises:
-        VerdictError: a folder is missing, holds no adapter or a damaged one, was trained from
-            another base, or is a classifier whose labels are not recorded.
+        VerdictError: a folder is missing or damaged, holds no adapter, was trained from another
+            base, or is a classifier whose labels are not recorded.
     """
     kind = _kind_of(folder, adapter)
     if kind == "base":
@@ -114,7 +107,8 @@ def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tu
 
 def _limit(folder: Path) -> int | None:
     """Return a model's context; an adapter, or tuning as a whole, does not change it."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with damage_explained(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
@@ -211,13 +205,16 @@ def _damage_explained(folder: Path, adapter: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except _SIGNS_OF_DAMAGE as error:
-        raise VerdictError(
-            f"{adapter} does not load over {folder}: it is damaged, or was trained from another "
-            f"model ({_first_line(error)}); run `dvc pull` or `dvc repro train`"
-        ) from error
+    except DamagedModelError as error:
+        if error.folder != adapter:
+            raise
+        raise _does_not_fit(folder, adapter, error.problem) from error
+    except SIGNS_OF_DAMAGE as error:
+        raise _does_not_fit(folder, adapter, first_line(error)) from error
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)[:300]}"
+def _does_not_fit(folder: Path, adapter: Path, problem: str) -> VerdictError:
+    return VerdictError(
+        f"{adapter} does not load over {folder}: it is damaged, or was trained from another "
+        f"model ({problem}); run `dvc pull` or `dvc repro train`"
+    )

@@ -22,6 +22,7 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.errors import VerdictError
+from verdict.models.damage import damage_explained
 from verdict.models.processors import open_processor, without_code
 from verdict.params_training import ModelOptions, Quantization
 
@@ -48,10 +49,11 @@ def load_processor(folder: Path) -> ProcessorMixin:
     """Load the processor; for a model that reads text alone one that has only its tokenizer.
 
     Raises:
-        VerdictError: the folder is missing.
+        VerdictError: the folder is missing or damaged.
     """
     _require(folder)
-    return open_processor(folder)
+    with damage_explained(folder):
+        return open_processor(folder)
 
 
 def load_model(
@@ -71,8 +73,8 @@ def load_model(
             (from torch's current seed).
 
     Raises:
-        VerdictError: the folder is missing, lacks some of the weights, or holds a model of a kind
-            that cannot do what is wanted.
+        VerdictError: the folder is missing or damaged, lacks some of the weights, or holds a model
+            of a kind that cannot do what is wanted.
     """
     _require(folder)
     kind = _kind(folder, classify=labels is not None)
@@ -89,7 +91,7 @@ def load_model(
     if labels is not None:
         arguments["id2label"] = dict(enumerate(labels))
         arguments["label2id"] = {label: index for index, label in enumerate(labels)}
-    with _quiet(), without_code(folder):
+    with _quiet(), damage_explained(folder), without_code(folder):
         model, report = kind.from_pretrained(
             folder, output_loading_info=True, trust_remote_code=False, **arguments
         )
@@ -110,7 +112,7 @@ def load_model(
 
 def _kind(folder: Path, *, classify: bool) -> Any:
     """Return the auto class for a model: it classifies, or writes after images or text alone."""
-    with without_code(folder):
+    with damage_explained(folder), without_code(folder):
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if classify and type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         return AutoModelForSequenceClassification

@@ -84,11 +84,12 @@ def read_predictions(path: Path | str) -> Predictions:
     """
     try:
         table = pq.read_table(path, partitioning=None)
+        table.validate(full=True)  # also that all text is UTF-8
     except FileNotFoundError:
         raise VerdictError(
             f"{path} is not here: `dvc pull {path}` fetches it, `dvc repro` computes it"
         ) from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise VerdictError(
             f"{path} is not a readable Parquet file ({error}); delete it and run `dvc repro`"
         ) from None
@@ -107,7 +108,7 @@ def _description(path: Path | str, metadata: Mapping[bytes, bytes]) -> dict[str,
             "positive": described["positive"],
             "length_normalization": described["length_normalization"],
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise VerdictError(
             f'{path} has no "verdict" entry (model, labels, positive, length_normalization) in its '
             "metadata; it was not written by this evaluate stage (`dvc repro` writes it anew), or "

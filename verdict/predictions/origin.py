@@ -7,6 +7,16 @@ from pathlib import Path
 from verdict.errors import VerdictError
 from verdict.yaml12 import load_yaml
 
+#: What reading a ``dvc.lock`` raises that DVC has not written, or that somebody has changed.
+NOT_AS_WRITTEN = (
+    VerdictError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+)
+
 
 def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
     """Return a warning where a file is not the one that ``dvc.lock`` has written down, or None.
@@ -22,7 +32,7 @@ def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
         return None
     try:
         recorded = _recorded(lock).get(os.path.abspath(path))
-    except (VerdictError, AttributeError, TypeError, KeyError):
+    except NOT_AS_WRITTEN:
         return f"{lock} cannot be read, so nobody can say whether {path} was edited; mend it first"
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -66,7 +66,7 @@ _PLACE = struct.Struct("<QQQIHH")
 _ENCRYPTED = 1  # the flag, by the ZIP format's specification (APPNOTE 4.4.4)
 #: What zipfile raises for damaged archives: names that are not UTF-8 though they are said to be,
 #: versions it does not know, offsets that no file has, and what its decompressors raise.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     NotImplementedError,
     EOFError,
@@ -94,7 +94,7 @@ class ZipImages:
                 member whose name leaves the archive.
         """
         found: dict[str, bytes] = {}
-        for info in _directory(self.path):
+        for info in directory(self.path):
             if info.filename.endswith("/"):  # `is_dir` fails for a name of no characters
                 continue
             name = PurePosixPath(info.filename.replace("\\", "/"))
@@ -126,7 +126,7 @@ class ZipImages:
     def digest(self) -> str:
         """As in ``ImageSource``: of the members' names, sizes and checksums, not their bytes."""
         sha256 = hashlib.sha256()
-        for info in _directory(self.path):
+        for info in directory(self.path):
             sha256.update(repr((info.filename, info.file_size, info.CRC)).encode())
         return sha256.hexdigest()
 
@@ -175,7 +175,7 @@ class _ZipReader:
         try:
             with self._archive.open(info) as member:
                 data = member.read(declared + 1)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise ValueError(str(error)) from None
         except OSError as error:
             if error.errno is None:  # as bzip2's decompressor says that the data are damaged
@@ -258,19 +258,31 @@ class _ParquetReader:
         return self._files[name].read_row_group(group, columns=[self._column])[self._column]
 
 
-def _parquet(file: Path) -> pq.ParquetFile:
+@contextmanager
+def parquet_explained(file: Path) -> Iterator[None]:
+    """Say of a Parquet file that is read meanwhile that it is missing or damaged.
+
+    Raises:
+        VerdictError: instead of what pyarrow raises.
+    """
     try:
-        return pq.ParquetFile(file)
+        yield
     except FileNotFoundError:
         raise VerdictError(f"{file} is missing; run `dvc repro fetch` again") from None
-    # A damaged schema may also hold text that is not UTF-8.
+    # Damage may also leave text that is not UTF-8.
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise VerdictError(
             f"{file} is not a complete Parquet file ({str(error).splitlines()[0]}); fetch it again"
         ) from None
 
 
-def _directory(path: Path) -> list[zipfile.ZipInfo]:
+def _parquet(file: Path) -> pq.ParquetFile:
+    with parquet_explained(file):
+        return pq.ParquetFile(file)
+
+
+def directory(path: Path) -> list[zipfile.ZipInfo]:
+    """Return the members of a ZIP archive; raise a VerdictError where there is none."""
     with _opened(path, zipfile.ZipFile) as archive:
         return archive.infolist()
 
@@ -280,7 +292,7 @@ def _opened(path: Path, kind: type[zipfile.ZipFile]) -> zipfile.ZipFile:
         return kind(path)
     except FileNotFoundError:
         raise VerdictError(f"{path} is missing; run `dvc repro fetch` again") from None
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise VerdictError(
             f"{path} is not a complete ZIP archive ({error}); fetch it again, and give its sha256 "
             "in fetch.files so that a damaged download is noticed at once"

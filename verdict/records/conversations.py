@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from verdict.errors import VerdictError
-from verdict.files import replacing, write_json
+from verdict.files import as_written, replacing, write_json
 from verdict.params_data import Format
 from verdict.records.shards import Record
 
@@ -122,21 +123,28 @@ def read_conversations(path: Path) -> list[Conversation]:
     """Read what ``write_conversations`` wrote, in the same order.
 
     Raises:
-        VerdictError: the file is missing or empty.
+        VerdictError: the file is missing, empty or damaged.
     """
-    try:
-        with path.open(encoding="utf-8") as file:
-            conversations = [Conversation(**json.loads(line)) for line in file]
-    except FileNotFoundError:
-        raise VerdictError(f"{path} is missing; run `dvc repro format` or `dvc pull`") from None
+    with _as_written(path), path.open(encoding="utf-8") as file:
+        conversations = [Conversation(**json.loads(line)) for line in file]
     if not conversations:
         raise VerdictError(f"{path} is empty; run `dvc repro --force format`")
     return conversations
 
 
 def read_answers(folder: Path) -> Answers:
-    """Read the candidate answers that ``format`` wrote beside the conversations."""
-    return Answers(**json.loads((folder / ANSWERS_FILE).read_text(encoding="utf-8")))
+    """Read the candidate answers that ``format`` wrote beside the conversations.
+
+    Raises:
+        VerdictError: the file is missing or damaged.
+    """
+    path = folder / ANSWERS_FILE
+    with _as_written(path):
+        return Answers(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _as_written(path: Path) -> AbstractContextManager[None]:
+    return as_written(path, f"dvc checkout --force {path.parent}")
 
 
 def _answer(record: Record, options: Format) -> str:

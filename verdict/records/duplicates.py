@@ -4,7 +4,7 @@ import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from verdict.files import write_csv
+from verdict.files import as_written, write_csv
 
 _FILE = "duplicates.csv"
 
@@ -18,6 +18,14 @@ def write_duplicates(
 
 
 def read_duplicates(folder: Path) -> list[tuple[str, str]]:
-    """Return the pairs of ids that must share a split."""
-    with (folder / _FILE).open(encoding="utf-8", newline="") as file:
+    """Return the pairs of ids that must share a split.
+
+    Raises:
+        VerdictError: the file is missing or damaged.
+    """
+    path = folder / _FILE
+    with (
+        as_written(path, f"dvc checkout --force {folder}"),
+        path.open(encoding="utf-8", newline="") as file,
+    ):
         return [(row["id_1"], row["id_2"]) for row in csv.DictReader(file)]

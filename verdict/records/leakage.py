@@ -38,10 +38,11 @@ def check_split(
     for split in complete:
         held = {record.label for record in present if assignment[record.id] == split}
         if missing := labels - held:
-            names = sorted(str(label) for label in missing)
+            counts = Counter(str(record.label) for record in present if record.label in missing)
+            names = ", ".join(f"{label} ({counts[label]} in all)" for label in sorted(counts))
             raise VerdictError(
                 f"the {split} split has no record"
-                + (f" with label {', '.join(names)}" if missing != {None} else "")
+                + (f" with label {names}" if missing != {None} else "")
                 + "; use more data, larger shares in split, or another split.seed"
             )
 
@@ -152,22 +153,13 @@ def image_level_leak(
     """Count what crosses when single records are split, stratified by label, ignoring groups.
 
     This is what published notebooks do: the rows in the order of the table, first the training
-    share, then the rest in two.
+    share, then the rest in two. Where a label has too few records, it is not stratified.
     """
     ids = [record.id for record in sorted(records, key=lambda record: record.row)]
     labels = {record.id: record.label or "" for record in records}
-    train, rest = train_test_split(
-        ids,
-        test_size=options.validation + options.test,
-        stratify=[labels[id_] for id_ in ids],
-        random_state=options.seed,
-    )
-    validation, test = train_test_split(
-        rest,
-        test_size=options.test / (options.validation + options.test),
-        stratify=[labels[id_] for id_ in rest],
-        random_state=options.seed,
-    )
+    train, rest = _drawn(ids, labels, options.validation + options.test, options.seed)
+    last = options.test / (options.validation + options.test)
+    validation, test = _drawn(rest, labels, last, options.seed)
     split_of = {
         id_: name
         for name, members in zip(SPLITS, (train, validation, test), strict=True)
@@ -182,3 +174,16 @@ def image_level_leak(
         "duplicate_pairs": len(duplicates),
         "duplicate_pairs_across_splits": sum(split_of[a] != split_of[b] for a, b in duplicates),
     }
+
+
+def _drawn(
+    ids: Sequence[str], labels: dict[str, str], share: float, seed: int
+) -> tuple[list[str], list[str]]:
+    def draw(stratify: list[str] | None) -> tuple[list[str], list[str]]:
+        first, second = train_test_split(ids, test_size=share, stratify=stratify, random_state=seed)
+        return first, second
+
+    try:
+        return draw([labels[id_] for id_ in ids])
+    except ValueError:  # one record of a label, or fewer records in a part than labels
+        return draw(None)

@@ -30,7 +30,7 @@ def link(
     for record in records:
         own = node("group", record.group)
         edges.append((node("id", record.id), own))
-        if record.sha256 is not None and record.other_group is None:
+        if record.sha256 is not None and len(record.groups) == 1:
             edges.append((own, node("source", record.sha256)))
         if record.other_group is not None:
             other = node("group", record.other_group)

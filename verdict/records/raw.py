@@ -1,6 +1,7 @@
 """What a task's table reader hands to ``extract``: checked rows, still without pixels."""
 
 import csv
+import json
 import re
 import sys
 import unicodedata
@@ -92,14 +93,33 @@ def refuse_repeated(place: str, names: Iterable[str], noun: str = "column") -> N
             )
 
 
-def unambiguous(place: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, for ``json.loads(…, object_pairs_hook=…)``.
+def parse_json(text: str, place: str) -> Any:
+    """Return what a JSON text says; in it no object has a key twice, and all text is text.
+
+    Args:
+        place: file and line, for messages.
 
     Raises:
-        VerdictError: it has a key twice.
+        VerdictError: it is no such text, is nested too deeply for Python, has an integer of
+            thousands of digits, or half of a surrogate pair (``"\\ud800"``), which no file takes.
     """
-    refuse_repeated(place, (key for key, _ in pairs), "key")
-    return dict(pairs)
+
+    def unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        refuse_repeated(place, (key for key, _ in pairs), "key")
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=unambiguous)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except RecursionError:
+        problem = "it is nested too deeply"
+    except UnicodeEncodeError as error:
+        problem = f"{error.object[error.start]!a} is no character"
+    except ValueError as error:
+        problem = str(error)
+    raise VerdictError(f"{place} is no JSON that can be read ({problem}); mend it")
 
 
 def check_identifiers(rows: Iterable[RawRow]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
+from verdict.files import as_written
 
 #: Records a row group: small enough that reading one image touches little else.
 ROW_GROUP = 32
@@ -108,14 +110,18 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """Return all records of a folder, sorted by id, without reading their pixels."""
+    """Return all records of a folder, sorted by id, without reading their pixels.
+
+    Raises:
+        VerdictError: there are none, or a shard is damaged.
+    """
     # Of the image only the path, which is always null: whether there is one, but no pixels.
     columns = [name if name != "image" else "image.path" for name in SCHEMA.names]
-    records = [
-        _record(row)
-        for path in shard_paths(folder)
-        for row in pq.ParquetFile(path).read(columns=columns).to_pylist()
-    ]
+    records: list[Record] = []
+    for path in shard_paths(folder):
+        with as_written(path, f"dvc checkout --force {folder}"):
+            rows = pq.ParquetFile(path).read(columns=columns).to_pylist()
+            records += [_record(row) for row in rows]
     return sorted(records, key=lambda record: record.id)
 
 
@@ -129,16 +135,18 @@ class ImageStore:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._files = [pq.ParquetFile(path, memory_map=True) for path in shard_paths(folder)]
+        with self._as_written():
+            self._files = [pq.ParquetFile(path, memory_map=True) for path in shard_paths(folder)]
         # One file is read by one thread at a time; what was read, any may have.
         self._reading = Lock()
         self._images = lru_cache(_RECENT_GROUPS)(self._read_images)
-        self._where = {
-            id_: (file_index, group_index, row)
-            for file_index, file in enumerate(self._files)
-            for group_index, ids in enumerate(self._ids(file))
-            for row, id_ in enumerate(ids)
-        }
+        with self._as_written():
+            self._where = {
+                id_: (file_index, group_index, row)
+                for file_index, file in enumerate(self._files)
+                for group_index, ids in enumerate(self._ids(file))
+                for row, id_ in enumerate(ids)
+            }
 
     def __reduce__(self) -> tuple[type["ImageStore"], tuple[Path]]:
         # A data loader's worker opens the shards for itself.
@@ -157,7 +165,11 @@ class ImageStore:
                 f"record {id_} is in no shard; run `dvc repro` so that conversations and records "
                 "agree"
             ) from None
-        return self._images(file_index, group_index)[row]["bytes"].as_py()
+        with self._as_written():
+            return self._images(file_index, group_index)[row]["bytes"].as_py()
+
+    def _as_written(self) -> AbstractContextManager[None]:
+        return as_written(self._folder, f"dvc checkout --force {self._folder}")
 
     def _read_images(self, file_index: int, group_index: int) -> pa.ChunkedArray:
         with self._reading:

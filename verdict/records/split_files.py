@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from verdict.errors import VerdictError
-from verdict.files import replacing, write_csv
+from verdict.files import as_written, replacing, write_csv
 from verdict.records.splitting import SPLITS, Assignment, Division
 
 #: Beside the splits, if any record is left out: its id and the reason.
@@ -25,15 +25,13 @@ def read_split(folder: Path) -> Assignment:
     """Read which split each record is in; those left out have none.
 
     Raises:
-        VerdictError: a file is missing, or an id stands in two splits.
+        VerdictError: a file is missing or damaged, or an id stands in two splits.
     """
     assignment: Assignment = {}
     for split in SPLITS:
         path = folder / f"{split}.csv"
-        try:
+        with as_written(path, f"dvc checkout --force {folder}"):
             header, *ids = path.read_text("utf-8").splitlines()
-        except FileNotFoundError:
-            raise VerdictError(f"{path} is missing; run `dvc repro split` or `dvc pull`") from None
         if header != "id":
             raise VerdictError(f"{path}: the first line is {header!r}, expected 'id'")
         for id_ in ids:

@@ -71,8 +71,16 @@ def own_name(address: str) -> str:
     Nor has an address a name that no file here can have: ``..``, or one of too many characters.
     """
     name = _last_part(address)
-    size = len(name.encode(errors="surrogateescape"))
-    return "" if name in (".", "..") or "\0" in name or size > _LONGEST_NAME else name
+    return name if can_be_a_name(name) else ""
+
+
+def can_be_a_name(name: str) -> bool:
+    """Say whether a file in a folder can have this name."""
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return name not in ("", ".", "..") and not {"\0", "/"} & set(name) and size <= _LONGEST_NAME
 
 
 def _last_part(address: str) -> str:
@@ -94,4 +102,7 @@ def _last_part(address: str) -> str:
 def local_path(address: str) -> Path:
     """Return the path that a local address means: a path, ``~`` included, or ``file://``."""
     is_uri = address.lower().startswith("file://")
-    return Path(url2pathname(urlsplit(address).path) if is_uri else os.path.expanduser(address))
+    try:
+        return Path(url2pathname(urlsplit(address).path) if is_uri else os.path.expanduser(address))
+    except ValueError:  # such as a NUL in a user's name
+        return Path(address)

@@ -5,6 +5,7 @@ Credentials and options come from the environment alone, as gcsfs and s3fs docum
 configuration and so on. Where there are none, a public bucket is read anonymously.
 """
 
+import errno
 import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -91,7 +92,8 @@ def _reporting(address: str) -> Iterator[None]:
 
 
 def _failure(error: Exception, shown: str) -> Exception:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    too_long = getattr(error, "errno", None) == errno.ENAMETOOLONG
+    if isinstance(error, FileNotFoundError | NotADirectoryError) or too_long:
         return VerdictError(
             f"{shown} does not exist. Correct the address (and the bucket's name, if it is in one)."
         )

@@ -113,8 +113,11 @@ def open_url(
         )
     except (requests.ConnectionError, requests.Timeout) as error:
         raise Transient(_reason(error)) from None
-    # Neither library catches everything that is wrong with where a server redirects to.
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+    except VerdictError:
+        raise
+    # The libraries pass on whatever is raised for a redirect's address, its length, and its body,
+    # which they read and decompress: ValueError, OverflowError, brotli.error.
+    except Exception as error:
         raise VerdictError(
             f"Could not ask for {wording.shown}: {type(error).__name__}. "
             "Correct the address and run again."
@@ -197,7 +200,8 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
     try:
         # Undecoded: servers label a published .tar.gz as compressed in transit, too.
         yield from response.raw.stream(CHUNK, decode_content=False)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    # OverflowError: a chunk is said to be longer than any memory.
+    except (urllib3.exceptions.HTTPError, OSError, OverflowError) as error:
         raise Transient(_reason(error)) from None
 
 

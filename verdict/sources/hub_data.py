@@ -106,7 +106,10 @@ def _listed(repository: Repository, folder: str, *, recursive: bool) -> list[Rep
             revision=repository.revision,
             repo_type=repository.kind,
         )
-        return [entry for entry in tree if isinstance(entry, RepoFile)]
+        files = [entry for entry in tree if isinstance(entry, RepoFile)]
+        if not all(isinstance(file.path, str) for file in files):
+            raise TypeError("the library takes names as they come, and one is no text")
+        return files
     return []
 
 

@@ -29,6 +29,7 @@ from huggingface_hub.utils.sha import git_hash
 
 from verdict.errors import VerdictError
 from verdict.files import sha256_of
+from verdict.sources.addresses import can_be_a_name
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -79,7 +80,8 @@ def refuse_unlisted(repository: Repository, files: Iterable[RepoFile | RepoSibli
     """Refuse what could not be checked once it is here, or would not stay in its folder.
 
     Raises:
-        VerdictError: a file is listed without size or checksum, or under a name such as ``../a``.
+        VerdictError: a file is listed without size or checksum, or under a name such as ``../a``,
+            or one of 300 characters.
     """
     for file in files:
         name = file.path if isinstance(file, RepoFile) else file.rfilename
@@ -88,11 +90,11 @@ def refuse_unlisted(repository: Repository, files: Iterable[RepoFile | RepoSibli
                 f"{name} of {repository.name} is listed without its size or checksum, so that what "
                 "arrives could not be checked. Unset HF_ENDPOINT, or ask another mirror."
             )
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\0" in name:
+        parts = PurePosixPath(name).parts
+        if not (parts and all(map(can_be_a_name, parts))):
             raise VerdictError(
-                f"{repository.name} lists {name!r}, which points outside its folder. Unset "
-                "HF_ENDPOINT, or choose another repository."
+                f"{repository.name} lists {name[:300]!r}, which no file in its folder can be "
+                "named. Unset HF_ENDPOINT, or choose another repository."
             )
 
 

@@ -1,6 +1,7 @@
 """An address that may stand for several files: a pattern, on the hub or here, or a local folder."""
 
 import glob
+import os
 from pathlib import Path
 
 from verdict.errors import VerdictError
@@ -67,7 +68,7 @@ def _files_here(address: str, *, several: bool) -> list[str]:
     if scheme_of(address) != "file":
         return []
     path = local_path(address)
-    if several and path.is_dir():
+    if several and os.path.isdir(path):
         found = [file for file in path.iterdir() if not file.name.startswith(".")]
         if folders := sorted(file.name for file in found if file.is_dir()):
             print(
@@ -76,7 +77,7 @@ def _files_here(address: str, *, several: bool) -> list[str]:
                 flush=True,
             )
         empty = "a folder without files"
-    elif glob.has_magic(str(path)) and not path.exists():
+    elif glob.has_magic(str(path)) and not os.path.exists(path):
         found = [Path(file) for file in glob.glob(str(path), recursive=True)]
         empty = "a pattern that no file fits"
     else:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
 from verdict.errors import VerdictError
+from verdict.records.archive import DAMAGE, directory
 from verdict.records.raw import read_csv
 from verdict.tasks.breakhis.layout import (
     BENIGN,
@@ -48,7 +49,7 @@ def read_folds(archive: Path) -> list[Entry]:
     try:
         # zipfile's Path opens text as pathlib's does, which is all that is asked of it.
         rows = read_csv(cast(Path, path), FOLDS_COLUMNS)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (*DAMAGE, RuntimeError, OSError) as error:  # RuntimeError: it is encrypted
         raise VerdictError(f"{path} is damaged ({error}); fetch the archive again") from None
     for line, cells in enumerate(rows, start=2):
         try:
@@ -68,16 +69,7 @@ def read_folds(archive: Path) -> list[Entry]:
 
 
 def _table(archive: Path) -> zipfile.Path:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.infolist()
-    except FileNotFoundError:
-        raise VerdictError(f"{archive} is missing; run `dvc repro fetch` again") from None
-    except zipfile.BadZipFile as error:
-        raise VerdictError(
-            f"{archive} is not a complete ZIP archive ({error}); fetch it again, and give its "
-            "sha256 in fetch.files so that a damaged download is noticed at once"
-        ) from None
+    members = directory(archive)
     tables = [member for member in members if PurePosixPath(member.filename).name == FOLDS_FILE]
     if len(tables) != 1:
         raise VerdictError(

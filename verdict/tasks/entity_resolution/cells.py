@@ -1,19 +1,17 @@
 """Read the cells of a table of pairs, whatever kind of file it is."""
 
 import csv
-import json
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
-from verdict.records.raw import refuse_repeated, tidy, unambiguous
+from verdict.records.archive import parquet_explained
+from verdict.records.raw import parse_json, refuse_repeated, tidy
 
 #: A row: its place in the file, as messages call it, and its cells by column.
 Row = tuple[str, dict[str, Any]]
@@ -85,11 +83,7 @@ def _jsonl(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> I
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
-            hook = partial(unambiguous, f"{path} line {number}")
-            try:
-                cells = json.loads(line, object_pairs_hook=hook)
-            except json.JSONDecodeError as error:
-                raise VerdictError(f"{path} line {number} is no JSON ({error})") from None
+            cells = parse_json(line, f"{path} line {number}")
             if not isinstance(cells, dict):
                 raise VerdictError(
                     f"{path} line {number} is no JSON object; expected one with "
@@ -102,17 +96,14 @@ def _jsonl(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> I
 
 
 def _parquet(path: Path, columns: Sequence[str], names: Sequence[str] | None) -> Iterator[Row]:
-    try:
-        file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise VerdictError(f"{path} is no Parquet file ({error}); fetch it again") from None
-    refuse_repeated(str(path), file.schema_arrow.names)
-    _require(path, columns, file.schema_arrow.names)
     number = 0
-    for batch in file.iter_batches(columns=list(columns)):
-        for cells in batch.to_pylist():
-            number += 1
-            yield f"row {number}", cells
+    with parquet_explained(path), pq.ParquetFile(path) as file:
+        refuse_repeated(str(path), file.schema_arrow.names)
+        _require(path, columns, file.schema_arrow.names)
+        for batch in file.iter_batches(columns=list(columns)):
+            for cells in batch.to_pylist():
+                number += 1
+                yield f"row {number}", cells
 
 
 def _require(path: Path, columns: Sequence[str], names: Sequence[str]) -> None:

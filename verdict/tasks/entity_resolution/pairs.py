@@ -1,5 +1,6 @@
 """The two records of a pair: out of a table's columns or a conversation, with or without label."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def read_pairs(path: Path, options: Options) -> Iterator[tuple[str, str]]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise VerdictError(f"{path} is no file of pairs; it ends in {', '.join(sorted(SUFFIXES))}")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise VerdictError(f"{path} is not here, or is no file; correct the path")
     in_messages = options.layout == "messages" and suffix not in _OF_TEXT
     names = IN_MESSAGES if in_messages else (options.left, options.right)

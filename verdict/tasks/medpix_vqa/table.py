@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.errors import VerdictError
-from verdict.records.archive import ParquetImages, parquet_key
+from verdict.records.archive import ParquetImages, parquet_explained, parquet_key
 from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
 from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
 from verdict.tasks.medpix_vqa.options import Options
@@ -101,27 +101,22 @@ def _check_names(paths: list[Path]) -> None:
 
 def _texts(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the cells of each row by column, without its image."""
-    try:
-        with pq.ParquetFile(path) as file:
-            present = file.schema_arrow.names
-            refuse_repeated(str(path), present)
-            if missing := [name for name in COLUMNS if name not in present]:
-                raise VerdictError(
-                    f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
-                    f"{', '.join(missing)}; it has {', '.join(present)}. Check that fetch.files "
-                    "names the right data set"
-                )
-            further = [
-                field.name
-                for field in file.schema_arrow
-                if field.name not in COLUMNS and pa.types.is_string(field.type)
-            ]
-            for batch in file.iter_batches(_BATCH, columns=[*TEXTS, *further]):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        raise VerdictError(
-            f"{path} is no complete Parquet file ({error}); fetch it again"
-        ) from None
+    with parquet_explained(path), pq.ParquetFile(path) as file:
+        present = file.schema_arrow.names
+        refuse_repeated(str(path), present)
+        if missing := [name for name in COLUMNS if name not in present]:
+            raise VerdictError(
+                f"{path} lacks the column{'s' if len(missing) > 1 else ''} "
+                f"{', '.join(missing)}; it has {', '.join(present)}. Check that fetch.files "
+                "names the right data set"
+            )
+        further = [
+            field.name
+            for field in file.schema_arrow
+            if field.name not in COLUMNS and pa.types.is_string(field.type)
+        ]
+        for batch in file.iter_batches(_BATCH, columns=[*TEXTS, *further]):
+            yield from batch.to_pylist()
 
 
 def _row(path: Path, number: int, cells: dict[str, Any], split: Split) -> RawRow:
