@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tools.verify.description import Described, path_in_project, read_description
+from tools.verify.description import Described, plain_path, read_description
 from verdict.errors import VerdictError
 
 RECIPES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "recipes").glob("**/*.yaml"))
@@ -132,8 +132,8 @@ def test_a_file_that_is_absent_is_named(project: Path, name: str) -> None:
 )
 def test_a_path_means_one_thing_and_lies_in_the_project(path: object) -> None:
     with pytest.raises(VerdictError, match="is no path in the project"):
-        path_in_project(path, "dvc.lock")
-    assert path_in_project("..a/b", "dvc.lock") == "..a/b"
+        plain_path(path, "dvc.lock")
+    assert plain_path("..a/b", "dvc.lock") == "..a/b"
 
 
 def test_the_proof_needs_no_module_of_dvc() -> None:

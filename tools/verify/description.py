@@ -60,16 +60,19 @@ def read_description(root: Path) -> dict[str, Described]:
     return stages
 
 
-def path_in_project(path: Any, where: str) -> str:
+def plain_path(path: Any, where: str, *, outside: bool = False) -> str:
     """Return a path if it can only mean something inside the project.
 
+    Args:
+        outside: it may lie elsewhere, too, as local data do, which are read and never written.
+
     Raises:
-        VerdictError: it is none, is absolute, leads outside, or is written in more than one way.
+        VerdictError: it is none, is written in more than one way, or leads outside.
     """
     if (
         not isinstance(path, str)
         or path != posixpath.normpath(path)
-        or path.startswith(("/", "../"))
+        or (not outside and path.startswith(("/", "../")))
         or path in (".", "..")
         or "\0" in path
     ):
@@ -114,9 +117,12 @@ def _stage(name: str, body: dict[str, Any]) -> Described:
         for path, cached in _outputs(body.get(kind, []), f"{name}.{kind}"):
             if path in outs:
                 _refuse(f"{name}.{kind}", f"{path} again", "each output once")
-            outs[path_in_project(path, where)] = cached
+            outs[plain_path(path, where)] = cached
     where = f"{PIPELINE_FILE}, {name}.deps"
-    deps = (path_in_project(path, where) for path in _list(body.get("deps", []), f"{name}.deps"))
+    deps = (
+        plain_path(path, where, outside=True)
+        for path in _list(body.get("deps", []), f"{name}.deps")
+    )
     params = _list(body.get("params", []), f"{name}.params")
     for key in params:
         if not isinstance(key, str):

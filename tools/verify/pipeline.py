@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.verify.copying import cache_of, git
-from tools.verify.description import path_in_project, read_description
+from tools.verify.description import plain_path, read_description
 from tools.verify.digests import digest_of_listing
 from verdict.errors import VerdictError
 from verdict.yaml12 import load_yaml
@@ -133,7 +133,10 @@ class Pipeline:
 
 
 def _hashes(entry: dict[str, Any], kind: str) -> dict[str, str]:
-    hashes = {path_in_project(one["path"], LOCK): one["md5"] for one in entry.get(kind, [])}
+    hashes = {
+        plain_path(one["path"], LOCK, outside=kind == "deps"): one["md5"]
+        for one in entry.get(kind, [])
+    }
     for path, md5 in hashes.items():
         if not _MD5.fullmatch(md5):
             raise ValueError(f"{md5} of {path} is no MD5")
