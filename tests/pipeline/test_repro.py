@@ -161,7 +161,7 @@ def test_a_stage_started_by_another_python_says_what_to_do(repro: Project) -> No
     [
         (
             {("fetch", "source"): "files", ("fetch", "local"): "/nowhere/gone.zip"},
-            "/nowhere/gone.zip: No such file",
+            "/nowhere/gone.zip does not exist",
         ),
         ({("lora", "rank"): 3}, "lora.rank: unknown key"),
     ],
