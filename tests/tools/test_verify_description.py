@@ -134,6 +134,7 @@ def test_a_path_means_one_thing_and_lies_in_the_project(path: object) -> None:
     with pytest.raises(VerdictError, match="is no path in the project"):
         plain_path(path, "dvc.lock")
     assert plain_path("..a/b", "dvc.lock") == "..a/b"
+    assert plain_path("/local/data", "dvc.lock", outside=True) == "/local/data"
 
 
 def test_the_proof_needs_no_module_of_dvc() -> None:
