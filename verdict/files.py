@@ -117,11 +117,11 @@ def _in_use(temporary: Path, mark: re.Match[str]) -> bool:
 
 
 @contextmanager
-def as_written(path: Path | str, remedy: str) -> Iterator[None]:
+def as_written(path: Path | str, stage: str) -> Iterator[None]:
     """Say of a file that a stage has written, and that is read meanwhile, what is wrong with it.
 
     Args:
-        remedy: the command that brings it back.
+        stage: which has written it.
 
     Raises:
         VerdictError: it is missing or damaged, instead of whatever reading it raises; what the
@@ -130,7 +130,7 @@ def as_written(path: Path | str, remedy: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise VerdictError(f"{path} is missing; run `dvc repro`, or `dvc pull`") from None
+        raise VerdictError(f"{path} is missing; run `dvc repro {stage}` or `dvc pull`") from None
     except OSError as error:
         if error.errno is not None:
             raise
@@ -140,7 +140,10 @@ def as_written(path: Path | str, remedy: str) -> Iterator[None]:
     else:
         return
     line = problem.partition("\n")[0][:300]
-    raise VerdictError(f"{path} is not as it was written ({line}); `{remedy}` brings it back")
+    raise VerdictError(
+        f"{path} is not as it was written ({line}); run `dvc checkout --force {path}`, which "
+        f"brings it back, or `dvc repro --force {stage}`"
+    )
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +124,7 @@ def read_conversations(path: Path) -> list[Conversation]:
     Raises:
         VerdictError: the file is missing, empty or damaged.
     """
-    with _as_written(path), path.open(encoding="utf-8") as file:
+    with as_written(path, "format"), path.open(encoding="utf-8") as file:
         conversations = [Conversation(**json.loads(line)) for line in file]
     if not conversations:
         raise VerdictError(f"{path} is empty; run `dvc repro --force format`")
@@ -139,12 +138,8 @@ def read_answers(folder: Path) -> Answers:
         VerdictError: the file is missing or damaged.
     """
     path = folder / ANSWERS_FILE
-    with _as_written(path):
+    with as_written(path, "format"):
         return Answers(**json.loads(path.read_text(encoding="utf-8")))
-
-
-def _as_written(path: Path) -> AbstractContextManager[None]:
-    return as_written(path, f"dvc checkout --force {path.parent}")
 
 
 def _answer(record: Record, options: Format) -> str:

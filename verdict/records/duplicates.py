@@ -25,7 +25,7 @@ def read_duplicates(folder: Path) -> list[tuple[str, str]]:
     """
     path = folder / _FILE
     with (
-        as_written(path, f"dvc checkout --force {folder}"),
+        as_written(path, "extract"),
         path.open(encoding="utf-8", newline="") as file,
     ):
         return [(row["id_1"], row["id_2"]) for row in csv.DictReader(file)]

@@ -119,7 +119,7 @@ def read_records(folder: Path) -> list[Record]:
     columns = [name if name != "image" else "image.path" for name in SCHEMA.names]
     records: list[Record] = []
     for path in shard_paths(folder):
-        with as_written(path, f"dvc checkout --force {folder}"):
+        with as_written(path, "extract"):
             rows = pq.ParquetFile(path).read(columns=columns).to_pylist()
             records += [_record(row) for row in rows]
     return sorted(records, key=lambda record: record.id)
@@ -169,7 +169,7 @@ class ImageStore:
             return self._images(file_index, group_index)[row]["bytes"].as_py()
 
     def _as_written(self) -> AbstractContextManager[None]:
-        return as_written(self._folder, f"dvc checkout --force {self._folder}")
+        return as_written(self._folder, "extract")
 
     def _read_images(self, file_index: int, group_index: int) -> pa.ChunkedArray:
         with self._reading:

@@ -30,7 +30,7 @@ def read_split(folder: Path) -> Assignment:
     assignment: Assignment = {}
     for split in SPLITS:
         path = folder / f"{split}.csv"
-        with as_written(path, f"dvc checkout --force {folder}"):
+        with as_written(path, "split"):
             header, *ids = path.read_text("utf-8").splitlines()
         if header != "id":
             raise VerdictError(f"{path}: the first line is {header!r}, expected 'id'")
