@@ -19,6 +19,7 @@ from tests.conftest import IsicArchive, jpeg
 from tests.statistics.samples import drawn
 from tools.pack_medpix import pack
 from tools.packing import read_rows
+from verdict.errors import VerdictError
 from verdict.params_data import Extract, Format
 from verdict.predictions import read_predictions, write_predictions
 from verdict.records.archive import ImageSource, ParquetImages, ZipImages
@@ -195,8 +196,10 @@ def images(folder: Path) -> Attempt:
         seeds.append(buffer.getvalue())
 
     def attempt(rng: Random) -> None:
-        with suppress(ValueError):  # a rejection, which names the image
+        try:
             convert(damaged(rng, rng.choice(seeds)), _EXTRACT)
+        except ValueError as rejection:  # which extract reports with the image's name
+            raise VerdictError(str(rejection)) from None
 
     return attempt
 
