@@ -1,4 +1,4 @@
-"""What the synthetic lesions allow: a random forest on hand-made features of the same images."""
+"""A random forest on hand-made features of the same images, beside the network."""
 
 import io
 from pathlib import Path

@@ -104,7 +104,7 @@ def main() -> None:
             Figure("test lesions, benign", tuned["n"] - tuned["positives"], "", ">=", 60),
             Figure("balanced accuracy, base", numbers["base.balanced_accuracy"]),
             Figure("balanced accuracy, tuned", numbers["tuned.balanced_accuracy"], "", ">=", 0.85),
-            Figure("balanced accuracy, ceiling (random forest on hand-made features)", ceiling),
+            Figure("balanced accuracy, a random forest on hand-made features", ceiling),
             Figure("tuned minus base", numbers[difference], "", ">=", 0.20),
             Figure("lower end of its interval", numbers[f"{difference}_low"], "", ">=", 1e-6),
             Figure("dvc.lock equal in two clones", locks[0] == locks[1], "", "=", 1),
