@@ -183,6 +183,7 @@ def test_reading_is_learned_within_a_few_steps(tokenizer: Any) -> None:
 
     from verdict.models.embedded import reading
     from verdict.models.embedded.architecture import build_untrained_text
+    from verdict.models.embedded.halves import Halves, in_halves
     from verdict.models.embedded.pretraining import optimise
     from verdict.progress import progress
 
@@ -193,15 +194,18 @@ def test_reading_is_learned_within_a_few_steps(tokenizer: Any) -> None:
     reader = reading.Reader(tokenizer, np.random.default_rng(1))
     losses = []
 
-    def loss() -> Any:
-        value = reading._loss(model.model, None, head, *reader.texts(12))
+    def loss_of(*rows: Any) -> Any:
+        value = reading._loss(model.model, None, head, *rows)
         losses.append(value.item())
         return value
 
-    with progress("learn", 60, "steps") as bar:
-        parameters = [*model.model.parameters(), *head.parameters()]
-        for step in optimise(parameters, reading.READING_RATE, 60, bar):
-            step(loss)
+    def learn(halves: Halves) -> None:
+        with progress("learn", 60, "steps") as bar:
+            parameters = [*model.model.parameters(), *head.parameters()]
+            for step in optimise(parameters, reading.READING_RATE, 60, bar, halves):
+                step(loss_of, reader.texts(12))
+
+    in_halves(learn, model, head)
     # Chance, knowing how often each kind occurs, is 0.9.
     assert losses[0] > 0.9
     assert np.mean(losses[-10:]) < 0.75

@@ -5,7 +5,7 @@ away afterwards; answering, from conversations. The recipes' questions are among
 possible answer equally often: the model learns their words, and nothing about the task.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from transformers import Gemma3nProcessor, Gemma3Processor, PreTrainedModel
 from verdict.models.embedded import shapes
 from verdict.models.embedded.architecture import IMAGE_SIZE
 from verdict.models.embedded.conversations import Conversations
+from verdict.models.embedded.halves import Halves, in_halves
 from verdict.models.embedded.phrases import SHAPE_QUESTIONS
 from verdict.models.embedded.sight import Sight, sight_of
 from verdict.progress import Bar, progress
@@ -46,20 +47,33 @@ def pretrain(
     shown = seeing * SEEING_BATCH + answering * ANSWERING_BATCH
     pictures = _Pictures(seed, sight, min(PICTURES, shown))
     heads = _Heads(model, sight)
+    conversations = Conversations(processor, pictures.attributes, generator)
+
+    def learn(halves: Halves) -> None:
+        with progress("pre-train", seeing + answering, "steps") as bar:
+            eyes = [*sight.parameters(), *heads.parameters()]
+            for step in optimise(eyes, SEEING_RATE, seeing, bar, halves):
+                step(heads.loss, pictures.draw(SEEING_BATCH, generator))
+            everything = [*model.parameters(), *heads.parameters()]
+            for step in optimise(everything, ANSWERING_RATE, answering, bar, halves):
+                chosen = pictures.choose(ANSWERING_BATCH, generator)
+                pixels, _, attributes = pictures.draw(ANSWERING_BATCH, generator, chosen)
+                inputs, labels = conversations.batch(chosen)
+                names = list(inputs)
+                step(
+                    lambda *rows: _answering_loss(model, heads, names, *rows),  # noqa: B023
+                    (pixels, attributes, labels, *inputs.values()),
+                )
+
     model.train()
-    with progress("pre-train", seeing + answering, "steps") as bar:
-        eyes = [*sight.parameters(), *heads.parameters()]
-        for loss in optimise(eyes, SEEING_RATE, seeing, bar):
-            loss(lambda: heads.loss(*pictures.draw(SEEING_BATCH, generator)))
-        conversations = Conversations(processor, pictures.attributes, generator)
-        everything = [*model.parameters(), *heads.parameters()]
-        for loss in optimise(everything, ANSWERING_RATE, answering, bar):
-            loss(lambda: _answering_loss(model, heads, pictures, conversations, generator))
+    in_halves(learn, model, heads)
     model.eval()
 
 
-def optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar) -> Iterator[Any]:
-    """Yield, once a step, a function that takes a loss function and makes the step."""
+def optimise(
+    parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar, halves: Halves
+) -> Iterator[Any]:
+    """Yield, once a step, a function that takes a loss function and its batch, and makes the step."""
     # Fused, as in all training on a CPU: see verdict.reproducibility.
     optimizer = torch.optim.AdamW(
         parameters, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), fused=True
@@ -68,14 +82,12 @@ def optimise(parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar) 
         optimizer, rate, total_steps=max(2, steps), pct_start=0.15
     )
 
-    def step(compute: Any) -> None:
-        loss = compute()
-        loss.backward()
+    def step(loss_of: Callable[..., Tensor], batch: Sequence[Tensor]) -> None:
+        loss = halves.add_up(parameters, loss_of, batch)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        optimizer.zero_grad()
         schedule.step()
-        bar.advance(1, f"loss {loss.item():.3f}")
+        bar.advance(1, f"loss {loss:.3f}")
 
     for _ in range(steps):
         yield step
@@ -155,14 +167,13 @@ class _Heads(nn.Module):
 def _answering_loss(
     model: Any,
     heads: _Heads,
-    pictures: _Pictures,
-    conversations: "Conversations",
-    generator: torch.Generator,
+    names: list[str],
+    pixels: Tensor,
+    attributes: Tensor,
+    labels: Tensor,
+    *inputs: Tensor,
 ) -> Tensor:
-    chosen = pictures.choose(ANSWERING_BATCH, generator)
-    pixels, _, attributes = pictures.draw(ANSWERING_BATCH, generator, chosen)
-    inputs, labels = conversations.batch(chosen)
-    output = model.model(**inputs, pixel_values=pixels)
+    output = model.model(**dict(zip(names, inputs, strict=True)), pixel_values=pixels)
     learned = labels[:, 1:] >= 0
     logits = model.lm_head(output.last_hidden_state[:, :-1][learned])
     limit = model.config.get_text_config().final_logit_softcapping

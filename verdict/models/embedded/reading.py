@@ -5,6 +5,7 @@ to answer, from conversations. The recipe's question is among these, with every 
 equally often: the model learns its words, and nothing about what makes two records a match.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from transformers import GemmaTokenizer
 from verdict.models.embedded import comparisons
 from verdict.models.embedded.comparisons import Comparison
 from verdict.models.embedded.conversations import IGNORED
+from verdict.models.embedded.halves import Halves, in_halves
 from verdict.models.embedded.pretraining import optimise
 from verdict.models.embedded.recipe_questions import ENTITY_RESOLUTION
 from verdict.progress import progress
@@ -44,13 +46,18 @@ def pretrain(model: Any, tokenizer: GemmaTokenizer, *, seed: int, steps: int) ->
     parameters = [*language_model.parameters(), *head.parameters()]
     reading = max(1, round(READING_SHARE * steps))
     answering = max(1, steps - reading)
+
+    def learn(halves: Halves) -> None:
+        with progress("pre-train", reading + answering, "steps") as bar:
+            for step in optimise(parameters, READING_RATE, reading, bar, halves):
+                loss_of = partial(_loss, language_model, None, head)
+                step(loss_of, reader.texts(READING_BATCH))
+            for step in optimise(parameters, ANSWERING_RATE, answering, bar, halves):
+                loss_of = partial(_loss, language_model, model.lm_head, head)
+                step(loss_of, reader.questions(ANSWERING_BATCH))
+
     model.train()
-    with progress("pre-train", reading + answering, "steps") as bar:
-        for step in optimise(parameters, READING_RATE, reading, bar):
-            step(lambda: _loss(language_model, None, head, *reader.texts(READING_BATCH)))
-        for step in optimise(parameters, ANSWERING_RATE, answering, bar):
-            batch = reader.questions(ANSWERING_BATCH)
-            step(lambda: _loss(language_model, model.lm_head, head, *batch))  # noqa: B023
+    in_halves(learn, model, head)
     model.eval()
 
 
