@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file, save_file
 
 from tests.pipeline.conftest import Project
 from verdict.predictions import METADATA_KEY
@@ -84,7 +84,7 @@ def change_weight(path: Path) -> None:
     """Change one weight of the projector by so much that answers move."""
     weights = load_file(path)
     name = next(name for name in weights if "projection_weight" in name)
-    changed = {key: value.copy() for key, value in weights.items()}
+    changed = {key: value.clone() for key, value in weights.items()}
     changed[name][0, 0] += 30
     path.unlink()
     save_file(changed, path, metadata={"format": "pt"})
