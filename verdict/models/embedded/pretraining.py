@@ -73,7 +73,7 @@ def pretrain(
 def optimise(
     parameters: list[nn.Parameter], rate: float, steps: int, bar: Bar, halves: Halves
 ) -> Iterator[Any]:
-    """Yield, once a step, a function that takes a loss function and its batch, and makes the step."""
+    """Yield, once a step, a function that takes a loss function and its batch, and steps."""
     # Fused, as in all training on a CPU: see verdict.reproducibility.
     optimizer = torch.optim.AdamW(
         parameters, lr=rate, weight_decay=0.02, betas=(0.9, 0.98), fused=True
