@@ -27,8 +27,8 @@ model, head, unused = nn.Linear(40, 30), nn.Linear(30, 3), nn.Linear(2, 2)
 seconds = []
 
 def loss_of(rows, labels):
-    if (step := len(seconds)) == 5 and "RANK" in os.environ:
-        exec(sys.argv[1])
+    if (step := len(seconds)) == 5:
+        exec(sys.argv[1 if "RANK" in os.environ else 2])
     seconds.append(step)
     return nn.functional.cross_entropy(head(torch.tanh(model(rows))), labels)
 
@@ -46,11 +46,11 @@ print(len(seconds), hashlib.sha256(weights).hexdigest())
 """
 
 
-def start(second: str, cores: list[int]) -> subprocess.Popen[str]:
-    """Run that, with the second process doing something else in its sixth step."""
+def start(second: str, cores: list[int], first: str = "pass") -> subprocess.Popen[str]:
+    """Run that, with the processes doing something else in their sixth step."""
     code = f"import os; os.sched_setaffinity(0, {cores})\n{LEARN}"
     return subprocess.Popen(
-        [sys.executable, "-c", code, second],
+        [sys.executable, "-c", code, second, first],
         cwd=ROOT, env={k: v for k, v in os.environ.items() if k != "RANK"}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -73,6 +73,13 @@ def test_an_end_of_the_second_process_ends_the_first_with_a_message() -> None:
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "the second process of the pre-training ended with code -9" in errors
+
+
+def test_an_error_of_the_first_process_is_its_own_and_ends_both() -> None:
+    process = start("pass", CORES, first="raise OSError('the disk is gone')")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert errors.endswith("OSError: the disk is gone\n")
 
 
 def test_an_end_of_the_first_process_ends_the_second() -> None:

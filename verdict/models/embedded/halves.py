@@ -20,6 +20,10 @@ from verdict.errors import VerdictError
 HALVES = (0, 1)
 
 
+class _Ended(Exception):
+    """The other process is gone."""
+
+
 class Halves:
     """Which halves of every batch this process computes; adds up the gradients of both.
 
@@ -63,14 +67,14 @@ class Halves:
         return losses[0]
 
     def _meet(self) -> None:
-        """Wait until the other process has come as far.
-
-        Raises:
-            EOFError, OSError: it has ended.
-        """
-        if self._other:
+        """Wait until the other process has come as far."""
+        if not self._other:
+            return
+        try:
             self._other.send_bytes(b".")
             self._other.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise _Ended from error
 
 
 def in_halves(work: Callable[[Halves], None], model: nn.Module, *heads: nn.Module) -> None:
@@ -94,7 +98,7 @@ def in_halves(work: Callable[[Halves], None], model: nn.Module, *heads: nn.Modul
     def second() -> None:
         here.close()
         os.environ["RANK"] = "1"  # the first alone reports
-        with suppress(EOFError, OSError, KeyboardInterrupt):  # the first has ended
+        with suppress(_Ended, KeyboardInterrupt):
             work(Halves(HALVES[1:], there, memory))
 
     process = context.Process(target=second, daemon=True)
@@ -102,7 +106,7 @@ def in_halves(work: Callable[[Halves], None], model: nn.Module, *heads: nn.Modul
     there.close()
     try:
         work(Halves(HALVES[:1], here, memory))
-    except (EOFError, OSError) as error:
+    except _Ended as error:
         process.join()
         raise VerdictError(
             f"the second process of the pre-training ended with code {process.exitcode}; if memory "
