@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 
-from verdict.records.conversations import read_conversations
+from verdict.conversations import read_conversations
 from verdict.records.shards import ImageStore
 
 

@@ -28,7 +28,7 @@ from benchmarks.costs_step import Step, measure_step, prepare, without_numbers
 from tests.models.architectures import without_weights
 from verdict.models.adapt import make_trainable
 from verdict.params import Params
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 
 #: Assumed share of a GPU's peaks that a run reaches, of arithmetic and of memory traffic alike.
 UTILISATION = 0.35

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.table import Figure, conclude
 from verdict.params import Params
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 BASE, CHAT, RECORDS = Path("models/base"), Path("data/chat"), Path("data/records")
@@ -151,8 +151,8 @@ class Ways:
 def prepare_ways(params: Params) -> Ways:
     """Load the recipe's base, and what it is asked about."""
     from verdict.answers.score import Scorer
+    from verdict.conversations import read_answers, read_conversations
     from verdict.models.inference import load_for_inference
-    from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
 

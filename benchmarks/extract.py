@@ -32,12 +32,12 @@ from PIL import Image
 
 from benchmarks.isic_sized import draw, write_archive
 from benchmarks.table import Figure, conclude
+from verdict.extraction.extract import extract
+from verdict.extraction.images import convert
 from verdict.params import Compute
-from verdict.params_data import Extract
-from verdict.records.extract import extract
-from verdict.records.images import convert
+from verdict.params.data import Extract
 from verdict.records.shards import shard_paths
-from verdict.tasks.melanoma.layout import FILES
+from verdict.tasks.melanoma.archive.layout import FILES
 from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 

@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks import fuzz_files, fuzz_network, fuzz_texts
 from benchmarks.fuzz_files import Attempt
 from benchmarks.table import Figure, conclude
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: Where inputs are read, and how many are drawn for it.
 ENTRIES: dict[str, tuple[Callable[[Path], Attempt], int]] = {

@@ -19,18 +19,18 @@ from tests.conftest import IsicArchive, jpeg
 from tests.statistics.samples import drawn
 from tools.pack_medpix import pack
 from tools.packing import read_rows
-from verdict.errors import VerdictError
-from verdict.params_data import Extract, Format
+from verdict.conversations import read_answers, read_conversations, write_chat
+from verdict.core.errors import VerdictError
+from verdict.extraction.extract import extract
+from verdict.extraction.images import convert
+from verdict.params.data import Extract, Format
 from verdict.predictions import read_predictions, write_predictions
 from verdict.records.archive import ImageSource, ParquetImages, ZipImages
-from verdict.records.conversations import read_answers, read_conversations, write_chat
 from verdict.records.duplicates import read_duplicates
-from verdict.records.extract import extract
-from verdict.records.images import convert
 from verdict.records.raw import RawRow, RawTable
 from verdict.records.shards import ImageStore, read_records
-from verdict.records.split_files import read_split, write_split
-from verdict.records.splitting import SPLITS, Division
+from verdict.splitting.assignment import SPLITS, Division
+from verdict.splitting.files import read_split, write_split
 from verdict.tasks import read_raw
 
 #: Draws one input, and reads it to its end.

@@ -18,14 +18,14 @@ from tools import compare
 from tools.leftovers import leftovers
 from tools.recipe import RECIPES, validate
 from tools.verify.signing import claimed
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.models.adapter import read_provenance
-from verdict.params_data import Format
-from verdict.params_file import PARAMS_FILE
+from verdict.params.data import Format
+from verdict.params.file import PARAMS_FILE
 from verdict.parse import misread, parse_answer
 from verdict.predictions.origin import edited_by_hand
 from verdict.sources.addresses import own_name, redacted, refuse_secrets
-from verdict.yaml12 import dump_yaml, load_yaml
 
 #: Aliases that stand for a thousand million values.
 _MULTIPLIED = "\n".join(

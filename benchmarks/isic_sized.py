@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES
 
 #: What the published table holds: images, patients, melanomas, pairs of duplicates.
 IMAGES, PATIENTS, MELANOMAS, DUPLICATES = 33_126, 2_056, 584, 425

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.step import prepare, seconds_a_bare_step
 from benchmarks.table import Figure, conclude
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 ROUNDS, EPOCHS = 5, 3

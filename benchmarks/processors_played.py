@@ -81,7 +81,7 @@ def base(_: Path) -> Iterator[tuple[str, Any]]:
     """Yield the weights of tiny models after a few steps of each kind of lesson."""
     # Not of `build_model`, which rounds them to bfloat16: a difference could hide.
     from verdict.models.embedded import _BUILDERS
-    from verdict.params_data import EmbeddedModel
+    from verdict.params.data import EmbeddedModel
 
     for architecture, lessons in (
         ("gemma3", "shapes"), ("gemma3n", "shapes"), ("gemma3_text", "comparisons")

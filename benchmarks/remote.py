@@ -26,7 +26,7 @@ from benchmarks.extract import Time, timed
 from benchmarks.table import Figure, conclude
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import ENVIRONMENT, Emulator
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.records.shards import write_shard
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from benchmarks.table import Figure, conclude
-from verdict.yaml12 import dump_yaml, load_yaml
+from verdict.core.yaml12 import dump_yaml, load_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What a run leaves; ``models/adapter`` is a folder.

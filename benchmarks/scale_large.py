@@ -20,7 +20,7 @@ from benchmarks.isic_sized import draw, write_archive
 from benchmarks.repro import Cost, measure
 from benchmarks.resume import copy_project, edit, repro
 from benchmarks.table import Figure
-from verdict.tasks.melanoma.layout import FILES
+from verdict.tasks.melanoma.archive.layout import FILES
 
 STAGES = ("fetch", "extract", "split", "format")
 IMAGES, PICTURES, SIZE = 600, 4, (6000, 4000)

@@ -23,7 +23,7 @@ import numpy as np
 import sklearn.metrics as sk
 
 from benchmarks.table import Figure, conclude
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.predictions import (
     Predictions,
     make_predictions,

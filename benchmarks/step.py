@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.table import Figure, conclude
 from verdict.params import Params
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 BASE, CHAT, RECORDS = Path("models/base"), Path("data/chat"), Path("data/records")
@@ -45,11 +45,11 @@ def main() -> None:
 
 def prepare(params: Params, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Return the trainer of the recipe, and ready batches of the same rows."""
+    from verdict.conversations import read_conversations
+    from verdict.core.progress import Bar
     from verdict.models.load import load_model, load_processor
     from verdict.models.train import Task, build_trainer
     from verdict.models.watch import StopWish, Watch
-    from verdict.progress import Bar
-    from verdict.records.conversations import read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import Emulator
 from tools.verify.copying import cache_of
-from verdict.files import sha256_of
+from verdict.core.files import sha256_of
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where outputs lie; in a clone all else is code and git's.

@@ -6,9 +6,9 @@ of some: for ``models: {"../../x": …}`` it would remove a folder outside the p
 
 from pathlib import Path
 
-from verdict.files import replacing
+from verdict.core.files import replacing
 from verdict.params import Params
-from verdict.stage import run
+from verdict.pipeline.stage import run
 
 CHECKED = Path("data/checked")
 

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from verdict.files import write_json
+from verdict.core.files import write_json
 from verdict.params import Params
+from verdict.pipeline.stage import run
 from verdict.reproducibility import pin_cpu
-from verdict.stage import run
 
 PREDICTIONS, REPORT = Path("data/predictions"), Path("metrics/report")
 SPLIT = Path("metrics/split.json")
@@ -17,8 +17,8 @@ def main(params: Params) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
-    from verdict.records.balance import balance_warning
     from verdict.report.write import write_report
+    from verdict.splitting.balance import balance_warning
     from verdict.statistics.cautions import crossing_warning, read_split_counts
     from verdict.statistics.comparison import compare
 

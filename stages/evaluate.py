@@ -7,10 +7,10 @@ chosen there. Killed, it goes on where it stopped.
 import sys
 from pathlib import Path
 
-from verdict.kept import discard, exclusive
+from verdict.core.kept import discard, exclusive
 from verdict.params import Params
+from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import device_of_workers, go_offline, pin_cpu
-from verdict.stage import key_of, run
 
 CHAT, RECORDS = Path("data/chat"), Path("data/records")
 PREDICTIONS, METRICS = Path("data/predictions"), Path("metrics")
@@ -23,8 +23,8 @@ def main(name: str, params: Params) -> None:
     from verdict.answers.evaluate import predict
     from verdict.answers.parts import Parts, folder_for
     from verdict.answers.workers import answering
+    from verdict.conversations import read_answers, read_conversations
     from verdict.predictions import write_predictions
-    from verdict.records.conversations import read_answers, read_conversations
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import make_deterministic
     from verdict.statistics.files import write_measurement

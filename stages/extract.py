@@ -5,11 +5,11 @@ Killed, it goes on with the shards that were not finished.
 
 from pathlib import Path
 
-from verdict.files import write_json
-from verdict.kept import discard, exclusive
+from verdict.core.files import write_json
+from verdict.core.kept import discard, exclusive
+from verdict.extraction.extract import extract, folder_for
 from verdict.params import Params
-from verdict.records.extract import extract, folder_for
-from verdict.stage import run
+from verdict.pipeline.stage import run
 from verdict.tasks import read_raw
 
 RAW, RECORDS = Path("data/raw"), Path("data/records")

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from verdict.params import Params
+from verdict.pipeline.stage import run
 from verdict.sources.data import fetch_data
-from verdict.stage import run
 
 RAW = Path("data/raw")
 

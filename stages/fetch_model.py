@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 from verdict.params import Params
-from verdict.params_data import EMBEDDED
+from verdict.params.data import EMBEDDED
+from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import pin_cpu
 from verdict.sources.hub import fetch_model
-from verdict.stage import key_of, run
 
 
 def main(name: str, params: Params) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.conversations import converse, write_chat
+from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.records.conversations import converse, write_chat
+from verdict.pipeline.stage import run
 from verdict.records.shards import Record, read_records
-from verdict.records.split_files import read_split
 from verdict.reproducibility import go_offline
-from verdict.stage import run
+from verdict.splitting.files import read_split
 
 RECORDS, SPLITS, CHAT = Path("data/records"), Path("data/splits"), Path("data/chat")
 BASE = Path("models/base")

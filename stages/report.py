@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from verdict.params import Params
+from verdict.pipeline.stage import run
 from verdict.reproducibility import pin_cpu
-from verdict.stage import run
 
 METRICS, REPORT, ADAPTER = Path("metrics"), Path("metrics/report"), Path("models/adapter")
 PREDICTIONS = Path("data/predictions")

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from verdict.files import write_json
+from verdict.core.files import write_json
 from verdict.params import Params
-from verdict.records.balance import balance_warning
+from verdict.pipeline.stage import run
 from verdict.records.duplicates import read_duplicates
-from verdict.records.leakage import check_split, describe_split
 from verdict.records.shards import read_records
-from verdict.records.split_files import write_split
-from verdict.records.splitting import SPLITS as SPLIT_NAMES
-from verdict.records.splitting import split_records
-from verdict.stage import run
+from verdict.splitting.assignment import SPLITS as SPLIT_NAMES
+from verdict.splitting.assignment import split_records
+from verdict.splitting.balance import balance_warning
+from verdict.splitting.files import write_split
+from verdict.splitting.leakage import check_split, describe_split
 
 RECORDS, SPLITS = Path("data/records"), Path("data/splits")
 

@@ -6,10 +6,10 @@ With a name of ``replicates`` the same is done again with that seed, beside the 
 import sys
 from pathlib import Path
 
+from verdict.core.processes import launch
 from verdict.params import Params
-from verdict.processes import launch
+from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import key_of, run
 
 MODELS, RECORDS = Path("models"), Path("data/records")
 CHAT, METRICS = Path("data/chat"), Path("metrics")
@@ -26,16 +26,16 @@ def main(params: Params, replicate: str | None) -> None:
         adapter, metrics = MODELS / "replicates" / replicate, METRICS / "replicates" / replicate
     launch(train, "stages.train", *sys.argv[1:])
     # Imported only now: torch must find the pins in its environment.
+    from verdict.conversations import read_answers, read_conversations
     from verdict.models.adapter import describe_origin
     from verdict.models.checkpoints import discard, exclusive, folder_for
     from verdict.models.failures import explained
     from verdict.models.load import load_model, load_processor
     from verdict.models.publish import RunRecord, publish
     from verdict.models.train import Task, train_model
-    from verdict.records.conversations import read_answers, read_conversations
+    from verdict.pipeline.inputs import stage_inputs
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
-    from verdict.stage_inputs import stage_inputs
 
     device = device_name(params.reproducibility)
     inputs = stage_inputs(stage)

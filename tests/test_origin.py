@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.statistics.samples import skin_models
-from verdict.files import write_json
+from verdict.core.files import write_json
 from verdict.predictions import make_predictions, write_predictions
 from verdict.predictions.origin import edited_by_hand
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verdict.conversations import Answers
 from verdict.parse import EMPTY, NO_ANSWER, NOT_ASSERTED, SEVERAL, misread, parse_answer
-from verdict.records.conversations import Answers
 
 NO = "No, this does not appear to be malignant melanoma."
 YES = "Yes, this appears to be malignant melanoma."

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.statistics.samples import SKIN, drawn, predictions_from, texts_from
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import (
     METADATA_KEY,
     SCHEMA,

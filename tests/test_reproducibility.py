@@ -68,7 +68,7 @@ def test_pins_that_come_too_late_are_an_error() -> None:
 def test_a_gpu_that_is_asked_for_and_absent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from verdict.errors import VerdictError
+    from verdict.core.errors import VerdictError
     from verdict.params import Reproducibility
     from verdict.reproducibility import device_name
 

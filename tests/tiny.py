@@ -16,15 +16,15 @@ import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
-from verdict.params_data import EmbeddedModel, Format
-from verdict.params_training import Lora, ModelOptions, Quantization, Train
-from verdict.records.conversations import (
+from verdict.conversations import (
     Answers,
     Conversation,
     read_answers,
     read_conversations,
     write_chat,
 )
+from verdict.params.data import EmbeddedModel, Format
+from verdict.params.training import Lora, ModelOptions, Quantization, Train
 from verdict.records.shards import ImageStore, read_records, write_shard
 
 COMMITTED: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))

@@ -16,8 +16,8 @@ from typing import Any
 
 from tools.equivalence import decisive_numbers, differences, is_exact
 from tools.verify.copying import git
-from verdict.errors import VerdictError
-from verdict.yaml12 import load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 
 LOCK, COMPARISON = "dvc.lock", "metrics/report/comparison.json"
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grimp
 
-from verdict.params_file import PIPELINE_FILE
-from verdict.yaml12 import load_yaml
+from verdict.core.yaml12 import load_yaml
+from verdict.params.file import PIPELINE_FILE
 
 PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"

@@ -29,7 +29,7 @@ from gcp_storage_emulator import (  # type: ignore[import-untyped]
 )
 from gcp_storage_emulator.handlers.buckets import create_bucket  # type: ignore[import-untyped]
 
-from verdict.files import replacing
+from verdict.core.files import replacing
 
 HOST = "127.0.0.1"
 _IDLE = 60.0  # seconds, after which a client that says nothing is dropped

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tools.ending import ending_as_interrupted
 from tools.remote_access import PLAIN_BUCKETS, Remote, project_config
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: As in tools.emulated_storage, which is imported only to serve: it needs the server's package.
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tools.packing import Row, refuse
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import IMAGE_SUFFIXES
 from verdict.records.raw import tidy
 

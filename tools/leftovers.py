@@ -10,9 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 from verdict.predictions.origin import NOT_AS_WRITTEN
-from verdict.yaml12 import load_yaml
 
 LOCK_FILE = Path("dvc.lock")
 _PREDICTIONS = Path("data/predictions")

@@ -7,8 +7,8 @@ from typing import Any
 
 from tools.new_task.params_text import with_entry, with_header
 from tools.recipe import MINE
-from verdict.files import replacing
-from verdict.yaml12 import dump_yaml
+from verdict.core.files import replacing
+from verdict.core.yaml12 import dump_yaml
 
 _HEADER = """\
 # Your data in {folder}, and the tiny model, at laptop size.

@@ -29,8 +29,8 @@ from tools.packing import (
     write_images,
     write_table,
 )
-from verdict.errors import VerdictError
-from verdict.tasks.melanoma.layout import COLUMNS, FILES, NOT_MELANOMA
+from verdict.core.errors import VerdictError
+from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES, NOT_MELANOMA
 
 _TARGETS = {
     "0": 0, "1": 1, "not melanoma": 0, "melanoma": 1, "benign": 0, "malignant": 1,

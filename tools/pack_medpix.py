@@ -24,12 +24,12 @@ from typing import Any
 from PIL import Image
 
 from tools.own_recipe import write_recipe
-from verdict.errors import VerdictError
-from verdict.files import replacing
-from verdict.progress import Bar, progress
-from verdict.records.images import FORMATS
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.core.progress import Bar, progress
+from verdict.extraction.images import FORMATS
 from verdict.records.raw import parse_json, tidy
-from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, Split, write_split
+from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, Split, write_split
 
 _SPLITS: dict[str, Split] = {
     "train": "train",
@@ -197,7 +197,7 @@ def _check_image(folder: Path, row: _Record) -> None:
             f"{row.where}: there is no image {path}. Add it, name its folder by --images, or "
             "remove the record."
         ) from None
-    except Exception as error:  # Pillow promises no kind: see verdict/records/images.py
+    except Exception as error:  # Pillow promises no kind: see verdict/extraction/images.py
         raise VerdictError(
             f"{row.where}: image {path} cannot be read: {error}. Replace it, or remove the record."
         ) from None

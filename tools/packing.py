@@ -17,11 +17,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
-from verdict.progress import progress
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.core.progress import progress
+from verdict.extraction.images import FORMATS
 from verdict.records.archive import IMAGE_SUFFIXES
-from verdict.records.images import FORMATS
 from verdict.records.raw import refuse_repeated, tidy
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
@@ -262,7 +262,7 @@ def _as_jpeg(path: Path) -> bytes:
         image.load()
         frames = 1 if is_jpeg else getattr(image, "n_frames", 1)
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception as error:  # Pillow promises no kind: see verdict/records/images.py
+    except Exception as error:  # Pillow promises no kind: see verdict/extraction/images.py
         raise VerdictError(
             f"{path} is no image that can be read: {error}. Replace it, or remove its row."
         ) from None

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dvc.cli import main as dvc
 
 from tools.remote import check
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: Stages whose outputs are the proof, and the one output of extract that is small.
 PROOF = ("metrics/extract.json", "split", "train", "replicate", "evaluate")

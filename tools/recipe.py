@@ -21,14 +21,14 @@ from typing import Any
 
 from tools.leftovers import Leftover, leftovers
 from tools.rwlock import remove_cut
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
-from verdict.params_data import EMBEDDED
-from verdict.params_file import PARAMS_FILE, check_section, read_params
+from verdict.params.data import EMBEDDED
+from verdict.params.file import PARAMS_FILE, check_section, read_params
 from verdict.sources.local import check_local
 from verdict.tasks import check_files, load_task
-from verdict.yaml12 import dump_yaml, load_yaml
 
 RECIPES = Path("recipes")
 #: Where edited params files are kept.

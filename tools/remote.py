@@ -28,8 +28,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.remote_access import Remote, project_config
-from verdict.errors import VerdictError
-from verdict.yaml12 import load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 
 READ = "gcs"
 PUSH = "gcs-push"

@@ -21,7 +21,7 @@ from dvc.repo import Repo
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 # Read when gcsfs is imported. It would ask over another protocol what kind of bucket this is,
 # which takes a minute against an emulator, and at Google more rights than reading needs.

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from dvc.lock import LockError, make_lock
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 _FILE = Path(".dvc/tmp/rwlock")
 

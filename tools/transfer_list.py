@@ -29,9 +29,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tools.recipe import find
-from verdict.errors import VerdictError
-from verdict.files import replacing
-from verdict.params_file import read_params
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.params.file import read_params
 from verdict.sources.addresses import redacted, scheme_of
 
 HEADER = "TsvHttpData-1.0"

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 
 
 def check_writable(*paths: Path) -> None:

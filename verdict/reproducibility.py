@@ -83,7 +83,7 @@ def device_name(options: Reproducibility) -> str:
     """
     import torch
 
-    from verdict.errors import VerdictError
+    from verdict.core.errors import VerdictError
 
     available = torch.cuda.is_available()
     if options.device == "cuda" and not available:

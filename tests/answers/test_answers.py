@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.tiny import Tiny
+from verdict.conversations import Conversation
 from verdict.predictions import SCHEMA, Predictions, write_predictions
-from verdict.records.conversations import Conversation
 from verdict.statistics.measurement import measure
 
 torch = pytest.importorskip("torch")

@@ -14,7 +14,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.tiny import Tiny
 from verdict.answers.parts import Parts, folder_for
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

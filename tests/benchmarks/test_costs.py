@@ -18,8 +18,8 @@ from tests.tiny import (
     build_tiny,
     tiny_task,
 )
-from verdict.params_file import read_params
-from verdict.params_training import ModelOptions, Train
+from verdict.params.file import read_params
+from verdict.params.training import ModelOptions, Train
 
 torch = pytest.importorskip("torch")
 

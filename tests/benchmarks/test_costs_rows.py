@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import ROOT
 from verdict.params import Params
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 
 torch = pytest.importorskip("torch")
 

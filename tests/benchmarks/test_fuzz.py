@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import fuzz
 from tests.conftest import ROOT
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
+from verdict.core.errors import VerdictError
 from verdict.engine import LOCAL, open_pool
-from verdict.errors import VerdictError
 from verdict.params import Compute
 
 

@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, IsicArchive
-from tests.records.test_extract import OPTIONS
+from tests.extraction.test_extract import OPTIONS
 from tests.tiny import Tiny
+from verdict.core.errors import VerdictError
 from verdict.engine import open_pool
 from verdict.engine.actors import Worker, count_places
-from verdict.errors import VerdictError
+from verdict.extraction.extract import extract
 from verdict.params import Compute
-from verdict.records.extract import extract
 from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 
@@ -79,7 +79,7 @@ def test_records_are_the_same_bytes_though_a_worker_is_killed(
 ) -> None:
     archive = isic(images=60)
     archive.images["ISIC_0000005"] = archive.images["ISIC_0000005"][:300]
-    monkeypatch.setattr("verdict.records.shard_tasks._BYTES_PER_PIXEL", {"jpeg": 40.0})
+    monkeypatch.setattr("verdict.extraction.shard_tasks._BYTES_PER_PIXEL", {"jpeg": 40.0})
     options = OPTIONS.model_copy(update={"shard_megabytes": 1, "max_rejected": 1})
     table = read_table(archive.write(), Options())
     local = extract(table, options, here / "local")

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.engine.test_ray import RAY, here, returns
+from verdict.core.errors import VerdictError
 from verdict.engine import open_pool
-from verdict.errors import VerdictError
 from verdict.params import Compute
 
 ray = pytest.importorskip("ray", reason="pip install -r requirements-ray.txt")

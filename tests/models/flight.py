@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
-from verdict.params_training import Lora, ModelOptions, Quantization, Train
-from verdict.records.conversations import Conversation
+from verdict.conversations import Conversation
+from verdict.params.training import Lora, ModelOptions, Quantization, Train
 
 torch = pytest.importorskip("torch")
 

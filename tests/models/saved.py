@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.tiny import LORA, MODEL, TRAIN, Tiny
-from verdict.files import sha256_of, sha256_of_tree, write_json
-from verdict.params_training import ModelOptions
+from verdict.core.files import sha256_of, sha256_of_tree, write_json
+from verdict.params.training import ModelOptions
 
 torch = pytest.importorskip("torch")
 

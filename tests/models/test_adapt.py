@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.tiny import LABELS, LORA, MODEL, QLORA, TRAIN, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.parts import part_of
-from verdict.params_training import Lora, Quantization, Train
+from verdict.params.training import Lora, Quantization, Train
 
 torch = pytest.importorskip("torch")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.balance import select_rows
 
 LABELS = ["a"] * 6 + ["b"] * 2 + ["a"] * 3 + ["c"] * 4

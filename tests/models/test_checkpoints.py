@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.checkpoints import discard, exclusive, folder_for, newest_complete, seal
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.tiny import Tiny
-from verdict.errors import VerdictError
-from verdict.params_training import ModelOptions
+from verdict.core.errors import VerdictError
+from verdict.params.training import ModelOptions
 
 pytest.importorskip("torch")
 

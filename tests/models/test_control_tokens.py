@@ -7,7 +7,7 @@ import pytest
 
 from tests.models.saved import predict
 from tests.tiny import MODEL, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 pytest.importorskip("torch")
 

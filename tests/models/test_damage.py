@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny import MODEL, QLORA, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from pathlib import Path
 if os.environ["PYTHONHASHSEED"] == "2" and sys.platform == "linux":
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one process computes both halves
 from verdict.params import Reproducibility
-from verdict.params_data import EmbeddedModel
+from verdict.params.data import EmbeddedModel
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model
@@ -275,9 +275,9 @@ def chance(share: float, times: int) -> float:
 
 
 def test_lessons_that_an_architecture_does_not_have_are_refused(tmp_path: Path) -> None:
-    from verdict.errors import VerdictError
+    from verdict.core.errors import VerdictError
     from verdict.models.embedded import build_model
-    from verdict.params_data import EmbeddedModel
+    from verdict.params.data import EmbeddedModel
 
     options = EmbeddedModel(architecture="gemma3_text", lessons="shapes", seed=1, steps=1)
     with pytest.raises(VerdictError, match=r"gemma3_text cannot have the lessons shapes; set .*"):

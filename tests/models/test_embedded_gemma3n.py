@@ -19,7 +19,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from verdict.params import Reproducibility
-from verdict.params_data import EmbeddedModel
+from verdict.params.data import EmbeddedModel
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model

@@ -18,7 +18,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from verdict.params import Reproducibility
-from verdict.params_data import EmbeddedModel
+from verdict.params.data import EmbeddedModel
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa="avx2", threads=1, strict=True))
 from verdict.models.embedded import build_model
@@ -108,7 +108,7 @@ def test_turns_are_gemmas_with_content_as_text_or_parts(tokenizer: Any) -> None:
 def test_a_recipes_row_is_read_as_the_chat_template_writes_it(tokenizer: Any) -> None:
     from verdict.models.embedded.reading import IGNORED, Reader
     from verdict.models.embedded.recipe_questions import ENTITY_RESOLUTION
-    from verdict.tasks.entity_resolution.layout import QUESTION, as_pair
+    from verdict.tasks.entity_resolution.archive.layout import QUESTION, as_pair
 
     # What pre-training reads is the published question, to the letter.
     text = as_pair("{left}", "{right}")
@@ -146,8 +146,8 @@ def test_the_recipes_answers_tell_nothing_about_the_texts(tokenizer: Any) -> Non
 
 
 def test_right_answers_are_learned_and_marked_words_recur(tokenizer: Any) -> None:
-    from verdict import people
     from verdict.models.embedded import comparisons
+    from verdict.synthetic import people
 
     rng = np.random.default_rng(3)
     right: dict[str, list[int]] = {}
@@ -166,7 +166,7 @@ def test_right_answers_are_learned_and_marked_words_recur(tokenizer: Any) -> Non
 
 
 def test_known_words_are_one_token_and_unknown_text_survives(tokenizer: Any) -> None:
-    from verdict import people
+    from verdict.synthetic import people
 
     for field in people.FIELDS:
         for place in people.words(field):
@@ -181,11 +181,11 @@ def test_reading_is_learned_within_a_few_steps(tokenizer: Any) -> None:
     """Whether a word of the second text recurs in the first is told far better than by chance."""
     from torch import nn
 
+    from verdict.core.progress import progress
     from verdict.models.embedded import reading
     from verdict.models.embedded.architecture import build_untrained_text
     from verdict.models.embedded.halves import Halves, in_halves
     from verdict.models.embedded.pretraining import optimise
-    from verdict.progress import progress
 
     torch.manual_seed(1)
     model = build_untrained_text(tokenizer)

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.models.test_train import vary
 from tests.tiny import TRAIN, Tiny, train_tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 
@@ -109,7 +109,7 @@ from tests.tiny import open_tiny, train_tiny
 from tests.models.test_train import vary
 from verdict.models import collate
 from verdict.models.failures import explained
-from verdict.stage import run
+from verdict.pipeline.stage import run
 
 folder, checkpoints, fault = sys.argv[1:]
 collate_rows = collate.Collator.__call__

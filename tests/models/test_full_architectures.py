@@ -11,9 +11,9 @@ import yaml
 from tests.conftest import ROOT
 from tests.models.architectures import PUBLISHED, save_narrow, without_weights
 from tests.tiny import LORA, MODEL, QLORA, TRAIN
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.params_training import Lora, Train
+from verdict.params.training import Lora, Train
 
 torch = pytest.importorskip("torch")
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.models.flight import Flight
 from tests.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, build_text_tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from verdict.models.embedded.halves import in_halves
 from verdict.models.embedded.pretraining import optimise
-from verdict.progress import progress
+from verdict.core.progress import progress
 
 torch.set_num_threads(1)
 torch.manual_seed(1)

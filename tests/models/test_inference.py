@@ -12,9 +12,9 @@ import pytest
 
 from tests.models.saved import LABELS, edit, load, logits, predict, save, trained
 from tests.tiny import MODEL, Tiny
-from verdict.errors import VerdictError
-from verdict.files import sha256_of_tree
-from verdict.params_training import ModelOptions
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of_tree
+from verdict.params.training import ModelOptions
 
 torch = pytest.importorskip("torch")
 

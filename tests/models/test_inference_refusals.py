@@ -8,7 +8,7 @@ import pytest
 
 from tests.models.saved import edit, load, predict, save, trained
 from tests.tiny import MODEL, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 def test_a_classifier_for_other_labels_is_refused(tiny: Tiny, copied: Path) -> None:

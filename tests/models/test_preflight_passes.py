@@ -8,7 +8,7 @@ import pytest
 
 from tests.models.flight import WAYS, Flight
 from tests.tiny import LORA, MODEL, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.models.flight import CLASSIFY, Change, Flight, blind
 from tests.tiny import LABELS, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

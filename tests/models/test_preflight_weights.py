@@ -4,7 +4,7 @@ import pytest
 
 from tests.models.flight import CLASSIFY, FULL, WAYS, Flight, blind
 from tests.tiny import LORA, QLORA, TRAIN, Tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.models.flight import Flight
 from tests.models.qwen import build_qwen
 from tests.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, build_text_tiny, train_tiny
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 

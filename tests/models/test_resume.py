@@ -17,7 +17,7 @@ from tests.models.test_train import CLASSIFY, same, vary
 from tests.tiny import MODEL, NOT_QUANTIZED, QLORA, Tiny, train_tiny
 from verdict.models import watch
 from verdict.models.watch import Stopped
-from verdict.params_training import ModelOptions, Quantization
+from verdict.params.training import ModelOptions, Quantization
 
 torch = pytest.importorskip("torch")
 

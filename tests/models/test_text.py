@@ -21,8 +21,8 @@ from tests.tiny import (
     train_tiny,
     write_texts,
 )
-from verdict.errors import VerdictError
-from verdict.params_training import ModelOptions, Quantization, Train
+from verdict.core.errors import VerdictError
+from verdict.params.training import ModelOptions, Quantization, Train
 
 torch = pytest.importorskip("torch")
 

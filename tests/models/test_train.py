@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.tiny import LABELS, LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, train_tiny
-from verdict.files import sha256_of_tree
-from verdict.params_training import ModelOptions, Quantization, Train
+from verdict.core.files import sha256_of_tree
+from verdict.params.training import ModelOptions, Quantization, Train
 
 torch = pytest.importorskip("torch")
 

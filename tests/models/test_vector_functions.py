@@ -13,7 +13,7 @@ import torch
 from tests.models.flight import CLASSIFY, DORA, FULL
 from tests.models.vector_functions import guarded
 from tests.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, train_tiny
-from verdict.params_data import EmbeddedModel
+from verdict.params.data import EmbeddedModel
 
 
 @pytest.mark.parametrize(

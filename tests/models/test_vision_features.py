@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.tiny import LORA, MODEL, TRAIN, Tiny
-from verdict.errors import VerdictError
-from verdict.params_training import ModelOptions, Train
+from verdict.core.errors import VerdictError
+from verdict.params.training import ModelOptions, Train
 
 torch = pytest.importorskip("torch")
 

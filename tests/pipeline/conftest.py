@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from tests.canary import SECRETS
 from tests.conftest import ROOT
-from verdict.yaml12 import dump_yaml, load_yaml
+from verdict.core.yaml12 import dump_yaml, load_yaml
 
 #: Changes to the committed parameters: the same stages, next to no learning.
 SMALL = {

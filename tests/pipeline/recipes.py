@@ -13,8 +13,8 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project, ran
+from verdict.conversations import read_conversations
 from verdict.predictions import read_predictions
-from verdict.records.conversations import read_conversations
 
 #: The committed default is proved in test_committed.py and by `make bench name=repro`.
 RECIPES = sorted(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project
-from verdict.yaml12 import load_yaml
+from verdict.core.yaml12 import load_yaml
 
 EMBEDDED = ".dvc/embedded/files"
 

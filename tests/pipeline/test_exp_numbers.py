@@ -21,8 +21,8 @@ import json
 from pathlib import Path
 from pydantic_core import to_jsonable_python
 from verdict.params import Params
-from verdict.params_file import check_section
-from verdict.stage import run
+from verdict.params.file import check_section
+from verdict.pipeline.stage import run
 from verdict.tasks import load_task
 
 def work(params):

@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project
-from verdict.params_file import read_params
+from verdict.conversations import read_conversations
+from verdict.params.file import read_params
 from verdict.predictions import read_predictions
 from verdict.predictions.origin import edited_by_hand
-from verdict.records.conversations import read_conversations
 
 PREDICTIONS = Path("data/predictions/tuned.parquet")
 ARCHIVE = Path("data/raw/ISIC_2020_Training_JPEG.zip")

@@ -39,7 +39,7 @@ def test_what_was_published_is_the_adapter_and_no_data(
     assert record["id"].encode() not in b"".join(hub.received)
     assert_none(got, *hub.received, among=["README.md"])
     from verdict.models.inference import load_for_inference
-    from verdict.params_file import read_params
+    from verdict.params.file import read_params
 
     options = read_params(repro.root / "params.yaml").model
     here, there = (

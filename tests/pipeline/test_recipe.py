@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.pipeline.conftest import SMALL, Project, Small, ran
-from verdict.yaml12 import dump_yaml
+from verdict.core.yaml12 import dump_yaml
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from tools.verify.digests import Digester
 from tools.verify.pipeline import Pipeline
 from tools.verify.remake import Workshop
 from tools.verify.tasks import plan
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 
 
 def content(root: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ZipImages
 
 CONTENT = {f"image_{number}": bytes([number]) * 3000 + b"end" for number in range(3)}

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ImageSource, ParquetImages, ZipImages
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import IsicArchive
-from tests.records.test_extract import OPTIONS
-from verdict.errors import VerdictError
-from verdict.params_data import Format
-from verdict.records.conversations import read_answers, read_conversations, write_chat
+from tests.extraction.test_extract import OPTIONS
+from verdict.conversations import read_answers, read_conversations, write_chat
+from verdict.core.errors import VerdictError
+from verdict.extraction.extract import extract
+from verdict.params.data import Format
 from verdict.records.duplicates import read_duplicates
-from verdict.records.extract import extract
 from verdict.records.shards import ImageStore, read_records
-from verdict.records.split_files import read_split, write_split
-from verdict.records.splitting import Division
+from verdict.splitting.assignment import Division
+from verdict.splitting.files import read_split, write_split
 from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 

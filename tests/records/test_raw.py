@@ -2,7 +2,7 @@
 
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.raw import parse_json
 
 ABYSS = 100_000

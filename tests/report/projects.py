@@ -17,10 +17,10 @@ from tests.statistics.samples import (
     text_models,
     tissue_models,
 )
-from verdict.files import write_csv, write_json
-from verdict.params_data import Format
+from verdict.conversations import write_chat
+from verdict.core.files import write_csv, write_json
+from verdict.params.data import Format
 from verdict.predictions import Predictions, make_predictions, write_predictions
-from verdict.records.conversations import write_chat
 from verdict.records.shards import read_records, write_shard
 from verdict.report.page import write_page
 from verdict.report.write import write_report

@@ -9,8 +9,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from tests.statistics.samples import SETTINGS, skin_models, text_models, tissue_models
-from verdict.errors import VerdictError
-from verdict.files import write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_json
 from verdict.predictions import Predictions
 from verdict.report.card import write_card
 from verdict.statistics.comparison import compare

@@ -15,7 +15,7 @@ from tests.statistics.samples import (
     texts_from,
     tissue_models,
 )
-from verdict.files import sha256_of
+from verdict.core.files import sha256_of
 from verdict.predictions import Predictions
 from verdict.report.write import write_report
 from verdict.statistics.comparison import compare

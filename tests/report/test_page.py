@@ -15,7 +15,7 @@ import pytest
 
 from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
 from tests.statistics.samples import from_counts, text_models, texts_from
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.report.names import DISCLAIMER, SYNTHETIC
 from verdict.report.page import write as writing
 from verdict.report.page.cases import GROUPS, choose, group_of

@@ -16,8 +16,8 @@ from tests.statistics.samples import (
     text_models,
     tissue_models,
 )
-from verdict.errors import VerdictError
-from verdict.files import write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_json
 from verdict.predictions import Predictions, make_predictions
 from verdict.report.__main__ import show
 from verdict.report.comparison_file import read_comparison

@@ -1,6 +1,6 @@
 import pytest
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import own_name, redacted, refuse_secrets, scheme_of
 
 

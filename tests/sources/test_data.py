@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from tests.sources.servers import FileServer, serving
-from verdict.errors import VerdictError
-from verdict.params_data import Fetch
-from verdict.params_section import Section
+from verdict.core.errors import VerdictError
+from verdict.params.data import Fetch
+from verdict.params.section import Section
 from verdict.sources.data import fetch_data
 
 CSV = b"left,right,label\n"

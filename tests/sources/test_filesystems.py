@@ -15,8 +15,8 @@ import pytest
 # gcsfs reads this on import: its zonal-bucket probe retries for a minute against the emulator.
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
-from verdict.errors import VerdictError
-from verdict.progress import Bar
+from verdict.core.errors import VerdictError
+from verdict.core.progress import Bar
 from verdict.sources import download as module
 from verdict.sources import filesystems
 from verdict.sources.download import receive

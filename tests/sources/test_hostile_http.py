@@ -7,7 +7,7 @@ import requests
 
 from tests.sources.conftest import CONTENT
 from tests.sources.servers import FileServer, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import own_name
 
 #: A digit in Latin-1 that ``int`` refuses.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sources.servers import Hub, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.hub import fetch_model
 from verdict.sources.hub_data import list_hub_files
 

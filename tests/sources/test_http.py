@@ -9,7 +9,7 @@ import pytest
 
 from tests.sources.conftest import CONTENT, HALF, SHA256
 from tests.sources.servers import FileServer, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources import download as module
 from verdict.sources.download import receive
 

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 
 from tests.sources.servers import Hub, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources import hub as module
 from verdict.sources.hub import fetch_model
 

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import constants
 
 from tests.sources.servers import Hub, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources import download
 from verdict.sources.several import receive_all
 

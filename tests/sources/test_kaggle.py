@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sources.servers import FileServer, Kaggle, serving
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources import download as module
 from verdict.sources.download import receive
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from verdict.errors import VerdictError
-from verdict.params_data import Fetch
+from verdict.core.errors import VerdictError
+from verdict.params.data import Fetch
 from verdict.sources.local import NOTHING, check_local
 
 RAW = Path("data/raw")

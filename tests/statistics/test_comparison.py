@@ -13,7 +13,7 @@ from tests.statistics.samples import (
     texts_from,
     tissue_models,
 )
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 from verdict.statistics.comparison import Comparison, compare
 from verdict.statistics.delong import delong_p

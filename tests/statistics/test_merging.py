@@ -11,8 +11,8 @@ from tests.statistics.samples import (
     text_models,
     tissue_models,
 )
-from verdict.errors import VerdictError
-from verdict.params_evaluation import Compare
+from verdict.core.errors import VerdictError
+from verdict.params.evaluation import Compare
 from verdict.statistics.comparison import compare
 from verdict.statistics.measurement import measure
 from verdict.statistics.merging import merge_labels

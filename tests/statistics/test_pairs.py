@@ -19,7 +19,7 @@ from tests.statistics.samples import (
     tissue_models,
     written_pairs,
 )
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 from verdict.statistics.bootstrap import bootstrap, cell_weights, group_weights
 from verdict.statistics.comparison import compare

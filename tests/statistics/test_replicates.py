@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.statistics.samples import SETTINGS, drawn, skin_models, text_models, written
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.statistics.comparison import Comparison, compare
 from verdict.statistics.differences import Measured

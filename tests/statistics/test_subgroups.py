@@ -11,7 +11,7 @@ from tests.statistics.samples import (
     text_models,
     tissue_models,
 )
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 from verdict.statistics.comparison import compare
 from verdict.statistics.subgroups import Subgroup

@@ -17,7 +17,7 @@ from tests.statistics.samples import (
     skin_models,
     tissue_models,
 )
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 from verdict.statistics.comparison import Comparison, compare
 from verdict.statistics.threshold import METRICS, AtThreshold, Chosen, choose_threshold

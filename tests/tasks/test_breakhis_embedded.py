@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import ROOT
 from verdict.tasks.breakhis import FILES, Embedded, Options, read_table, write_archive
-from verdict.tasks.breakhis.layout import FOLDS, MAGNIFICATIONS, SUBTYPES, parse_name
+from verdict.tasks.breakhis.archive.layout import FOLDS, MAGNIFICATIONS, SUBTYPES, parse_name
 
 OPTIONS = Embedded(seed=7, patients=63, images_per_patient=1)
 

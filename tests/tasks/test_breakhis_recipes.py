@@ -7,9 +7,9 @@ import yaml
 
 from tests.conftest import ROOT
 from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
-from verdict.params_file import check_section
+from verdict.params.file import check_section
 from verdict.tasks.breakhis import FILES, Embedded, Options
-from verdict.tasks.breakhis.layout import SUBTYPES
+from verdict.tasks.breakhis.archive.layout import SUBTYPES
 
 RECIPES = ("breakhis", "breakhis-binary", "embedded/breakhis", "embedded/breakhis-binary")
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.tasks.breakhis import read
-from verdict.errors import VerdictError
-from verdict.tasks.breakhis.layout import FILES, ImageName
+from verdict.core.errors import VerdictError
+from verdict.tasks.breakhis.archive.layout import FILES, ImageName
 
 ROWS = [
     "100,1,train," + ImageName("A", "14-1111AB", 100, 1).path,

@@ -10,14 +10,14 @@ import pytest
 
 from tests.conftest import SHARED_DATA
 from tests.tasks.breakhis import read
-from verdict.errors import VerdictError
-from verdict.params_data import Extract, Split
-from verdict.records.extract import extract
-from verdict.records.leakage import check_split
+from verdict.core.errors import VerdictError
+from verdict.extraction.extract import extract
+from verdict.params.data import Extract, Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record, read_records
-from verdict.records.splitting import Division, split_records
-from verdict.tasks.breakhis.layout import FILES, MAGNIFICATIONS, parse_name
+from verdict.splitting.assignment import Division, split_records
+from verdict.splitting.leakage import check_split
+from verdict.tasks.breakhis.archive.layout import FILES, MAGNIFICATIONS, parse_name
 
 REAL = SHARED_DATA / "breakhis"
 real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real tables in {REAL}")

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import ROOT
-from verdict import people
-from verdict.errors import VerdictError
-from verdict.files import sha256_of_tree
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of_tree
 from verdict.records.raw import RawTable
+from verdict.synthetic import people
 from verdict.tasks import make_archive, read_raw
-from verdict.tasks.entity_resolution.layout import QUESTION
+from verdict.tasks.entity_resolution.archive.layout import QUESTION
 
 EMBEDDED = {"seed": 20, "entities": 300, "no_match_per_match": 2}
 DATASET: dict[str, Any] = {

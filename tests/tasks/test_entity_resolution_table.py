@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import SHARED_DATA
-from verdict.errors import VerdictError
-from verdict.params_data import Split
-from verdict.records.leakage import check_split
+from verdict.core.errors import VerdictError
+from verdict.params.data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record
-from verdict.records.splitting import split_records
+from verdict.splitting.assignment import split_records
+from verdict.splitting.leakage import check_split
 from verdict.tasks import read_raw
 from verdict.tasks.entity_resolution.options import Options
 from verdict.tasks.entity_resolution.pairs import read_pairs

@@ -20,12 +20,12 @@ from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import ROOT
 from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
-from verdict.params_data import Split
+from verdict.params.data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record
-from verdict.records.splitting import split_records
+from verdict.splitting.assignment import split_records
 from verdict.tasks.medpix_vqa import FILES, Embedded, Options, read_table, write_archive
-from verdict.tasks.medpix_vqa.layout import COLUMNS
+from verdict.tasks.medpix_vqa.archive.layout import COLUMNS
 
 OPTIONS = Embedded(seed=20, cases=300, validation_share=0.3, crossing_share=0.1)
 QUESTIONS = {question.prompt: question.answers for question in RECIPE_QUESTIONS}
@@ -108,7 +108,7 @@ def test_files_are_as_the_hub_has_them(archive: Path) -> None:
 def test_many_rows_make_several_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: RawTable
 ) -> None:
-    monkeypatch.setattr("verdict.tasks.medpix_vqa.layout.ROWS_A_FILE", 500)
+    monkeypatch.setattr("verdict.tasks.medpix_vqa.archive.layout.ROWS_A_FILE", 500)
     write_archive(tmp_path, OPTIONS)
     train = sum(row.split == "train" for row in table.rows)
     files = -(-train // 500)

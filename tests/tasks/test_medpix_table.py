@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from tests.conftest import jpeg
-from verdict.errors import VerdictError
-from verdict.params_data import Extract
-from verdict.records.extract import extract
+from verdict.core.errors import VerdictError
+from verdict.extraction.extract import extract
+from verdict.params.data import Extract
 from verdict.records.raw import RawTable
 from verdict.records.shards import ImageStore, read_records
 from verdict.tasks import read_raw
-from verdict.tasks.medpix_vqa.layout import SCHEMA
+from verdict.tasks.medpix_vqa.archive.layout import SCHEMA
 
 EXTRACT = Extract(
     size=32,

@@ -18,9 +18,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tests.conftest import ROOT
-from verdict import drawing
-from verdict.tasks.melanoma.embedded import write_archive
-from verdict.tasks.melanoma.layout import COLUMNS, FILES
+from verdict.synthetic import drawing
+from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.archive.synthetic import write_archive
 from verdict.tasks.melanoma.options import Embedded, Options
 from verdict.tasks.melanoma.table import read_table
 
@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from typing import Any
 from verdict.tasks.melanoma.options import Embedded
-from verdict.tasks.melanoma.embedded import write_archive
+from verdict.tasks.melanoma.archive.synthetic import write_archive
 write_archive(Path(sys.argv[1]), Embedded(seed=int(sys.argv[2]), images=60,
               positive_share=0.2))
 assert "torch" not in sys.modules

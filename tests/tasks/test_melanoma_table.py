@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import IsicArchive
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.tasks import load_task, make_archive, read_raw
 from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table

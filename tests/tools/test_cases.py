@@ -8,7 +8,7 @@ from tests.conftest import SHARED_DATA
 from tests.tools.own_task import loaded
 from tools.new_task.__main__ import main
 from tools.pack_medpix import Fields, pack
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.tasks import read_raw
 
 CASES = SHARED_DATA.parent / "cases"

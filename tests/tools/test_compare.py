@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.tools.conftest import git
 from tools.compare import COMPARISON, judge, main
-from verdict.yaml12 import dump_yaml, load_yaml
+from verdict.core.yaml12 import dump_yaml, load_yaml
 
 Run = dict[str, Any]
 

@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "dependency",
     [
-        "verdict/records/images.py",  # imported by an import
+        "verdict/extraction/images.py",  # imported by an import
         "verdict/records/__init__.py",  # executed with every module of its package
         "verdict/tasks/${task}",  # imported by a name from params.yaml
     ],
@@ -65,7 +65,7 @@ def test_code_that_is_no_longer_imported_is_named(project: Path) -> None:
     result = run_check(project)
     assert result.returncode == 1
     assert "format no longer imports, but dvc.yaml lists:" in result.stdout
-    assert "- verdict/records/conversations.py" in result.stdout
+    assert "- verdict/conversations.py" in result.stdout
 
 
 def test_a_template_in_an_imported_package_is_a_dependency(project: Path) -> None:

@@ -15,7 +15,7 @@ from gcp_storage_emulator.exceptions import BadRequest
 from tools import emulator as door
 from tools.emulated_storage import HOST, Emulator, Storage
 from tools.remote_access import project_config
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 @contextmanager

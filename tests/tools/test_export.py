@@ -13,9 +13,9 @@ from tests.tiny import COMMITTED, Tiny
 from tests.tools.tried import LABELS, make_project
 from tools.predict.answering import Predictor, chosen
 from tools.predict.questions import Question
-from verdict.errors import VerdictError
-from verdict.files import sha256_of_tree
-from verdict.params_file import read_params
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of_tree
+from verdict.params.file import read_params
 
 torch = pytest.importorskip("torch")
 

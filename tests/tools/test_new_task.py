@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import test_params
 from tests.conftest import ROOT
+from tests.params import test_params
 from tests.tools.own_task import COLUMNS, ROWS, loaded, make, write
 from tools.new_task.__main__ import main
 from tools.new_task.labels import word
 from tools.new_task.params_text import with_entry, with_header
 from tools.packing import write_table
-from verdict.params_file import check_section, read_params
+from verdict.params.file import check_section, read_params
 from verdict.records.archive import ZipImages
 from verdict.sources.local import NOTHING
 

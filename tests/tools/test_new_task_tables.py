@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.tools.own_task import ROWS, loaded, make, write
 from tools.new_task.__main__ import main
 from tools.new_task.labels import MOST
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import test_params
 from tests.conftest import ROOT, SHARED_DATA
-from tests.records.test_images import tiff_with_a_second_page_of_nothing
+from tests.extraction.test_images import tiff_with_a_second_page_of_nothing
+from tests.params import test_params
 from tools.pack_isic import Columns, Packed, main, pack
 from tools.recipe import validate
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ZipImages
 from verdict.tasks import read_raw
-from verdict.tasks.melanoma.layout import FILES
+from verdict.tasks.melanoma.archive.layout import FILES
 
 COLUMNS = Columns(
     id="name",

@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests import test_params
 from tests.conftest import ROOT, SHARED_DATA, jpeg
+from tests.params import test_params
 from tools.pack_medpix import Fields, Packed, main, pack
 from tools.recipe import validate
-from verdict.errors import VerdictError
-from verdict.params_data import Extract, Split
-from verdict.records.extract import extract
-from verdict.records.leakage import check_split
+from verdict.core.errors import VerdictError
+from verdict.extraction.extract import extract
+from verdict.params.data import Extract, Split
 from verdict.records.shards import read_records
-from verdict.records.splitting import split_records
+from verdict.splitting.assignment import split_records
+from verdict.splitting.leakage import check_split
 from verdict.tasks.medpix_vqa import FILES, Options, read_table
 
 MEDPIX = SHARED_DATA / "medpix2"

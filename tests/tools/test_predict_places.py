@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.records.test_images import DAMAGED
+from tests.extraction.test_images import DAMAGED
 from tests.sources.servers import FileServer, serving
 from tests.tiny import Tiny
 from tests.tools.tried import Run, lines, make_project, runner

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tiny import PAIRS, Tiny, build_text_tiny, open_tiny, write_texts
 from tests.tools.tried import lines, runner, text_project
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")
 
@@ -137,7 +137,7 @@ def test_a_damaged_file_of_pairs_is_told(
 
 def test_conversations_need_no_answer_and_their_labels_are_not_read(tmp_path: Path) -> None:
     from verdict.tasks.entity_resolution import Options, out_of_pair, read_pairs
-    from verdict.tasks.entity_resolution.layout import QUESTION
+    from verdict.tasks.entity_resolution.archive.layout import QUESTION
 
     question = {"role": "user", "content": QUESTION.format(left="a", right="b")}
     answer = {"role": "assistant", "content": "perhaps"}
@@ -175,7 +175,7 @@ def test_texts_are_asked_about_as_the_pipeline_asks(of_pairs: tuple[Tiny, Path])
     from tools.predict.answering import Predictor, Weights
     from tools.predict.questions import Question
     from verdict.answers.evaluate import predict
-    from verdict.params_file import read_params
+    from verdict.params.file import read_params
     from verdict.records.shards import read_records
 
     tiny, root = of_pairs

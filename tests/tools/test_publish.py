@@ -18,8 +18,8 @@ from tools.publish.__main__ import main
 from tools.publish.files import Published, collect
 from tools.publish.hub import foresee, send
 from tools.publish.proof import clean_commit
-from verdict.errors import VerdictError
-from verdict.files import write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_json
 
 NAME = WritableHub.name
 SENT = {

@@ -14,8 +14,8 @@ from tools.publish.files import collect
 from tools.publish.proof import clean_commit
 from tools.verify.signing import key_signer, sign
 from tools.verify.statement import describe
-from verdict.errors import VerdictError
-from verdict.files import write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_json
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import yaml
 
 from tests.conftest import ROOT
 from tools.recipe import differences, in_use, listing, main, recipes, use, validate
-from verdict.errors import VerdictError
-from verdict.yaml12 import dump_yaml, load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import dump_yaml, load_yaml
 
 
 def git(*arguments: str) -> None:

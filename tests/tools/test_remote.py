@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.tools.google import TOKEN, Google
 from tools import remote_access
 from tools.remote import check, configure, main
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from dvc.lock import make_lock
 
 from tools.rwlock import remove_cut
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 RWLOCK = Path(".dvc/tmp/rwlock")
 #: What is left of {"write": {"/é": …}} at several lengths, and what a full disk may leave.

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.sources.servers import FileServer, serving
 from tools.transfer_list import main, transfer_list
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 CONTENT = b"not really a ZIP"
 MD5 = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()

@@ -23,7 +23,7 @@ from tools.verify.results import (
 )
 from tools.verify.table import show
 from tools.verify.tasks import is_statistics
-from verdict.yaml12 import load_yaml
+from verdict.core.yaml12 import load_yaml
 
 
 def test_a_digest_reads_every_byte_and_names_what_changed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.tools.conftest import SIGNATURE, git, write_keys
 from tools.verify.signing import claimed, key_signer, sign
 from tools.verify.statement import describe
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 def wrong(said: str) -> list[tuple[str, ...]]:

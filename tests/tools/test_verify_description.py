@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tools.verify.description import Described, plain_path, read_description
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 RECIPES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "recipes").glob("**/*.yaml"))
 PARAMS = """\

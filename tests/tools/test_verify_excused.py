@@ -22,7 +22,7 @@ from tools.verify.judging import FOUND, only_computed_differs
 from tools.verify.pipeline import Stage
 from tools.verify.results import Finding, Status, different
 from tools.verify.tasks import Cost, Task
-from verdict.files import write_json
+from verdict.core.files import write_json
 from verdict.params import Reproducibility
 
 NUMBERS = {

@@ -16,8 +16,8 @@ from tools.verify.pipeline import Stage
 from tools.verify.remake import Workshop
 from tools.verify.results import IDENTICAL, Status, different, unchecked
 from tools.verify.tasks import Cost, Task, merged, plan
-from verdict.errors import VerdictError
-from verdict.files import write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_json
 from verdict.params import Params
 
 
@@ -163,7 +163,7 @@ def test_each_time_other_records_are_drawn(clone: Path, monkeypatch: pytest.Monk
 
     asking, params = SimpleNamespace(ask_again=ask_again), SimpleNamespace(reproducibility=None)
     monkeypatch.setitem(sys.modules, "tools.verify.asking", asking)
-    monkeypatch.setattr("verdict.params_file.read_params", lambda: params)
+    monkeypatch.setattr("verdict.params.file.read_params", lambda: params)
     for pin in ("pin_cpu", "go_offline"):
         monkeypatch.setattr(f"verdict.reproducibility.{pin}", lambda *_: None)
     monkeypatch.setattr("tools.verify.remake.run", run)

@@ -23,7 +23,7 @@ from tools.verify.__main__ import main
 from tools.verify.options import parse
 from tools.verify.results import Verification, different
 from tools.verify.signed import prepare
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 def payload(statement: Path = SIGNATURE) -> dict:

@@ -11,8 +11,8 @@ import pytest
 
 from tests.canary import SECRETS, assert_none
 from tests.tracking.conftest import spools
-from verdict.files import sha256_of
-from verdict.project import project_root
+from verdict.core.files import sha256_of
+from verdict.core.project import project_root
 from verdict.tracking.run import flatten, project_tags, resume_run, start_run
 
 mlflow = pytest.importorskip("mlflow")

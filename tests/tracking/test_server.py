@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.tiny import LORA, MODEL, Tiny
 from tests.tracking.conftest import Server, kept, spools, tracking
-from verdict.files import sha256_of_tree, write_json
+from verdict.core.files import sha256_of_tree, write_json
 from verdict.params import Tracking
 from verdict.tracking.evaluation import record_evaluation
 from verdict.tracking.run import Run, resume_run, start_run

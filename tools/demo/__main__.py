@@ -20,11 +20,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tools.ending import ending_as_interrupted
+from verdict.core.errors import VerdictError
 from verdict.engine import LOCAL
-from verdict.errors import VerdictError
-from verdict.params_file import read_params
+from verdict.params.file import read_params
+from verdict.pipeline.stage import quieten_libraries
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import quieten_libraries
 
 LOOPBACK = "127.0.0.1"
 #: Nobody but this machine's users may ask, unless --host says so.

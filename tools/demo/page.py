@@ -14,7 +14,7 @@ from tools.demo.samples import Sample, digest
 from tools.predict import DISCLAIMER
 from tools.predict.answering import Answered, Predictor
 from tools.predict.questions import Question, TaskOfPairs
-from verdict.records.conversations import TEXT
+from verdict.conversations import TEXT
 
 #: Fonts of the system alone; gradio serves its own from here, and nothing comes from elsewhere.
 _FONTS = ("system-ui", "sans-serif")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.evaluate import CHAT, RECORDS
-from verdict.records.conversations import Conversation, read_conversations
+from verdict.conversations import Conversation, read_conversations
 from verdict.records.shards import ImageStore, Record, read_records
 from verdict.report.page.cases import choose
 

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.ending import ending_as_interrupted
-from verdict.errors import VerdictError
-from verdict.params_file import read_params
+from verdict.core.errors import VerdictError
+from verdict.params.file import read_params
+from verdict.pipeline.stage import quieten_libraries
 from verdict.reproducibility import go_offline, pin_cpu
-from verdict.stage import quieten_libraries
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

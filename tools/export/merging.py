@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from tools.export import DTYPE
 from tools.export.parity import Parity, Prompts, compare, require
 from tools.predict.answering import Weights
-from verdict.errors import VerdictError
-from verdict.files import replacing, sha256_of_tree, write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing, sha256_of_tree, write_json
 from verdict.models.adapter import PROVENANCE_FILE, read_provenance, save_adapter
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
 from verdict.params import Params

@@ -11,9 +11,9 @@ import torch
 
 from stages.evaluate import CHAT, RECORDS
 from verdict.answers.prompts import batches
-from verdict.errors import VerdictError
+from verdict.conversations import Conversation, read_conversations
+from verdict.core.errors import VerdictError
 from verdict.models.inference import Loaded
-from verdict.records.conversations import Conversation, read_conversations
 from verdict.records.shards import ImageStore
 
 TEST = CHAT / "test.jsonl"

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 

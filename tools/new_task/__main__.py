@@ -33,8 +33,8 @@ from tools.new_task import template
 from tools.new_task.labels import Wording, count_labels, fewest_groups, word
 from tools.new_task.recipes import BASE, derive
 from tools.packing import read_rows, under_two_labels, write_images
-from verdict.errors import VerdictError
-from verdict.files import replacing, write_csv
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing, write_csv
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Where the example's files are looked for until its recipe says otherwise.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.packing import Row, refuse
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.parse import misread
 
 #: More different cells than this are hardly labels, and their list would not fit a prompt.

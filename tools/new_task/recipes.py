@@ -6,8 +6,8 @@ from typing import Any
 from tools.new_task import template
 from tools.new_task.labels import Wording
 from tools.new_task.params_text import with_entry, with_header
+from verdict.core.yaml12 import dump_yaml
 from verdict.sources.local import NOTHING
-from verdict.yaml12 import dump_yaml
 
 #: What both are derived from.
 BASE = "recipes/embedded/melanoma.yaml"

@@ -9,13 +9,13 @@ import numpy as np
 from PIL import ImageDraw
 from pydantic import Field
 
-from verdict import drawing
-from verdict.drawing import Colour
-from verdict.errors import VerdictError
-from verdict.files import write_csv
-from verdict.params_section import Positive, Section, Seed
+from verdict.core.errors import VerdictError
+from verdict.core.files import write_csv
+from verdict.params.section import Positive, Section, Seed
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable, read_csv
+from verdict.synthetic import drawing
+from verdict.synthetic.drawing import Colour
 
 #: The name of each published file, by its key in ``fetch.files``.
 FILES = {"images": "images.zip", "table": "table.csv"}

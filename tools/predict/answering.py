@@ -20,17 +20,17 @@ from tools.predict.questions import Question
 from verdict.answers.evaluate import predict, too_long
 from verdict.answers.prompts import plan_batches
 from verdict.answers.workers import Workers, open_workers
+from verdict.conversations import Answers, converse
+from verdict.core.errors import VerdictError
+from verdict.core.project import CHECKPOINTS, project_root
 from verdict.engine import Pool
-from verdict.errors import VerdictError
+from verdict.extraction.images import convert
 from verdict.models.adapter import read_provenance
 from verdict.models.control_tokens import control_token
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
 from verdict.params import Params
-from verdict.params_data import Extract, Format
-from verdict.project import CHECKPOINTS, project_root
+from verdict.params.data import Extract, Format
 from verdict.records.archive import MAX_MEMBER_BYTES
-from verdict.records.conversations import Answers, converse
-from verdict.records.images import convert
 from verdict.records.shards import ImageStore, read_records, write_shard
 from verdict.reproducibility import device_of_workers, make_deterministic
 

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from tools.predict.answering import Answered
 from tools.writable import check_writable
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 
 Write = Callable[[Answered], None]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from tools.folders import others_in
-from verdict.errors import VerdictError
+from verdict.conversations import TEXT
+from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.params_data import Format
-from verdict.params_file import check_section
-from verdict.params_section import Section
+from verdict.params.data import Format
+from verdict.params.file import check_section
+from verdict.params.section import Section
 from verdict.records.archive import IMAGE_SUFFIXES
-from verdict.records.conversations import TEXT
 from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.download import receive
 from verdict.tasks import load_task

@@ -21,8 +21,8 @@ from rich.table import Table
 from tools.publish.files import Published, collect
 from tools.publish.hub import check_name, foresee, send
 from tools.publish.proof import check_numbers, clean_commit
-from verdict.errors import VerdictError
-from verdict.project import project_root
+from verdict.core.errors import VerdictError
+from verdict.core.project import project_root
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

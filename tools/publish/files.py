@@ -10,7 +10,7 @@ from tools.verify.pipeline import Pipeline
 from tools.verify.recorded import some
 from tools.verify.signing import claimed
 from tools.verify.statement import compare_tree
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 ADAPTER = Path("models/adapter")
 CARD = Path("metrics/report/model_card.md")

@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.utils import validate_repo_id
 
 from tools.publish.files import Published, removed
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.hub_repository import as_listed, hub_api
 
 _TOKENS = "https://huggingface.co/settings/tokens"

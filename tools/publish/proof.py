@@ -7,7 +7,7 @@ from pathlib import Path
 from tools.verify.copying import dvc, git, uncommitted
 from tools.verify.recorded import some
 from tools.verify.verification import verify
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 def clean_commit(root: Path) -> str:

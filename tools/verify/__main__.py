@@ -23,7 +23,7 @@ from tools.verify.table import show
 from tools.verify.verification import verify
 from tools.verify.written import page_of, write_findings
 from tools.writable import check_writable
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 HOLDS, DIFFERS, UNKNOWN = 0, 1, 2
 

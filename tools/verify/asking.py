@@ -15,7 +15,8 @@ from stages.evaluate import CHAT, PREDICTIONS, RECORDS
 from tools.verify.judging import FOUND, compare_rows
 from verdict.answers.evaluate import predict
 from verdict.answers.prompts import plan_batches
-from verdict.files import write_json
+from verdict.conversations import Conversation, read_answers, read_conversations
+from verdict.core.files import write_json
 from verdict.models.inference import load_for_inference
 from verdict.params import Params
 from verdict.predictions import (
@@ -24,7 +25,6 @@ from verdict.predictions import (
     read_predictions,
     write_predictions,
 )
-from verdict.records.conversations import Conversation, read_answers, read_conversations
 from verdict.records.shards import ImageStore
 from verdict.reproducibility import device_name, make_deterministic
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.params_file import PARAMS_FILE
-from verdict.project import CHECKPOINTS
-from verdict.yaml12 import dump_yaml, load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.project import CHECKPOINTS
+from verdict.core.yaml12 import dump_yaml, load_yaml
+from verdict.params.file import PARAMS_FILE
 
 #: Where DVC keeps what it remembers about files.
 _DVC_MEMORY = "DVC_SITE_CACHE_DIR"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from verdict.errors import VerdictError
-from verdict.params_file import PARAMS_FILE, PIPELINE_FILE
-from verdict.yaml12 import load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
+from verdict.params.file import PARAMS_FILE, PIPELINE_FILE
 
 #: Sections of dvc.yaml: the stages, and what is only shown.
 _SECTIONS = {"stages", "plots", "artifacts"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.verify.recorded import some
 from tools.verify.results import IDENTICAL, Finding, unchecked
-from verdict.files import sha256_of
+from verdict.core.files import sha256_of
 from verdict.params import Reproducibility
 
 REQUIREMENTS = "requirements.txt"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from tools.equivalence import decisive_numbers, differences
 from tools.verify.results import IDENTICAL, Finding, different, equivalent
 from tools.verify.weights import SUFFIX, same_form
-from verdict.files import sha256_of
+from verdict.core.files import sha256_of
 
 #: What a sample found, as JSON.
 FOUND = "found.json"

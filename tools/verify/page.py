@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tools.verify.results import Verification
-from verdict.files import replacing
+from verdict.core.files import replacing
 
 
 def write_page(path: Path, result: Verification) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from tools.verify.copying import cache_of, git
 from tools.verify.description import plain_path, read_description
 from tools.verify.digests import digest_of_listing
-from verdict.errors import VerdictError
-from verdict.yaml12 import load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 
 DESCRIPTION, LOCK, PARAMS = "dvc.yaml", "dvc.lock", "params.yaml"
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")

@@ -2,7 +2,7 @@
 
 import sys
 
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import pin_cpu
 
 

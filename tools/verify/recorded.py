@@ -8,15 +8,15 @@ from tools.verify.copying import git, uncommitted
 from tools.verify.digests import Digest, Digester, changes
 from tools.verify.pipeline import LOCK, PARAMS, Pipeline, Stage, overlap
 from tools.verify.results import IDENTICAL, Finding, different, unchecked, worst
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
+from verdict.core.project import CHECKPOINTS
+from verdict.core.yaml12 import load_yaml
 from verdict.params import Params
-from verdict.project import CHECKPOINTS
 from verdict.records.duplicates import read_duplicates
-from verdict.records.leakage import check_split
 from verdict.records.shards import read_records
-from verdict.records.split_files import read_split
-from verdict.records.splitting import SPLITS
-from verdict.yaml12 import load_yaml
+from verdict.splitting.assignment import SPLITS
+from verdict.splitting.files import read_split
+from verdict.splitting.leakage import check_split
 
 #: The folders of what is published about the models.
 RESULTS = ("data/predictions", "metrics")

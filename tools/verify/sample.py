@@ -4,7 +4,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from verdict.params_file import read_params
+from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 

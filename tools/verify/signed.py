@@ -15,7 +15,7 @@ from tools.verify.signing import (
     sigstore_signer,
 )
 from tools.verify.statement import Comparison, Statement, compare_tree, describe
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 @dataclass(frozen=True)

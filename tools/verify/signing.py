@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tools.verify.statement import Statement
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 
 PROJECT = "verdict"
 

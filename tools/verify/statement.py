@@ -16,8 +16,8 @@ from tools.verify.digests import ignored
 from tools.verify.environment import REQUIREMENTS, describe_environment
 from tools.verify.pipeline import LOCK, PARAMS, Pipeline
 from tools.verify.recorded import RESULTS, some
-from verdict.errors import VerdictError
-from verdict.files import sha256_of
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of
 
 #: What decides about the outputs and is no output itself.
 DECISIVE = ("dvc.yaml", LOCK, PARAMS, REQUIREMENTS)

@@ -8,9 +8,9 @@ from graphlib import CycleError, TopologicalSorter
 
 from tools.verify.pipeline import LOCK, Stage, overlap
 from tools.verify.tolerance import STATISTICS, Tolerance, of_training
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.params_data import EMBEDDED
+from verdict.params.data import EMBEDDED
 
 PREDICTIONS, METRICS, MODELS = "data/predictions", "metrics", "models"
 

@@ -21,10 +21,10 @@ from tools.verify.recorded import (
 from tools.verify.remake import Workshop
 from tools.verify.results import Output, Status, Verification, unchecked
 from tools.verify.tasks import is_statistics, plan
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 from verdict.params import Params
-from verdict.params_file import read_params
-from verdict.yaml12 import load_yaml
+from verdict.params.file import read_params
 
 
 def verify(

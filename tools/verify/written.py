@@ -5,7 +5,7 @@ from pathlib import Path
 from tools.verify.page import write_page
 from tools.verify.results import Verification
 from tools.writable import refused
-from verdict.files import write_json
+from verdict.core.files import write_json
 
 
 def page_of(out: Path) -> Path:

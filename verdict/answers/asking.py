@@ -8,8 +8,8 @@ from verdict.answers.generate import Writer
 from verdict.answers.prefill import Read
 from verdict.answers.prompts import Batch, Planned, candidate_ids, end_of_turn_id, prepare
 from verdict.answers.score import Scorer
+from verdict.conversations import Answers
 from verdict.models.inference import Loaded
-from verdict.records.conversations import Answers
 from verdict.records.shards import ImageStore
 
 #: How candidates are scored (``Scorer.ways``) and answers written (``Writer.ways``).

@@ -7,13 +7,13 @@ from verdict.answers.asking import Answered, Asker, Part
 from verdict.answers.parts import Parts
 from verdict.answers.prompts import Planned, answer_of, candidate_ids, over_limit, plan_batches
 from verdict.answers.workers import Workers
-from verdict.errors import VerdictError
+from verdict.conversations import Answers, Conversation
+from verdict.core.errors import VerdictError
+from verdict.core.progress import progress
 from verdict.models.control_tokens import check_control_tokens
 from verdict.models.inference import Loaded
 from verdict.parse import Parsed, parse_answer
 from verdict.predictions import Predictions, make_predictions
-from verdict.progress import progress
-from verdict.records.conversations import Answers, Conversation
 from verdict.records.shards import ImageStore
 
 

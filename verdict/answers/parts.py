@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
-from verdict.files import replacing, sha256_of, sha256_of_tree
-from verdict.kept import digests_of_sources, folder_of
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing, sha256_of, sha256_of_tree
+from verdict.core.kept import digests_of_sources, folder_of
 
 #: The packages that decide what a model answers, and how images reach it.
 _PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "pillow", "jinja2")

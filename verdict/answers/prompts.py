@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
+from verdict.conversations import Answers, Conversation, Message
 from verdict.models.rows import count_images, images_of
-from verdict.records.conversations import Answers, Conversation, Message
 from verdict.records.shards import ImageStore
 
 #: At most so many batches are made ready at once: of 32 images of 896 pixels, 0.3 GB each.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from verdict.answers.asking import Asker, Part, Ways
 from verdict.answers.prompts import Planned, count_deciding
+from verdict.conversations import Answers
 from verdict.engine import Pool, open_pool
 from verdict.models.inference import Loaded, load_for_inference, without_weights
 from verdict.params import Params
-from verdict.params_training import ModelOptions
-from verdict.records.conversations import Answers
+from verdict.params.training import ModelOptions
 from verdict.records.shards import ImageStore
 from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 

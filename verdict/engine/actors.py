@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from verdict.core.errors import VerdictError
 from verdict.engine.work import Work
-from verdict.errors import VerdictError
 
 #: How often a task is done again whose worker was killed; one that kills every worker ends.
 _RETRIES = 3

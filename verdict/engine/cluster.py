@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.core.project import CHECKPOINTS, project_root
 from verdict.engine.actors import Actors, Worker, count_places
 from verdict.engine.work import MakeWork
-from verdict.errors import VerdictError
-from verdict.files import replacing
 from verdict.params import Compute
-from verdict.project import CHECKPOINTS, project_root
 
 #: Results and tasks are small; Ray's default is a third of the memory.
 _OBJECT_STORE_BYTES = 200 * 2**20

@@ -11,8 +11,8 @@ from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Any
 
+from verdict.core.errors import VerdictError
 from verdict.engine.work import MakeWork, Work
-from verdict.errors import VerdictError
 from verdict.params import Compute
 
 

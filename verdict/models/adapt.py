@@ -9,9 +9,9 @@ from peft import LoraConfig, TaskType, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.parts import part_of
-from verdict.params_training import Lora, Train
+from verdict.params.training import Lora, Train
 
 ALL_LINEAR = "all-linear"
 #: The new head of a classifier; always trained whole and saved.

@@ -13,8 +13,8 @@ from peft.utils import CONFIG_NAME
 from safetensors import safe_open
 from transformers import ProcessorMixin
 
-from verdict.errors import VerdictError
-from verdict.files import replacing, write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing, write_json
 
 PROVENANCE_FILE = "provenance.json"
 _AGAIN = "run `dvc pull` or `dvc repro train`, or copy the whole folder again from where it came"

@@ -7,8 +7,8 @@ from typing import Any
 from transformers import TrainingArguments
 from trl import SFTConfig
 
-from verdict.errors import VerdictError
-from verdict.params_training import ModelOptions, Train
+from verdict.core.errors import VerdictError
+from verdict.params.training import ModelOptions, Train
 
 #: Parameters that TrainingArguments takes under the same name.
 _SAME = (

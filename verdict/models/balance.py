@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 Method = Literal["none", "undersample", "oversample", "weighted_loss"]
 

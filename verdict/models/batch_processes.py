@@ -13,7 +13,7 @@ from weakref import WeakSet
 import torch
 from torch.utils.data import get_worker_info
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: Sent to all processes of a terminal or, by torchrun, of a training.
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}

@@ -17,10 +17,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of, write_json
-from verdict.processes import is_main
-from verdict.project import CHECKPOINTS, project_root
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of, write_json
+from verdict.core.processes import is_main
+from verdict.core.project import CHECKPOINTS, project_root
 
 _SEAL = "sealed.json"
 

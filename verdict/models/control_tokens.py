@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from transformers import ProcessorMixin
 
-from verdict.errors import VerdictError
-from verdict.records.conversations import Conversation
+from verdict.conversations import Conversation
+from verdict.core.errors import VerdictError
 
 
 def control_token(processor: ProcessorMixin) -> re.Pattern[str]:

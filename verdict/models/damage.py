@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: What json, safetensors, peft and transformers raise for files that are damaged or do not fit.
 SIGNS_OF_DAMAGE = (

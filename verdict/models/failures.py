@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import torch
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.batch_processes import ProcessEnded
-from verdict.params_training import Train
+from verdict.params.training import Train
 
 #: How a full disk shows where the writer is not Python: safetensors, torch's archive writer.
 _DISK_FULL = (

@@ -15,8 +15,8 @@ from transformers import AutoConfig, ProcessorMixin
 from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of_tree
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of_tree
 from verdict.models.adapter import PROVENANCE_FILE, read_provenance
 from verdict.models.damage import (
     SIGNS_OF_DAMAGE,
@@ -25,7 +25,7 @@ from verdict.models.damage import (
     first_line,
 )
 from verdict.models.load import load_model, load_processor
-from verdict.params_training import ModelOptions
+from verdict.params.training import ModelOptions
 
 #: Beside weights it makes a folder a whole model.
 MODEL_CONFIG = "config.json"

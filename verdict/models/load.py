@@ -21,10 +21,10 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.damage import damage_explained
 from verdict.models.processors import open_processor, without_code
-from verdict.params_training import ModelOptions, Quantization
+from verdict.params.training import ModelOptions, Quantization
 
 #: Kept out of 4-bit: the heads, and the small parts that turn pixels and sound into tokens. Full
 #: names, since ``vision_tower`` alone matches nothing, and naming any drops the default

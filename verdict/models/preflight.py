@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 from transformers import ProcessorMixin
 
+from verdict.conversations import Conversation
 from verdict.models.preflight_passes import check_batch, check_gradients, check_reload
 from verdict.models.preflight_rows import check_rows
 from verdict.models.preflight_text import Check, Rows, Trainer
 from verdict.models.preflight_weights import check_dtypes, check_modules, check_trainable
-from verdict.params_training import Lora, ModelOptions, Train
-from verdict.records.conversations import Conversation
+from verdict.params.training import Lora, ModelOptions, Train
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import torch
 from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
 from torch import nn
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.collate import POSITIONS, WEIGHTS
 from verdict.models.parts import part_of
 from verdict.models.preflight_text import Check, Rows, Trainer
 from verdict.models.preflight_weights import adapter_modules, named, saved_modules, some
-from verdict.params_training import ModelOptions
+from verdict.params.training import ModelOptions
 
 #: Largest difference of a row's loss alone and in a batch, by the precision of the arithmetic.
 TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1}

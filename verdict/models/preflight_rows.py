@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.preflight_text import Check, Rows, check_bos
 
 #: Where processors mark the tokens of an image; Gemma 3 reads its bidirectional mask off the first.

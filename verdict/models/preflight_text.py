@@ -10,10 +10,10 @@ import torch
 from transformers import ProcessorMixin
 
 from verdict.answers.prompts import answer_of, render_prompt
-from verdict.errors import VerdictError
+from verdict.conversations import Conversation
+from verdict.core.errors import VerdictError
 from verdict.models.rows import count_images
 from verdict.models.trainer import ClassifyingTrainer, EpochOrder, WritingTrainer
-from verdict.records.conversations import Conversation
 
 Trainer = WritingTrainer | ClassifyingTrainer
 

@@ -8,12 +8,12 @@ import torch
 from peft.tuners.lora import LoraLayer
 from peft.utils import ModulesToSaveWrapper
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.adapt import HEAD
 from verdict.models.parts import part_of
 from verdict.models.preflight_text import Check, Trainer
 from verdict.models.trainer import ClassifyingTrainer
-from verdict.params_training import Lora, Train
+from verdict.params.training import Lora, Train
 
 _PEFT_PREFIX = "base_model.model."
 

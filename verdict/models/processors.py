@@ -14,7 +14,7 @@ import transformers
 from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 class TextProcessor(ProcessorMixin):

@@ -12,13 +12,13 @@ import torch
 from rich.console import Console
 from transformers import ProcessorMixin
 
-from verdict.files import sha256_of_tree, write_csv, write_json
+from verdict.core.files import sha256_of_tree, write_csv, write_json
+from verdict.core.processes import is_main
 from verdict.models.adapter import save_adapter
 from verdict.models.preflight import Preflight
 from verdict.models.train import Training
 from verdict.models.watch import peak_memory
 from verdict.params import Tracking
-from verdict.processes import is_main
 from verdict.tracking.run import Run, project_tags, start_run
 
 

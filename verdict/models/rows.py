@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from transformers import ProcessorMixin
 
+from verdict.conversations import Conversation, Message
 from verdict.models.balance import Selection
-from verdict.records.conversations import Conversation, Message
 from verdict.records.shards import ImageStore
 
 if TYPE_CHECKING:

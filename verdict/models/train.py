@@ -14,7 +14,9 @@ from transformers import (
     TrainerCallback,
 )
 
-from verdict.errors import VerdictError
+from verdict.conversations import Conversation
+from verdict.core.errors import VerdictError
+from verdict.core.progress import progress
 from verdict.models.adapt import hold_in_float32, make_trainable
 from verdict.models.arguments import optimizer_for, training_arguments
 from verdict.models.balance import Selection, select_rows
@@ -27,9 +29,7 @@ from verdict.models.rows import training_rows
 from verdict.models.trainer import ClassifyingTrainer, SaveAfterEvaluation, WritingTrainer
 from verdict.models.vision_features import VisionFeatures
 from verdict.models.watch import Watch, evaluation_curve, heed_signals, loss_curve
-from verdict.params_training import Lora, ModelOptions, Train
-from verdict.progress import progress
-from verdict.records.conversations import Conversation
+from verdict.params.training import Lora, ModelOptions, Train
 from verdict.records.shards import ImageStore
 from verdict.reproducibility import seed_everything
 

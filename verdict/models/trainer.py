@@ -18,7 +18,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, IntervalStrategy
 from trl import SFTTrainer
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.models.batch_processes import shield
 from verdict.models.checkpoints import seal
 from verdict.models.collate import POSITIONS, WEIGHTS

@@ -19,12 +19,12 @@ from torch.utils.data import DataLoader
 from transformers import Gemma3Model, ProcessorMixin
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.conversations import Conversation
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.core.progress import progress
 from verdict.models.batch_processes import shield
 from verdict.models.rows import count_images, decode
-from verdict.progress import progress
-from verdict.records.conversations import Conversation
 from verdict.records.shards import ImageStore
 
 #: numpy knows no bfloat16; its bits are kept as integers.

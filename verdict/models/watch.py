@@ -17,9 +17,9 @@ import torch
 import torch.distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from verdict.errors import VerdictError
-from verdict.processes import is_main
-from verdict.progress import Bar
+from verdict.core.errors import VerdictError
+from verdict.core.processes import is_main
+from verdict.core.progress import Bar
 
 #: Seconds from SIGTERM to the end; a preempted pod gets about 15 in all.
 GRACE = 10.0

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, Predictions
 
 #: Columns that may hold null: most records have one group alone, and an answer that could not be

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 from verdict.predictions.check import check_predictions
 from verdict.predictions.table import METADATA_KEY, SCHEMA, Predictions
 

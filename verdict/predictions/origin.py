@@ -4,8 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.yaml12 import load_yaml
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import load_yaml
 
 #: What reading a ``dvc.lock`` raises that DVC has not written, or that somebody has changed.
 NOT_AS_WRITTEN = (

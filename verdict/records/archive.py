@@ -18,8 +18,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of
 
 #: Largest uncompressed size of one member; a dermoscopic JPEG has about 1 MB, a PNG slide 30 MB.
 MAX_MEMBER_BYTES = 512 * 2**20

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from verdict.files import as_written, write_csv
+from verdict.core.files import as_written, write_csv
 
 _FILE = "duplicates.csv"
 

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verdict.errors import VerdictError
-from verdict.files import as_written
+from verdict.core.errors import VerdictError
+from verdict.core.files import as_written
 
 #: Records a row group: small enough that reading one image touches little else.
 ROW_GROUP = 32

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.report.comparison_file import read_comparison
 from verdict.report.names import (
     DISCLAIMER,

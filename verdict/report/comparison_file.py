@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 
 def read_comparison(path: Path) -> dict[str, Any]:

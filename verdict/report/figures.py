@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from verdict.files import replacing
+from verdict.core.files import replacing
 from verdict.report.names import FIGURE_METRICS, metric_title
 from verdict.statistics.comparison import Comparison
 from verdict.statistics.estimates import Estimate

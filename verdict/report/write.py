@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from verdict.files import replacing, write_json
+from verdict.core.files import replacing, write_json
 from verdict.report.figures import write_comparison_figure, write_confusion_figure
 from verdict.report.names import COMPARISON, CONFUSION, NUMBERS, REPORT
 from verdict.report.tables import comparison_markdown

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qsl, unquote, urlsplit
 from urllib.request import url2pathname
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 #: Bytes of a file's name on every file system in use.
 _LONGEST_NAME = 255

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
-from verdict.params_data import Fetch
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.params.data import Fetch
 from verdict.sources.addresses import local_path, redacted, refuse_secrets, scheme_of
 from verdict.sources.local import check_local
 from verdict.sources.several import receive_all

@@ -15,7 +15,7 @@ import fsspec
 from botocore.exceptions import NoCredentialsError  # type: ignore[import-untyped]
 from google.auth.exceptions import DefaultCredentialsError, RefreshError
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.stream import LENGTH, Stream, Transient, differs
 

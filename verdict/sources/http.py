@@ -13,7 +13,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import redacted
 from verdict.sources.stream import LENGTH, Stream, Transient, differs
 

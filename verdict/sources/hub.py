@@ -9,8 +9,8 @@ from huggingface_hub import ModelInfo, snapshot_download
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import filter_repo_objects
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 from verdict.sources.hub_repository import (
     Repository,
     as_listed,

@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfUriError, RemoteEntryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import parse_hf_uri
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import redacted
 from verdict.sources.http import Bearer, Wording, open_url
 from verdict.sources.hub_repository import (

@@ -27,8 +27,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile, RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of
 from verdict.sources.addresses import can_be_a_name
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

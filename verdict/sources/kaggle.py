@@ -21,7 +21,7 @@ from pathlib import Path
 
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import redacted
 from verdict.sources.http import Bearer, Wording, open_url
 from verdict.sources.stream import Stream

@@ -7,8 +7,8 @@ import glob
 import os
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.params_data import Fetch
+from verdict.core.errors import VerdictError
+from verdict.params.data import Fetch
 from verdict.sources.addresses import local_path, scheme_of
 
 #: What ``fetch.local`` names where nothing is local: what the stage depends on anyway.

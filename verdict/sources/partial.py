@@ -11,8 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from verdict.errors import VerdictError
-from verdict.files import replacing, write_json
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing, write_json
 
 
 class Partial:

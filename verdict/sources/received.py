@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of
 from verdict.sources.partial import move
 
 

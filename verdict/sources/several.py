@@ -4,7 +4,7 @@ import glob
 import os
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.sources.addresses import local_path, own_name, redacted, scheme_of
 from verdict.sources.download import receive
 from verdict.sources.hub_data import list_hub_files, some

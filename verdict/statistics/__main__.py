@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import read_predictions
 from verdict.predictions.origin import edited_by_hand
 from verdict.statistics.measurement import measure

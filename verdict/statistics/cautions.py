@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.statistics.formats import format_percent, shortened
 from verdict.statistics.verdict import MIN_GROUPS, MIN_GROUPS_PER_LABEL, units_of

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from verdict.files import write_csv, write_json
+from verdict.core.files import write_csv, write_json
 from verdict.predictions import Predictions
 from verdict.statistics.curves import roc_curves
 from verdict.statistics.measurement import measure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import logsumexp
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions, make_predictions
 
 

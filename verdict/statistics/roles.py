@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.statistics.formats import (
     BASELINES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.statistics.bootstrap import Resampled, bootstrap
 from verdict.statistics.estimates import Estimate, estimates

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from verdict.errors import VerdictError
-from verdict.params_file import PARAMS_FILE, check_section
-from verdict.params_section import Section
+from verdict.core.errors import VerdictError
+from verdict.params.file import PARAMS_FILE, check_section
+from verdict.params.section import Section
 from verdict.records.raw import RawTable, check_identifiers
 
 

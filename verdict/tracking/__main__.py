@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.tracking.run import NOT_SENT, SENT, upload_command
 from verdict.tracking.sender import Say, replay
 from verdict.tracking.spool import TRACKING, Spool

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from verdict.files import sha256_of_tree
+from verdict.core.files import sha256_of_tree
 from verdict.params import Tracking
 from verdict.tracking.run import resume_run
 from verdict.tracking.throughput import throughput_of

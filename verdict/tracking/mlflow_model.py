@@ -29,7 +29,7 @@ class AnsweringModel(PythonModel):
         import torch
 
         from verdict.models.inference import load_for_inference
-        from verdict.params_training import ModelOptions
+        from verdict.params.training import ModelOptions
 
         config = context.model_config
         adapter = Path(context.artifacts["adapter"])
@@ -71,7 +71,7 @@ class AnsweringModel(PythonModel):
         from verdict.answers.classify import classify
         from verdict.answers.generate import generate_answers
         from verdict.answers.prompts import candidate_ids
-        from verdict.records.conversations import Answers
+        from verdict.conversations import Answers
 
         model, processor, labels = self._loaded.model, self._loaded.processor, self._loaded.labels
         if labels is not None:
@@ -89,8 +89,8 @@ class AnsweringModel(PythonModel):
 
 
 def _conversations(table: pd.DataFrame) -> tuple[dict[str, bytes], list[Any]]:
-    from verdict.errors import VerdictError
-    from verdict.records.conversations import Conversation
+    from verdict.conversations import Conversation
+    from verdict.core.errors import VerdictError
 
     missing = {"image", "prompt"} - set(table.columns)
     if missing:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from mlflow.entities import LoggedModelStatus, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.tracking.redaction import without_secrets
 from verdict.tracking.spool import Event, Spool
 

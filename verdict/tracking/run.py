@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from verdict.files import sha256_of
-from verdict.project import project_root
+from verdict.core.files import sha256_of
+from verdict.core.project import project_root
 from verdict.tracking.redaction import without_secrets
 from verdict.tracking.spool import TRACKING, Spool, SpoolWriter
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
-from verdict.files import write_json
+from verdict.core.files import write_json
 from verdict.tracking.redaction import without_secrets
 from verdict.tracking.run import upload_command
 from verdict.tracking.spool import Event, Spool, SpoolReader

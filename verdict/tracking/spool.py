@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 Event = dict[str, Any]
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from verdict.files import sha256_of, write_json
-from verdict.project import project_root
+from verdict.core.files import sha256_of, write_json
+from verdict.core.project import project_root
 
 #: In the project's folder; not in git.
 FOLDER = Path(".tracking/throughput")

@@ -12,8 +12,8 @@ from typing import Any
 from transformers import GenerationConfig, PreTrainedModel
 from transformers.utils import logging
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 from verdict.models.embedded import comparisons, pretraining, reading
 from verdict.models.embedded.architecture import (
     FOR_TEXTS,
@@ -24,7 +24,7 @@ from verdict.models.embedded.architecture import (
 )
 from verdict.models.embedded.gemma3n import build_gemma3n_processor, build_untrained_gemma3n
 from verdict.models.embedded.tokenizer import build_processor, build_text_tokenizer
-from verdict.params_data import EmbeddedModel
+from verdict.params.data import EmbeddedModel
 from verdict.reproducibility import make_deterministic
 
 #: A model, and its processor; a model of text alone has its tokenizer instead.

@@ -1,16 +1,17 @@
 """Pairs of made-up texts and what can be told from them: the lessons of a model that reads text.
 
-The texts look like the records of :mod:`verdict.people`, but are no records of anybody: every word
-is drawn on its own, and the second text repeats each line of the first or does not, by chance.
+The texts look like the records of :mod:`verdict.synthetic.people`, but are no records of anybody:
+every word is drawn on its own, and the second text repeats each line of the first or does not, by
+chance.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from verdict import people
 from verdict.models.embedded.question import Question
 from verdict.models.embedded.recipe_questions import ENTITY_RESOLUTION
+from verdict.synthetic import people
 
 _YES_NO = ("Yes.", "No.")
 #: Asked about the whole of two texts; the answer is the index of what is right.

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import torch
 from torch import Tensor, nn
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 
 HALVES = (0, 1)
 

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Gemma3nProcessor, Gemma3Processor, PreTrainedModel
 
+from verdict.core.progress import Bar, progress
 from verdict.models.embedded import shapes
 from verdict.models.embedded.architecture import IMAGE_SIZE
 from verdict.models.embedded.conversations import Conversations
 from verdict.models.embedded.halves import Halves, in_halves
 from verdict.models.embedded.phrases import SHAPE_QUESTIONS
 from verdict.models.embedded.sight import Sight, sight_of
-from verdict.progress import Bar, progress
 
 #: How many different shapes are drawn at most; more steps see them again, turned and mirrored.
 PICTURES = 4096

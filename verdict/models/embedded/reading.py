@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GemmaTokenizer
 
+from verdict.core.progress import progress
 from verdict.models.embedded import comparisons
 from verdict.models.embedded.comparisons import Comparison
 from verdict.models.embedded.conversations import IGNORED
 from verdict.models.embedded.halves import Halves, in_halves
 from verdict.models.embedded.pretraining import optimise
 from verdict.models.embedded.recipe_questions import ENTITY_RESOLUTION
-from verdict.progress import progress
 
 #: Share of the steps that teach what recurs; the others teach answering.
 READING_SHARE = 0.5

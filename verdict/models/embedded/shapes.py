@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from verdict import drawing
-from verdict.drawing import Colour
+from verdict.synthetic import drawing
+from verdict.synthetic.drawing import Colour
 
 #: In the order of the answers in :mod:`verdict.models.embedded.phrases`.
 _COLOURS: tuple[Colour, ...] = (

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from scipy.special import softmax
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
 from verdict.report.page.images import Picture, embed
 from verdict.report.page.sources import TEST, Sources

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from verdict.records.balance import balance_warning
-from verdict.records.splitting import SPLITS
 from verdict.report.page.sources import Sources
 from verdict.report.page.wording import shown
+from verdict.splitting.assignment import SPLITS
+from verdict.splitting.balance import balance_warning
 from verdict.statistics.cautions import crossing_warning
 
 #: Rejected records that are listed; the rest stands in metrics/extract.json.

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from verdict.files import sha256_of
+from verdict.core.files import sha256_of
 from verdict.report.names import NUMBERS
 from verdict.report.page.sources import PREDICTIONS, REPORT, Sources
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
-from verdict.files import sha256_of
+from verdict.conversations import Conversation, read_conversations
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of
 from verdict.predictions import Predictions, read_predictions
-from verdict.records.conversations import Conversation, read_conversations
 from verdict.records.shards import ImageStore, Record, read_records
 from verdict.report.comparison_file import read_comparison
 from verdict.report.names import NUMBERS

@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from verdict.errors import VerdictError
-from verdict.files import replacing
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
 from verdict.report.figures import BASELINE_COLOUR, CANDIDATE_COLOUR, OTHER_COLOURS
 from verdict.report.names import AT_EDGES, DISCLAIMER, PAGE, SYNTHETIC, whole_groups
 from verdict.report.page import (

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import DAMAGE, directory
 from verdict.records.raw import read_csv
-from verdict.tasks.breakhis.layout import (
+from verdict.tasks.breakhis.archive.layout import (
     BENIGN,
     FOLDS,
     FOLDS_COLUMNS,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from verdict.params_section import Section, Seed
+from verdict.params.section import Section, Seed
 
 
 def _once_each(values: list[int]) -> list[int]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable
+from verdict.tasks.breakhis.archive.layout import BENIGN, FILES, FOLDS_FILE
 from verdict.tasks.breakhis.folds import Entry, read_folds
-from verdict.tasks.breakhis.layout import BENIGN, FILES, FOLDS_FILE
 from verdict.tasks.breakhis.options import Options
 
 

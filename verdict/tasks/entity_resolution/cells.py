@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import parquet_explained
 from verdict.records.raw import parse_json, refuse_repeated, tidy
 

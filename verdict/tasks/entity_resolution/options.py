@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from verdict.params_section import Section, Seed, Text
+from verdict.params.section import Section, Seed, Text
 
 Values = Annotated[list[str | int | bool], Field(min_length=1)]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
+from verdict.tasks.entity_resolution.archive.layout import END, FIRST, MESSAGES, SECOND, as_pair
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
-from verdict.tasks.entity_resolution.layout import END, FIRST, MESSAGES, SECOND, as_pair
 from verdict.tasks.entity_resolution.options import Options
 from verdict.tasks.entity_resolution.records import read_tables
 

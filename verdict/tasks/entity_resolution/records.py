@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.raw import read_csv, tidy
 
 #: The file of the left records and that of the right ones, as they are published.

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.raw import RawRow, RawTable, first_word, not_read, tidy
+from verdict.tasks.entity_resolution.archive.layout import FILES, MESSAGES, SPLITS, as_pair
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
-from verdict.tasks.entity_resolution.layout import FILES, MESSAGES, SPLITS, as_pair
 from verdict.tasks.entity_resolution.options import Options, plain
 from verdict.tasks.entity_resolution.pairs import IN_MESSAGES, out_of_messages, text_of
 from verdict.tasks.entity_resolution.records import TABLES, Tables, read_tables

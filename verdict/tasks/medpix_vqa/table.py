@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ParquetImages, parquet_explained, parquet_key
 from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
-from verdict.tasks.medpix_vqa.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
+from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
 from verdict.tasks.medpix_vqa.options import Options
 
 #: A longer question is no name for a subgroup.

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from verdict.params_section import Section, Seed
+from verdict.params.section import Section, Seed
 
 
 class Options(Section):

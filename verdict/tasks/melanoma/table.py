@@ -4,10 +4,10 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
-from verdict.errors import VerdictError
+from verdict.core.errors import VerdictError
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable, read_csv
-from verdict.tasks.melanoma.layout import COLUMNS, FILES, NOT_MELANOMA
+from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES, NOT_MELANOMA
 from verdict.tasks.melanoma.options import Options
 
 _LABELS = {"0": "benign", "1": "melanoma"}

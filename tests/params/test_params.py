@@ -1,0 +1,312 @@
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from tests.conftest import ROOT
+from verdict.core.errors import VerdictError
+from verdict.core.yaml12 import dump_yaml
+from verdict.params import Params
+from verdict.params.file import (
+    UnlistedParameterError,
+    listed_params,
+    load_params,
+    read_params,
+)
+
+RECIPES = [
+    ROOT / "params.yaml",
+    *sorted((ROOT / "recipes").glob("*.yaml")),
+    *sorted((ROOT / "recipes" / "embedded").glob("*.yaml")),
+]
+
+
+#: Mappings that are one value.
+WHOLE = ("files", "answers", "merge", "replicates")
+
+
+def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    *parents, last = key.split(".")
+    section = values
+    for part in parents:
+        section = section[part]
+    section[last] = value
+    return values
+
+
+def problem_of(values: dict[str, Any], tmp_path: Path) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(dump_yaml(values), "utf-8")
+    with pytest.raises(VerdictError) as error:
+        read_params(path)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_recipe_is_valid(path: Path) -> None:
+    read_params(path)
+
+
+def test_the_committed_params_are_the_embedded_melanoma_recipe() -> None:
+    recipe = ROOT / "recipes" / "embedded" / "melanoma.yaml"
+    assert recipe.read_text("utf-8") == (ROOT / "params.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_key_has_a_comment_with_type_and_default(path: Path) -> None:
+    lines = path.read_text("utf-8").splitlines()
+    node = yaml.compose(path.read_text("utf-8"))
+    undocumented = [
+        f"line {key.start_mark.line + 1}: {key.value}"
+        for key in _leaf_keys(node, lines)
+        if "default" not in _comment_above(lines, key.start_mark.line)
+    ]
+    assert undocumented == []
+
+
+def _leaf_keys(node: yaml.Node, lines: list[str]) -> list[yaml.Node]:
+    """Keys with scalar or list values; a mapping that states its own default is one value."""
+    found = []
+    for key, value in node.value:
+        whole = "default" in _comment_above(lines, key.start_mark.line)
+        if not isinstance(value, yaml.MappingNode) or (whole and key.value in WHOLE):
+            found.append(key)
+        else:
+            found += _leaf_keys(value, lines)
+    return found
+
+
+def _comment_above(lines: list[str], line: int) -> str:
+    comment = []
+    while line > 0 and lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+        comment.append(lines[line])
+    return " ".join(comment)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("lora.rank", 32, r"lora\.rank: unknown key; this section has r, lora_alpha"),
+        ("lora.lora_alfa", 32, r"lora\.lora_alfa: unknown key; did you mean lora_alpha\?"),
+        ("trian", {}, r"trian: unknown key; did you mean train\?"),
+        ("models.base.revison", None, r"models\.base\.revison: .*did you mean revision\?"),
+        ("fetch.files.images.sha", "", r"fetch\.files\.images\.sha: .*did you mean sha256\?"),
+        ("train.learning_rate", "1e-4", r"'1e-4' is text, a number is expected"),
+        ("train.learning_rate", 2.0, r"train\.learning_rate: .*less than or equal to 1, not 2"),
+        ("lora.lora_dropout", 1.0, r"lora\.lora_dropout: .*less than 1, not 1"),
+        ("train.num_train_epochs", math.inf, r"train\.num_train_epochs: .*finite number"),
+        ("train.weight_decay", math.nan, r"train\.weight_decay: .*finite number"),
+        ("lora.r", 0, r"lora\.r: .*greater than or equal to 1, not 0"),
+        ("lora.r", 8.5, r"lora\.r: .*integer"),
+        ("lora.r", True, r"lora\.r: .*integer"),
+        ("model.dtype", "float16", r"model\.dtype: float16 is refused"),
+        ("split.test", 0.5, r"train \+ validation \+ test must be 1"),
+        ("format.positive", "malignant", r"positive is 'malignant'"),
+        (
+            "format.answers",
+            {"benign": "Yes.", "melanoma": "**yes**"},
+            r"format: .*'\*\*yes\*\*' of melanoma would be read as 'Yes\.' of benign: case",
+        ),
+        (
+            "format.answers",
+            {"benign": "♀", "melanoma": "♂"},
+            r"'♀' of benign would be read as no answer at all",
+        ),
+        ("models", {"b" * 300: {}}, r"models\.b*\.\[key\]: .*at most 100 characters"),
+        ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
+        ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
+        ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),
+        ("fetch.files.images.sha256", "12ab", r"fetch\.files\.images\.sha256: .*pattern"),
+    ],
+)
+def test_each_mistake_is_named_with_its_fix(
+    params: dict[str, Any], tmp_path: Path, key: str, value: Any, expected: str
+) -> None:
+    problem = problem_of(put(params, key, value), tmp_path)
+    assert re.search(expected, problem), problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"train.method": "full", "quantization.load_in_4bit": True},
+            r"4-bit weights cannot learn; set quantization\.load_in_4bit=false",
+        ),
+        ({"model.cache_vision_features": True}, r"needs vision_tower in train\.freeze"),
+        (
+            {
+                "model.cache_vision_features": True,
+                "train.freeze": ["vision_tower"],
+                "train.fsdp": True,
+            },
+            r"with train\.fsdp needs projector in train\.freeze",
+        ),
+        (
+            {"train.early_stopping_patience": 2},
+            r"early_stopping_patience needs load_best_model_at_end: true",
+        ),
+        ({"train.load_best_model_at_end": True}, r"needs eval_strategy and save_strategy"),
+        (
+            {"train.load_best_model_at_end": True, "train.eval_strategy": "epoch"},
+            r"the same eval_strategy \(epoch\) and save_strategy \(steps\)",
+        ),
+        (
+            {
+                "train.load_best_model_at_end": True,
+                "train.eval_strategy": "steps",
+                "train.eval_steps": 10,
+                "train.save_steps": 25,
+            },
+            r"save_steps \(25\) to be eval_steps \(10\)",
+        ),
+        ({"train.num_processes": 2}, r"num_processes is 2, but launcher is none"),
+        (
+            {"train.fsdp": True, "train.deepspeed": {"zero_optimization": {"stage": 2}}},
+            r"fsdp and deepspeed exclude each other",
+        ),
+        (
+            {"train.launcher_args": ["--config_file", "fsdp.yaml"]},
+            r"a configuration file, whose content would decide the result unseen",
+        ),
+        ({"train.save_total_limit": 1}, r"save_total_limit: .*greater than or equal to 2"),
+        ({"tracking.trackers": ["comet"]}, r"tracking\.trackers\.0: .*'mlflow'"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_named(
+    params: dict[str, Any], tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    for key, value in changes.items():
+        put(params, key, value)
+    problem = problem_of(params, tmp_path)
+    assert re.search(expected, problem), problem
+
+
+def test_an_unquoted_no_means_no(params: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(dump_yaml(params), "utf-8")
+    assert "eval_strategy: no\n" in path.read_text("utf-8")
+    assert read_params(path).train.eval_strategy == "no"
+
+
+def test_a_missing_key_is_named(params: dict[str, Any], tmp_path: Path) -> None:
+    del params["lora"]["r"]
+    assert "lora.r: missing" in problem_of(params, tmp_path)
+
+
+def test_all_problems_are_told_at_once(params: dict[str, Any], tmp_path: Path) -> None:
+    params["lora"]["r"] = -1
+    params["train"]["seed"] = "0"
+    problem = problem_of(params, tmp_path)
+    assert "2 problems" in problem
+    assert "lora.r" in problem
+    assert "train.seed" in problem
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("- a\n- b\n")
+    with pytest.raises(VerdictError, match="not a mapping"):
+        read_params(path)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_stage_gets_what_dvc_yaml_lists(project: Path) -> None:
+    params = load_params("train")
+    assert params.lora.r == 16
+    assert params.lora.model_dump()["r"] == 16
+    assert params.models["base"].name == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("stage", "key"), [("train", "evaluate"), ("split", "lora"), ("evaluate@tuned", "train")]
+)
+def test_a_stage_gets_no_other_section(project: Path, stage: str, key: str) -> None:
+    with pytest.raises(UnlistedParameterError, match=rf"stage {stage} reads the parameter {key}"):
+        getattr(load_params(stage), key)
+
+
+def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
+    with pytest.raises(UnlistedParameterError, match=r"models\.base\.embedded"):
+        load_params("train").models["base"].embedded  # noqa: B018
+
+
+def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text("utf-8")
+    line = "      - lora.lora_dropout\n"
+    assert line in text
+    (project / "dvc.yaml").write_text(text.replace(line, "", 1), "utf-8")
+    with pytest.raises(UnlistedParameterError, match=r"add `- lora\.lora_dropout`"):
+        load_params("train").lora.lora_dropout  # noqa: B018
+
+
+def test_a_replicate_reads_what_training_reads_and_its_own_seed(project: Path) -> None:
+    read = listed_params("replicate@tuned_again")
+    assert read - listed_params("train") == {"replicates.tuned_again"}
+    assert listed_params("train") < read
+
+
+def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
+    params = load_params("evaluate@tuned")
+    assert params.evaluate.models["tuned"].adapter == "models/adapter"
+    with pytest.raises(UnlistedParameterError, match=r"evaluate\.models\.base"):
+        params.evaluate.models["base"]
+
+
+def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, Any]) -> None:
+    params["format"]["answers"]["nevus"] = "This is a nevus."
+    params["compare"]["sensitivity"] = None
+    with pytest.raises(ValidationError, match="positive must be null with 3 answers"):
+        Params.model_validate(params)
+    params["format"]["positive"] = None
+    assert Params.model_validate(params).format.positive is None
+
+
+def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
+    params["format"]["answers"] = None
+    params["compare"]["sensitivity"] = None
+    with pytest.raises(ValidationError, match="positive must be null where answers is"):
+        Params.model_validate(params)
+    params["format"]["positive"] = None
+    assert Params.model_validate(params).format.answers is None
+    params["model"]["task"] = "classify"
+    with pytest.raises(ValidationError, match="a classifier needs labels"):
+        Params.model_validate(params)
+
+
+def test_a_threshold_needs_the_validation_split_and_two_labels(params: dict[str, Any]) -> None:
+    params["evaluate"]["validation"] = False
+    with pytest.raises(ValidationError, match=r"set evaluate\.validation=true"):
+        Params.model_validate(params)
+    params["evaluate"]["validation"] = True
+    params["format"]["answers"]["nevus"] = "This is a nevus."
+    params["format"]["positive"] = None
+    with pytest.raises(ValidationError, match=r"set compare\.sensitivity=null"):
+        Params.model_validate(params)
+
+
+def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any]) -> None:
+    params["replicates"] = {"tuned_again": params["train"]["seed"]}
+    with pytest.raises(ValidationError, match="repeats a seed"):
+        Params.model_validate(params)
+    params["replicates"] = {"tuned_again": 7}
+    with pytest.raises(ValidationError, match=r"add tuned_again to evaluate\.models"):
+        Params.model_validate(params)
+    entry = {"model": "models/base", "adapter": "models/adapter"}
+    params["evaluate"]["models"]["tuned_again"] = entry
+    with pytest.raises(ValidationError, match="write models/replicates/tuned_again"):
+        Params.model_validate(params)
+    entry["adapter"] = "models/replicates/tuned_again"
+    assert Params.model_validate(params).replicates == {"tuned_again": 7}

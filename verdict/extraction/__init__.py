@@ -1,0 +1,1 @@
+"""From the raw archive to shards of canonical records."""

@@ -1,0 +1,154 @@
+"""The schema of ``params.yaml``: strict, so that a typing error stops the work before it starts.
+
+``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from verdict.params.data import Extract, Fetch, Format, Model, Split
+from verdict.params.evaluation import Compare, Evaluate, Report
+from verdict.params.section import Name, Positive, Section, Seed
+from verdict.params.training import Lora, ModelOptions, Quantization, Train
+
+
+class Tracking(Section):
+    """Where runs are recorded; nothing here changes a result, so no stage lists it."""
+
+    trackers: list[Literal["mlflow", "tensorboard", "wandb"]]
+    experiment: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+
+
+class Compute(Section):
+    """Who does the work; nothing here changes a result, so no stage lists it."""
+
+    engine: Literal["local", "ray"]
+    workers: Positive | None
+
+
+class Reproducibility(Section):
+    """What makes two machines agree."""
+
+    device: Literal["cpu", "cuda", "auto"]
+    cpu_isa: Literal["avx2", "native"]
+    threads: Positive | None
+    strict: bool
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    task: Name
+    fetch: Fetch
+    #: The task's ``Options``; checked by the stage that reads it.
+    dataset: dict[Name, Any]
+    models: dict[Name, Model]
+    extract: Extract
+    split: Split
+    format: Format
+    model: ModelOptions
+    quantization: Quantization
+    lora: Lora
+    train: Train
+    #: The same training again: name to seed.
+    replicates: dict[Name, Seed]
+    evaluate: Evaluate
+    compare: Compare
+    report: Report
+    tracking: Tracking
+    compute: Compute
+    reproducibility: Reproducibility
+
+    @model_validator(mode="after")
+    def _replicates_differ(self) -> Self:
+        seeds = [self.train.seed, *self.replicates.values()]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(
+                "replicates repeats a seed, so that a training would be counted twice; train.seed "
+                f"is {seeds[0]}, theirs are {', '.join(map(str, seeds[1:]))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if "base" not in self.models:
+            raise ValueError("models.base is missing: it is what training starts from")
+        known = {f"models/{name}" for name in self.models}
+        for name, entry in self.evaluate.models.items():
+            if entry.model not in known:
+                raise ValueError(
+                    f"evaluate.models.{name}.model is {entry.model}, but models: fetches only "
+                    + ", ".join(sorted(known))
+                )
+            adapters = ["models/adapter", f"{entry.model}/config.json"]
+            if name in self.replicates:
+                adapters = [f"models/replicates/{name}"]
+            if entry.adapter not in adapters:
+                raise ValueError(
+                    f"evaluate.models.{name}.adapter is {entry.adapter}; write {adapters[0]}"
+                    + (f", or {adapters[1]} where there is none" if adapters[1:] else "")
+                )
+        for name in self.replicates:
+            if name not in self.evaluate.models:
+                raise ValueError(
+                    f"replicates.{name} is trained, but not evaluated: add {name} to "
+                    f"evaluate.models, with the adapter models/replicates/{name}"
+                )
+        if self.compare.baseline not in self.evaluate.models:
+            raise ValueError(
+                f"compare.baseline is {self.compare.baseline!r}, which is not one of "
+                f"evaluate.models: {', '.join(self.evaluate.models)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_threshold_can_be_chosen(self) -> Self:
+        if self.compare.sensitivity is None:
+            return self
+        if self.format.answers is None or len(self.format.answers) != 2:
+            raise ValueError(
+                "compare.sensitivity is about the positive one of two labels, but format.answers "
+                "has not two; set compare.sensitivity=null"
+            )
+        if not self.evaluate.validation:
+            raise ValueError(
+                "compare.sensitivity chooses a threshold on the validation split, but "
+                "evaluate.validation is false; set evaluate.validation=true, or "
+                "compare.sensitivity=null"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ways_to_train_agree(self) -> Self:
+        if self.model.task == "classify" and self.format.answers is None:
+            raise ValueError(
+                "model.task is classify, but format.answers is null: a classifier needs labels; "
+                "list them there, or set model.task=generate"
+            )
+        if self.train.method == "full" and self.quantization.load_in_4bit:
+            raise ValueError(
+                "train.method is full, but quantization.load_in_4bit is true: 4-bit weights cannot "
+                "learn; set quantization.load_in_4bit=false, or train.method=lora"
+            )
+        if self.model.cache_vision_features and "vision_tower" not in self.train.freeze:
+            raise ValueError(
+                "model.cache_vision_features needs vision_tower in train.freeze: features computed "
+                "once would not follow a tower that learns"
+            )
+        if (
+            self.model.cache_vision_features
+            and self.train.fsdp
+            and "projector" not in self.train.freeze
+        ):
+            raise ValueError(
+                "model.cache_vision_features with train.fsdp needs projector in train.freeze: a "
+                "sharded projector cannot be applied on its own"
+            )
+        return self
+
+
+if __name__ == "__main__":
+    from verdict.params.file import main
+
+    main()

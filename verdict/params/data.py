@@ -1,0 +1,129 @@
+"""The sections of ``params.yaml`` about data and base models, from their source to the chat."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from verdict.params.section import Name, Positive, Section, Seed, Sha256, Share, Text
+from verdict.parse import misread
+
+#: The name of a model that this project builds itself, instead of fetching it from the hub.
+EMBEDDED = "embedded"
+
+
+class SourceFile(Section):
+    """One published file: where it is, and optionally the SHA-256 it must have."""
+
+    address: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+    sha256: Sha256 | None
+
+
+class Fetch(Section):
+    """Where the raw data comes from."""
+
+    source: Literal["embedded", "files"]
+    files: dict[Name, SourceFile]
+    #: What holds all local addresses, which DVC looks at.
+    local: Text
+    #: The task's ``Embedded``; checked by the stage that reads it.
+    embedded: dict[Name, Any]
+
+
+class EmbeddedModel(Section):
+    """How the embedded tiny model is built, and what it is pre-trained on."""
+
+    architecture: Literal["gemma3", "gemma3_text", "gemma3n"]
+    lessons: Literal["shapes", "comparisons"]
+    seed: Seed
+    steps: Positive
+
+
+class Model(Section):
+    """A model to fetch: ``embedded``, or a hub model at a fixed revision."""
+
+    name: Annotated[str, Field(pattern=r"^(embedded|[\w.-]+/[\w.-]+)$")]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    embedded: EmbeddedModel
+
+    @model_validator(mode="after")
+    def _revision_fixed(self) -> Self:
+        if self.name != EMBEDDED and self.revision is None:
+            raise ValueError(
+                f"{self.name} needs a revision: the 40 hexadecimal digits of a commit on the hub "
+                "(a branch name moves, and the result could not be repeated)"
+            )
+        return self
+
+
+class Extract(Section):
+    """How images are decoded, resized, encoded and packed into shards."""
+
+    size: Annotated[int, Field(ge=16, le=4096)]
+    fit: Literal["pad", "stretch"]
+    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    format: Literal["jpeg", "webp_lossless"]
+    quality: Annotated[int, Field(ge=1, le=100)]
+    shard_megabytes: Annotated[int, Field(ge=1, le=4096)]
+    max_megapixels: Annotated[int, Field(ge=1, le=2000)]
+    max_rejected: Annotated[int, Field(ge=0)]
+
+
+class Split(Section):
+    """Where the splits come from, the groups' shares in each, and what to do about leaks."""
+
+    source: Literal["shares", "published"]
+    crossing: Literal["fail", "leave_out", "keep"]
+    train: Share
+    validation: Share
+    test: Share
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _shares_sum(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, not {total:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _only_published_splits_are_kept(self) -> Self:
+        if self.crossing == "keep" and self.source != "published":
+            raise ValueError(
+                "crossing: keep is for published splits alone (source: published); use leave_out"
+            )
+        return self
+
+
+class Format(Section):
+    """The conversation: the same for training and for evaluation, image first."""
+
+    system: str
+    prompt: Text
+    answers: Annotated[dict[Name, Text], Field(min_length=2)] | None
+    positive: Name | None
+
+    @model_validator(mode="after")
+    def _answers_differ(self) -> Self:
+        if self.answers is None:
+            if self.positive is not None:
+                raise ValueError("positive must be null where answers is (free text has no labels)")
+            return self
+        if len(self.answers) > 2 and self.positive is not None:
+            raise ValueError(
+                f"positive must be null with {len(self.answers)} answers; it is about two"
+            )
+        if len(self.answers) == 2 and self.positive not in self.answers:
+            raise ValueError(
+                f"positive is {self.positive!r}, which is not one of answers: "
+                + ", ".join(self.answers)
+            )
+        if len(set(self.answers.values())) < len(self.answers):
+            raise ValueError("two labels have the same answer; each needs its own")
+        for label, other in misread(self.answers).items():
+            raise ValueError(
+                f"the answer {self.answers[label]!r} of {label} would be read as "
+                + (f"{self.answers[other]!r} of {other}" if other else "no answer at all")
+                + ": case, markup and punctuation do not count. Use other words, or put a number "
+                "before each answer"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Which record is in which split, and that nothing leaks between them."""

@@ -1,0 +1,1 @@
+"""What synthetic archives and tiny models are drawn with."""

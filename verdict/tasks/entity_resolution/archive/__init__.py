@@ -1,0 +1,1 @@
+"""The published archive's layout, and a synthetic archive in it."""
