@@ -38,8 +38,7 @@ from verdict.params import Compute
 from verdict.params.data import Extract
 from verdict.records.shards import shard_paths
 from verdict.tasks.melanoma.archive.layout import FILES
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 CORES, ROUNDS = 2, 3
 #: Sizes of the drawn pictures, and how many images are made of them.

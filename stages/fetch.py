@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+from verdict.core.files import replacing
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.sources.data import fetch_data
+from verdict.tasks import check_files, load_archive, make_archive
 
 RAW = Path("data/raw")
 
 
 def main(params: Params) -> None:
-    fetch_data(params.task, params.fetch, RAW)
+    if params.fetch.source == "embedded":
+        with replacing(RAW) as partial:
+            make_archive(params.task, partial, params.fetch.embedded)
+        return
+    check_files(params.task, params.fetch.files)
+    fetch_data(load_archive(params.task).FILES, params.fetch, RAW)
 
 
 if __name__ == "__main__":

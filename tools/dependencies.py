@@ -1,28 +1,41 @@
-"""Check that dvc.yaml lists every project module that a stage's script imports, and no other.
+"""Check that dvc.yaml lists the code that each stage's results depend on, and no other.
 
 ``python -m tools.dependencies`` prints what is missing or no longer imported, ready to paste.
-DVC does not follow imports (dvc#9195): a module left out makes a stage wrongly "up to date".
+DVC does not follow imports (dvc#9195): code left out makes a stage wrongly "up to date".
 
-The task is chosen in params.yaml and stands in dvc.yaml as the folder ``verdict/tasks/${task}``;
-what the tasks import outside of their folders is listed for all of them together. Other files in
-an imported package, such as templates, belong to it.
+A stage lists its script and the rooms of ``verdict/`` that it imports, directly or not: a room is a
+folder there, or a module beside them. Rooms that change no result are listed by none
+(``tests/pipeline/test_rooms.py`` shows that they change none), so that an edit there runs nothing
+again. Of a task, chosen in params.yaml, a stage lists the folder ``verdict/tasks/${task}``; one
+that only makes or names its archive lists the ``archive`` in it.
 """
 
 import ast
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import grimp
 
 from verdict.core.yaml12 import load_yaml
-from verdict.params.file import PIPELINE_FILE
+from verdict.pipeline.definition import PIPELINE_FILE
 
 PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"
-#: How dvc.yaml lists the task in use.
-TASK_FOLDER = "verdict/tasks/${task}"
+#: Rooms that change no result: errors and progress, the schema, who does the work, the record of
+#: runs, and how files are brought, which their checksums decide.
+WITHOUT_EFFECT = frozenset({"core", "engine", "params", "pipeline", "sources", "tracking"})
+_TASK = "verdict/tasks/${task}"
+#: What a call of one of verdict.tasks' functions makes of a task a dependency.
+LOADERS = {
+    "load_task": _TASK,
+    "read_raw": _TASK,
+    "load_archive": f"{_TASK}/archive",
+    "make_archive": f"{_TASK}/archive",
+    "check_files": f"{_TASK}/archive",
+}
 
 
 @dataclass(frozen=True)
@@ -44,70 +57,52 @@ def check(root: Path = Path()) -> list[Mismatch]:
         script = re.search(r"python -m (stages\.\w+)", body["cmd"])
         if script is None:
             continue
-        modules = closure(graph, script.group(1), root)
-        imported = {_listed_as(path) for path in modules | _data_files(modules, root)}
+        needed = rooms(graph, script.group(1), root)
         folders = tuple(f"{package}/" for package in PACKAGES)
         listed = {dep for dep in body.get("deps", []) if dep.startswith(folders)}
-        if imported != listed:
-            mismatches.append(Mismatch(stage, sorted(imported - listed), sorted(listed - imported)))
+        if needed != listed:
+            mismatches.append(Mismatch(stage, sorted(needed - listed), sorted(listed - needed)))
     return mismatches
 
 
-def closure(graph: grimp.ImportGraph, module: str, root: Path) -> set[str]:
-    """Return the project files that importing ``module`` executes, those of every task included."""
-    pending, seen = {module}, set[str]()
+def rooms(graph: grimp.ImportGraph, script: str, root: Path) -> set[str]:
+    """Return a stage's script and the rooms that decide its results, as dvc.yaml lists them."""
+    pending, seen, found = {script}, set[str](), {_path(script, root)}
     while pending:
-        current = pending.pop()
-        seen.add(current)
-        found = set(graph.find_modules_directly_imported_by(current))
-        if _loads_tasks(_path(current, root)):
-            found |= {name for name in graph.find_children(TASKS) if _is_package(name, root)}
-        # Importing a.b.c executes the packages a and a.b as well.
-        found |= {current.rsplit(".", count)[0] for count in range(1, current.count(".") + 1)}
-        pending |= found - seen
-    return {_path(name, root).relative_to(root).as_posix() for name in seen}
+        module = pending.pop()
+        seen.add(module)
+        imported = set(graph.find_modules_directly_imported_by(module))
+        loaded = {LOADERS[name] for name in _calls(root / _path(module, root)) if name in LOADERS}
+        # What a task imports is the stage's, too, whichever task it is.
+        for task in graph.find_children(TASKS) if loaded else ():
+            part = task if _TASK in loaded else f"{task}.archive"
+            imported |= {part, *graph.find_descendants(part)}
+        imported = {name for name in imported if _has_effect(name)}
+        found |= loaded | {_room(name, root) for name in imported if not name.startswith(TASKS)}
+        pending |= imported - seen
+    return {room for room in found if not any(room.startswith(f"{other}/") for other in found)}
 
 
-def _data_files(modules: set[str], root: Path) -> set[str]:
-    """Return the files beside Python code in the packages among ``modules``."""
-    return {
-        path.relative_to(root).as_posix()
-        for module in modules
-        if module.endswith("/__init__.py")
-        for path in (root / module).parent.rglob("*")
-        if path.is_file()
-        and path.suffix not in (".py", ".pyc")
-        and _package_of(path) == (root / module).parent
-    }
+def _has_effect(module: str) -> bool:
+    """Say whether a module may change a result; what one without effect imports does not either."""
+    return module != TASKS and module.partition(".")[2].partition(".")[0] not in WITHOUT_EFFECT
 
 
-def _package_of(path: Path) -> Path:
-    """Return the innermost package that holds a file; templates may lie in folders of their own."""
-    return next(folder for folder in path.parents if (folder / "__init__.py").is_file())
+def _room(module: str, root: Path) -> str:
+    room = "/".join(module.split(".")[:2])
+    return room if (root / room).is_dir() else _path(module, root)
 
 
-def _path(module: str, root: Path) -> Path:
-    path = root / module.replace(".", "/")
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+def _path(module: str, root: Path) -> str:
+    place = module.replace(".", "/")
+    return f"{place}/__init__.py" if (root / place).is_dir() else f"{place}.py"
 
 
-def _is_package(module: str, root: Path) -> bool:
-    return (root / module.replace(".", "/")).is_dir()
-
-
-def _listed_as(path: str) -> str:
-    """Return how dvc.yaml lists a file: those of a task by the folder of the task in use."""
-    return re.sub(r"^verdict/tasks/[a-z0-9_]+/.*", TASK_FOLDER, path)
-
-
-def _loads_tasks(path: Path) -> bool:
-    """Say whether a module calls ``load_task``, which imports by a name from params.yaml."""
-    return any(
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == "load_task"
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    )
+def _calls(path: Path) -> Iterator[str]:
+    """Yield the names of the functions that a module calls."""
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            yield call.func.id
 
 
 def main() -> None:

@@ -26,15 +26,13 @@ from verdict.core.files import replacing
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
 from verdict.params.data import EMBEDDED
-from verdict.params.file import PARAMS_FILE, check_section, read_params
-from verdict.sources.local import check_local
-from verdict.tasks import check_files, load_task
+from verdict.params.file import PARAMS_FILE, read_params
+from verdict.pipeline.validation import validate
 
 RECIPES = Path("recipes")
 #: Where edited params files are kept.
 MINE = RECIPES / "mine"
 
-_RAW = Path("data/raw")
 
 #: A key with its old and new value, as they are shown.
 Change = tuple[str, str, str]
@@ -52,22 +50,6 @@ def recipes() -> dict[str, Path]:
         for path in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)
     ]
     return {path.relative_to(RECIPES).with_suffix("").as_posix(): path for path in paths}
-
-
-def validate(path: Path) -> Params:
-    """Check a whole params file, the options that its task defines included.
-
-    Raises:
-        VerdictError: every problem found, each with its key, what was expected and the fix.
-    """
-    params = read_params(path)
-    task = load_task(params.task, path)
-    check_section(task.Options, params.dataset, "dataset", path)
-    check_section(task.Embedded, params.fetch.embedded, "fetch.embedded", path)
-    if params.fetch.source == "files":
-        check_files(params.task, params.fetch.files, path)
-        check_local(params.fetch, _RAW)
-    return params
 
 
 def use(name: str) -> str:

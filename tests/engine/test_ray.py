@@ -21,8 +21,7 @@ from verdict.engine import open_pool
 from verdict.engine.actors import Worker, count_places
 from verdict.extraction.extract import extract
 from verdict.params import Compute
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 pytest.importorskip("ray", reason="pip install -r requirements-ray.txt")
 

@@ -17,8 +17,7 @@ from verdict.records.archive import ParquetImages
 from verdict.records.duplicates import read_duplicates
 from verdict.records.raw import RawRow, RawTable
 from verdict.records.shards import ImageStore, read_records, shard_paths
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 OPTIONS = Extract(
     size=64,

@@ -18,8 +18,7 @@ from verdict.extraction.extract import extract, folder_for
 from verdict.params.data import Extract
 from verdict.records.raw import RawTable
 from verdict.records.shards import shard_paths
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 
 @pytest.fixture

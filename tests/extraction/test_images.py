@@ -13,8 +13,7 @@ from tests.extraction.test_extract import OPTIONS
 from verdict.extraction import images
 from verdict.extraction.extract import extract
 from verdict.extraction.images import convert
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 
 def encoded(image: Image.Image, format_: str = "PNG", **options: object) -> bytes:

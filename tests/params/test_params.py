@@ -11,12 +11,8 @@ from tests.conftest import ROOT
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml
 from verdict.params import Params
-from verdict.params.file import (
-    UnlistedParameterError,
-    listed_params,
-    load_params,
-    read_params,
-)
+from verdict.params.file import read_params
+from verdict.pipeline.definition import UnlistedParameterError, listed_params, load_params
 
 RECIPES = [
     ROOT / "params.yaml",

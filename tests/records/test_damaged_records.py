@@ -15,8 +15,7 @@ from verdict.records.duplicates import read_duplicates
 from verdict.records.shards import ImageStore, read_records
 from verdict.splitting.assignment import Division
 from verdict.splitting.files import read_split, write_split
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 SHARD = "records/shard-00000-of-00001.parquet"
 

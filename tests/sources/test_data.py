@@ -1,17 +1,14 @@
 """Placing what arrived under the names that a task wants."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.sources.servers import FileServer, serving
 from verdict.core.errors import VerdictError
 from verdict.params.data import Fetch
-from verdict.params.section import Section
 from verdict.sources.data import fetch_data
 
 CSV = b"left,right,label\n"
@@ -24,15 +21,6 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
     def run(
         names: dict[str, str], inside: str = "my pairs", **addresses: tuple[str, str | None] | str
     ) -> dict[str, bytes]:
-        task = SimpleNamespace(
-            FILES=names,
-            LIMITS=(),
-            Options=Section,
-            Embedded=Section,
-            write_archive=None,
-            read_table=None,
-        )
-        monkeypatch.setitem(sys.modules, "verdict.tasks.pretended", task)
         monkeypatch.chdir(tmp_path)
         pairs = {k: (v, None) if isinstance(v, str) else v for k, v in addresses.items()}
         files = {key: {"address": a, "sha256": s} for key, (a, s) in pairs.items()}
@@ -40,7 +28,7 @@ def fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict
             {"source": "files", "files": files, "local": inside, "embedded": {}}
         )
         raw = tmp_path / "data" / "raw"
-        fetch_data("pretended", options, raw)
+        fetch_data(names, options, raw)
         assert not [path for path in Path(".downloads").glob("*") if path.suffix != ".lock"]
         return {
             path.relative_to(raw).as_posix(): path.read_bytes()
@@ -164,11 +152,6 @@ def test_a_failure_replaces_nothing_and_keeps_what_came(
         assert [request.status for request in good.requests] == [200, 416]
 
 
-def test_entries_that_the_task_does_not_know(fetch: Callable[..., dict[str, bytes]]) -> None:
-    with pytest.raises(VerdictError, match=r"fetch\.files has other, but .* needs exactly one"):
-        fetch({"one": "one.csv"}, other="a.csv")
-
-
 def test_no_secret_of_an_address_gets_into_what_dvc_writes(fetch: Callable[..., object]) -> None:
     with pytest.raises(VerdictError, match="DVC would write it into"):
         fetch({"a": "a.zip"}, a="https://user:hunter22@127.0.0.1:9/a.zip")
@@ -184,16 +167,7 @@ def test_two_keys_of_one_address_are_told_before_anything_is_brought(
         assert server.requests == []
 
 
-def test_what_a_task_calls_optional_may_be_left_out(tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "a.zip").write_bytes(b"")
-    (folder / "t.csv").write_bytes(CSV)
-    addresses = {"images": folder / "a.zip", "ground_truth": folder / "t.csv"}
-    files = {key: {"address": str(path), "sha256": None} for key, path in addresses.items()}
-    options = {"source": "files", "local": str(folder), "embedded": {}}
-    fetch_data("melanoma", Fetch.model_validate({**options, "files": files}), tmp_path / "raw")
-    assert len(list((tmp_path / "raw").iterdir())) == 2
-    del files["images"]
-    with pytest.raises(VerdictError, match="duplicates, ground_truth_v2 may be left out"):
-        fetch_data("melanoma", Fetch.model_validate({**options, "files": files}), tmp_path / "raw")
+def test_a_file_without_an_entry_is_left_out(fetch: Callable[..., dict[str, bytes]]) -> None:
+    Path("my pairs").mkdir()
+    Path("my pairs/1.csv").write_bytes(CSV)
+    assert fetch({"one": "one.csv", "two": "two.csv"}, one="my pairs/1.csv") == {"one.csv": CSV}

@@ -12,8 +12,7 @@ from verdict.splitting.assignment import Division, split_records
 from verdict.splitting.balance import balance_warning
 from verdict.splitting.files import read_split, write_split
 from verdict.splitting.leakage import check_split, describe_split
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 TENTHS = Split(source="shares", crossing="fail", train=0.8, validation=0.1, test=0.1, seed=42)
 PUBLISHED = TENTHS.model_copy(update={"source": "published"})

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import ROOT
-from verdict.tasks.breakhis import FILES, Embedded, Options, read_table, write_archive
+from verdict.tasks.breakhis import Options, read_table
+from verdict.tasks.breakhis.archive import FILES, Embedded, write_archive
 from verdict.tasks.breakhis.archive.layout import FOLDS, MAGNIFICATIONS, SUBTYPES, parse_name
 
 OPTIONS = Embedded(seed=7, patients=63, images_per_patient=1)
@@ -26,7 +27,7 @@ OPTIONS = Embedded(seed=7, patients=63, images_per_patient=1)
 WRITE = """
 import sys
 from pathlib import Path
-from verdict.tasks.breakhis import Embedded, write_archive
+from verdict.tasks.breakhis.archive import Embedded, write_archive
 write_archive(Path(sys.argv[1]), Embedded(seed=int(sys.argv[2]), patients=27,
               images_per_patient=1))
 assert "torch" not in sys.modules

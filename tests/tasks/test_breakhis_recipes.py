@@ -8,7 +8,8 @@ import yaml
 from tests.conftest import ROOT
 from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 from verdict.params.file import check_section
-from verdict.tasks.breakhis import FILES, Embedded, Options
+from verdict.tasks.breakhis import Options
+from verdict.tasks.breakhis.archive import FILES, Embedded
 from verdict.tasks.breakhis.archive.layout import SUBTYPES
 
 RECIPES = ("breakhis", "breakhis-binary", "embedded/breakhis", "embedded/breakhis-binary")

@@ -24,7 +24,8 @@ from verdict.params.data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record
 from verdict.splitting.assignment import split_records
-from verdict.tasks.medpix_vqa import FILES, Embedded, Options, read_table, write_archive
+from verdict.tasks.medpix_vqa import Options, read_table
+from verdict.tasks.medpix_vqa.archive import FILES, Embedded, write_archive
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS
 
 OPTIONS = Embedded(seed=20, cases=300, validation_share=0.3, crossing_share=0.1)
@@ -33,7 +34,7 @@ QUESTIONS = {question.prompt: question.answers for question in RECIPE_QUESTIONS}
 WRITE = """
 import sys
 from pathlib import Path
-from verdict.tasks.medpix_vqa import Embedded, write_archive
+from verdict.tasks.medpix_vqa.archive import Embedded, write_archive
 write_archive(Path(sys.argv[1]), Embedded(seed=int(sys.argv[2]), cases=40, validation_share=0.25,
               crossing_share=0.1))
 assert "torch" not in sys.modules

@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from tests.conftest import ROOT
 from verdict.synthetic import drawing
 from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES
+from verdict.tasks.melanoma.archive.options import Embedded
 from verdict.tasks.melanoma.archive.synthetic import write_archive
-from verdict.tasks.melanoma.options import Embedded, Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks.melanoma.table import Options, read_table
 
 #: As committed in params.yaml.
 OPTIONS = Embedded(seed=20, images=1000, positive_share=0.30)
@@ -31,7 +31,7 @@ WRITE = """
 import sys
 from pathlib import Path
 from typing import Any
-from verdict.tasks.melanoma.options import Embedded
+from verdict.tasks.melanoma.archive.options import Embedded
 from verdict.tasks.melanoma.archive.synthetic import write_archive
 write_archive(Path(sys.argv[1]), Embedded(seed=int(sys.argv[2]), images=60,
               positive_share=0.2))

@@ -5,9 +5,8 @@ import pytest
 
 from tests.conftest import IsicArchive
 from verdict.core.errors import VerdictError
-from verdict.tasks import load_task, make_archive, read_raw
-from verdict.tasks.melanoma.options import Options
-from verdict.tasks.melanoma.table import read_table
+from verdict.tasks import check_files, load_task, make_archive, read_raw
+from verdict.tasks.melanoma.table import Options, read_table
 
 
 def test_crlf_empty_cells_and_lesions_are_read(isic: Callable[..., IsicArchive]) -> None:
@@ -105,6 +104,16 @@ def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Pa
 def test_an_unknown_task_is_named() -> None:
     with pytest.raises(VerdictError, match=r"task is 'melanom', but verdict/tasks/ has no folder"):
         load_task("melanom")
+
+
+def test_files_that_the_task_does_not_know_or_needs_are_named() -> None:
+    with pytest.raises(
+        VerdictError,
+        match=r"fetch\.files has images, other, but the melanoma task needs exactly images, "
+        r"ground_truth, ground_truth_v2, duplicates; duplicates, ground_truth_v2 may be left out",
+    ):
+        check_files("melanoma", ["images", "other"])
+    check_files("melanoma", ["images", "ground_truth"])
 
 
 def test_a_task_that_lacks_a_part_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

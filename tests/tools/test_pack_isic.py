@@ -15,8 +15,8 @@ from tests.conftest import ROOT, SHARED_DATA
 from tests.extraction.test_images import tiff_with_a_second_page_of_nothing
 from tests.params import test_params
 from tools.pack_isic import Columns, Packed, main, pack
-from tools.recipe import validate
 from verdict.core.errors import VerdictError
+from verdict.pipeline.validation import validate
 from verdict.records.archive import ZipImages
 from verdict.tasks import read_raw
 from verdict.tasks.melanoma.archive.layout import FILES

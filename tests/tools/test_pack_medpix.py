@@ -11,14 +11,15 @@ from PIL import Image
 from tests.conftest import ROOT, SHARED_DATA, jpeg
 from tests.params import test_params
 from tools.pack_medpix import Fields, Packed, main, pack
-from tools.recipe import validate
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
 from verdict.params.data import Extract, Split
+from verdict.pipeline.validation import validate
 from verdict.records.shards import read_records
 from verdict.splitting.assignment import split_records
 from verdict.splitting.leakage import check_split
-from verdict.tasks.medpix_vqa import FILES, Options, read_table
+from verdict.tasks.medpix_vqa import Options, read_table
+from verdict.tasks.medpix_vqa.archive import FILES
 
 MEDPIX = SHARED_DATA / "medpix2"
 

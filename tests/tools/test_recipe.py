@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tools.recipe import differences, in_use, listing, main, recipes, use, validate
+from tools.recipe import differences, in_use, listing, main, recipes, use
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml, load_yaml
+from verdict.pipeline.validation import validate
 
 
 def git(*arguments: str) -> None:

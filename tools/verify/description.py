@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import load_yaml
-from verdict.params.file import PARAMS_FILE, PIPELINE_FILE
+from verdict.params.file import PARAMS_FILE
+from verdict.pipeline.definition import PIPELINE_FILE
 
 #: Sections of dvc.yaml: the stages, and what is only shown.
 _SECTIONS = {"stages", "plots", "artifacts"}

@@ -19,7 +19,7 @@ from verdict.core.kept import digests_of_sources, folder_of
 #: The packages that decide what a model answers, and how images reach it.
 _PACKAGES = ("torch", "transformers", "peft", "tokenizers", "numpy", "pillow", "jinja2")
 #: The folders of our own code that do.
-_SOURCES = ("answers", "models", "records")
+_SOURCES = ("answers", "conversations.py", "models", "records")
 
 
 def folder_for(paths: Sequence[Path], settings: Mapping[str, Any]) -> Path:

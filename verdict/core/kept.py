@@ -31,10 +31,16 @@ def folder_of(kind: str, decisive: Any) -> Path:
     return Path(os.path.relpath(project_root() / CHECKPOINTS / kind / key))
 
 
-def digests_of_sources(*folders: str) -> dict[str, str]:
-    """Return the SHA-256 of each module in these folders of our own code, by its path."""
+def digests_of_sources(*places: str) -> dict[str, str]:
+    """Return the SHA-256 of each of these modules, and of those in these folders, by its path."""
     root = Path(verdict.__file__).parent
-    files = [path for name in folders for path in sorted((root / name).rglob("*.py"))]
+    files = [
+        path
+        for place in places
+        for path in (
+            [root / place] if place.endswith(".py") else sorted((root / place).rglob("*.py"))
+        )
+    ]
     return {path.relative_to(root).as_posix(): sha256_of(path) for path in files}
 
 

@@ -91,7 +91,7 @@ def folder_for(table: RawTable, options: Extract) -> Path:
         # How many rejections are too many changes no shard.
         "options": options.model_dump(exclude={"max_rejected"}),
         "versions": {name: importlib.metadata.version(name) for name in ("pillow", "pyarrow")},
-        "sources": digests_of_sources("records"),
+        "sources": digests_of_sources("extraction", "records"),
     }
     return folder_of("extract", decisive)
 

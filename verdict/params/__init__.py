@@ -146,9 +146,3 @@ class Params(Section):
                 "sharded projector cannot be applied on its own"
             )
         return self
-
-
-if __name__ == "__main__":
-    from verdict.params.file import main
-
-    main()

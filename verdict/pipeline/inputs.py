@@ -6,7 +6,8 @@ from typing import Any
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of, sha256_of_tree
-from verdict.params.file import listed_params, read_params, stage_definition
+from verdict.params.file import read_params
+from verdict.pipeline.definition import listed_params, stage_definition
 
 
 @dataclass(frozen=True)

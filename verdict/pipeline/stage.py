@@ -11,7 +11,7 @@ from pathlib import Path
 
 from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.params.file import load_params
+from verdict.pipeline.definition import load_params
 
 #: What the system refuses a file for, and what helps.
 _REFUSALS = {

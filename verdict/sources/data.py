@@ -9,30 +9,27 @@ from verdict.params.data import Fetch
 from verdict.sources.addresses import local_path, redacted, refuse_secrets, scheme_of
 from verdict.sources.local import check_local
 from verdict.sources.several import receive_all
-from verdict.tasks import check_files, load_task, make_archive
 
 #: Partial downloads live here, outside every stage's outputs, so that a killed one goes on.
 PARTIAL = Path(".downloads")
 
 
-def fetch_data(task: str, options: Fetch, destination: Path) -> None:
-    """Fill ``destination`` with the task's published files, downloaded or synthetic.
+def fetch_data(names: Mapping[str, str], options: Fetch, destination: Path) -> None:
+    """Fill ``destination`` with a task's published files.
 
-    Where the task's ``FILES`` names a folder (``pairs/``), the address may stand for several files,
-    ``hf://`` with a pattern or a local folder; they keep their own names there, as a single file
-    does. Its ``sha256`` must be null unless it stands for exactly one file.
+    Where ``names`` has a folder (``pairs/``), the address may stand for several files, ``hf://``
+    with a pattern or a local folder; they keep their own names there, as a single file does. Its
+    ``sha256`` must be null unless it stands for exactly one file.
+
+    Args:
+        names: the published names by the keys of ``options.files``.
 
     Raises:
-        VerdictError: a file has no address, cannot be brought, or is here and outside of
-            ``fetch.local``. Nothing is replaced then.
+        VerdictError: a file cannot be brought, or is here and outside of ``fetch.local``. Nothing
+            is replaced then.
     """
-    names = load_task(task).FILES
     with replacing(destination) as partial:
         partial.mkdir()
-        if options.source == "embedded":
-            make_archive(task, partial, options.embedded)
-            return
-        check_files(task, options.files)
         for file in options.files.values():
             refuse_secrets(file.address)
         _refuse_equal({key: file.address for key, file in options.files.items()})

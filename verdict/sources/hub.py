@@ -11,6 +11,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.sources.cache import from_cache
 from verdict.sources.hub_repository import (
     Repository,
     as_listed,
@@ -59,6 +60,7 @@ def fetch_model(name: str, revision: str, destination: Path) -> None:
         refuse_other_commit(repository, info.sha)
         files = _wanted(repository, info)
         unfinished = _unfinished_folder(destination, f"{name}@{info.sha}")
+        _take_cached(files, unfinished)
         snapshot_download(
             name,
             revision=info.sha,
@@ -73,6 +75,16 @@ def fetch_model(name: str, revision: str, destination: Path) -> None:
         unfinished.rename(folder)
     for other in destination.parent.glob(f".{destination.name}.*.unfinished"):
         shutil.rmtree(other)
+
+
+def _take_cached(files: list[RepoSibling], folder: Path) -> None:
+    """Put what DVC's cache has of the large files where the hub's library looks for them."""
+    for file in files:
+        place = folder / file.rfilename
+        if file.lfs and not place.exists():
+            copy = from_cache(place.name, file.lfs.sha256, place.parent)
+            if copy:
+                copy.rename(place)
 
 
 def _unfinished_folder(destination: Path, version: str) -> Path:

@@ -1,11 +1,15 @@
 """An address that may stand for several files: a pattern, on the hub or here, or a local folder."""
 
+import functools
 import glob
 import os
 from pathlib import Path
 
+from huggingface_hub.hf_api import RepoFile
+
 from verdict.core.errors import VerdictError
 from verdict.sources.addresses import local_path, own_name, redacted, scheme_of
+from verdict.sources.cache import from_cache
 from verdict.sources.download import receive
 from verdict.sources.hub_data import list_hub_files, some
 from verdict.sources.hub_repository import as_listed
@@ -19,7 +23,8 @@ def receive_all(
 
     A local folder stands for the files in it, sorted, without those in its folders and those whose
     name begins with a dot. A local pattern is one of :mod:`glob`'s; ``**`` leads into folders.
-    Files from the hub must have the size and the checksum listed there.
+    Files from the hub must have the size and the checksum listed there. A file whose SHA-256 is
+    known and in DVC's cache is copied from there.
 
     Args:
         address: as :func:`verdict.sources.download.receive` takes it; ``hf://`` and a local path
@@ -44,7 +49,15 @@ def receive_all(
             "an address that does, or download the file and give its local path."
         )
     parts = []
-    for each in addresses:
+    for each, own in zip(addresses, names, strict=True):
+        digest = sha256 or _listed_digest(listed.get(each))
+        if (
+            digest
+            and scheme_of(each) != "file"
+            and (copy := from_cache(own, digest, partial_folder))
+        ):
+            parts.append(Received({own: copy}, functools.partial(copy.unlink, missing_ok=True)))
+            continue
         part = receive(each, sha256=sha256, partial_folder=partial_folder)
         parts.append(part)
         if each in listed and not all(
@@ -61,6 +74,11 @@ def receive_all(
             part.discard()
 
     return Received({name: path for part in parts for name, path in part.files.items()}, discard)
+
+
+def _listed_digest(file: RepoFile | None) -> str | None:
+    """Return the SHA-256 that the hub lists of a file; of small ones it lists another checksum."""
+    return file.lfs.sha256 if file and file.lfs else None
 
 
 def _files_here(address: str, *, several: bool) -> list[str]:

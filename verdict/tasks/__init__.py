@@ -1,12 +1,14 @@
 """What is particular to one data set; ``params.yaml``'s ``task`` names a folder here.
 
-The folder is a package with what :class:`Task` lists; ``python -m tools.new_task`` writes one to
+The folder is a package with what :class:`Task` lists, and in it one, ``archive``, with what
+:class:`Archive` lists; ``python -m tools.new_task`` writes one to
 begin with.
 """
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 from verdict.core.errors import VerdictError
@@ -15,57 +17,79 @@ from verdict.params.section import Section
 from verdict.records.raw import RawTable, check_identifiers
 
 
-class Task(Protocol):
-    """A data set: its published files, how they are read, and a synthetic stand-in for them.
+class Archive(Protocol):
+    """A data set's ``archive``: its published files, and a synthetic stand-in for them.
 
     Attributes:
         FILES: the name of each published file by its key in ``fetch.files``; a name that ends in
             ``/`` is a folder, for an address that stands for several files.
         OPTIONAL: keys of ``FILES`` that ``fetch.files`` may lack; a task that has no such name
             needs them all.
-        LIMITS: sentences for the model card: what the published data cannot show.
-        Options: what ``dataset`` may hold in params.yaml: how the tables are read.
         Embedded: what ``fetch.embedded`` may hold: how the synthetic archive is made.
     """
 
     FILES: dict[str, str]
-    LIMITS: tuple[str, ...]
-    Options: type[Section]
     Embedded: type[Section]
 
     def write_archive(self, folder: Path, options: Any) -> None:
         """Write a synthetic archive in exactly the published layout; ``options``: ``Embedded``."""
 
+
+class Task(Protocol):
+    """A data set: how its published tables are read.
+
+    Attributes:
+        LIMITS: sentences for the model card: what the published data cannot show.
+        Options: what ``dataset`` may hold in params.yaml: how the tables are read.
+    """
+
+    LIMITS: tuple[str, ...]
+    Options: type[Section]
+
     def read_table(self, folder: Path, options: Any) -> RawTable:
         """Read and check the published tables; ``options``: ``Options``."""
 
 
-def load_task(name: str, path: Path = PARAMS_FILE) -> Task:
-    """Return a task by its name.
+def load_archive(name: str, path: Path = PARAMS_FILE) -> Archive:
+    """Return a task's archive by the task's name, which the params file ``path`` has.
 
-    ``dvc.yaml`` lists it as the folder ``verdict/tasks/${task}``; the test of code dependencies
-    finds calls of this function.
-
-    Args:
-        path: the params file that names it, for messages.
+    ``fetch`` alone depends on the folder ``verdict/tasks/${task}/archive``, and on nothing else of
+    a task; the test of code dependencies finds calls of this function.
 
     Raises:
         VerdictError: there is no such module, or it lacks something.
     """
-    module = f"{__name__}.{name}"
+    return cast(Archive, _load(name, "archive", ("FILES", "Embedded", "write_archive"), path))
+
+
+def load_task(name: str, path: Path = PARAMS_FILE) -> Task:
+    """Return a task by its name, which the params file ``path`` has.
+
+    ``dvc.yaml`` lists it as the folder ``verdict/tasks/${task}``; the test of code dependencies
+    finds calls of this function.
+
+    Raises:
+        VerdictError: there is no such module, or it lacks something.
+    """
+    return cast(Task, _load(name, "", ("LIMITS", "Options", "read_table"), path))
+
+
+def _load(name: str, part: str, needed: Sequence[str], path: Path) -> ModuleType:
+    places = [f"{__name__}.{name}", *([f"{__name__}.{name}.{part}"] if part else [])]
     try:
-        task = importlib.import_module(module)
+        modules = [importlib.import_module(place) for place in places]
     except ModuleNotFoundError as error:
-        if error.name != module:
+        if error.name not in places:
             raise
         raise VerdictError(
-            f"{path}: task is {name!r}, but verdict/tasks/ has no folder of that name; "
+            f"{path}: task is {name!r}, but verdict/tasks/ has no folder "
+            f"{'of that name' if error.name == places[0] else f'{name}/{part}'}; "
             "`python -m tools.new_task` makes one"
         ) from None
-    needed = ("FILES", "LIMITS", "Options", "Embedded", "write_archive", "read_table")
-    if missing := [part for part in needed if not hasattr(task, part)]:
-        raise VerdictError(f"verdict/tasks/{name}/__init__.py lacks {', '.join(missing)}")
-    return cast(Task, task)
+    if missing := [attribute for attribute in needed if not hasattr(modules[-1], attribute)]:
+        folder = "/".join(places[-1].split("."))
+        raise VerdictError(f"{folder}/__init__.py lacks {', '.join(missing)}")
+    return modules[-1]
 
 
 def check_files(name: str, given: Collection[str], path: Path = PARAMS_FILE) -> None:
@@ -74,13 +98,13 @@ def check_files(name: str, given: Collection[str], path: Path = PARAMS_FILE) -> 
     Raises:
         VerdictError: a key is unknown, or one that must be there is missing.
     """
-    task = load_task(name, path)
-    optional: frozenset[str] = getattr(task, "OPTIONAL", frozenset())
-    if not task.FILES.keys() - optional <= set(given) <= task.FILES.keys():
+    archive = load_archive(name, path)
+    optional: frozenset[str] = getattr(archive, "OPTIONAL", frozenset())
+    if not archive.FILES.keys() - optional <= set(given) <= archive.FILES.keys():
         may = f"; {', '.join(sorted(optional))} may be left out" if optional else ""
         raise VerdictError(
             f"{path}: fetch.files has {', '.join(given) or 'nothing'}, but the {name} task needs "
-            f"exactly {', '.join(task.FILES)}{may}"
+            f"exactly {', '.join(archive.FILES)}{may}"
         )
 
 
@@ -90,8 +114,8 @@ def make_archive(name: str, folder: Path, options: Mapping[str, Any]) -> None:
     Raises:
         VerdictError: an option is unknown, missing or out of range.
     """
-    task = load_task(name)
-    task.write_archive(folder, check_section(task.Embedded, options, "fetch.embedded"))
+    archive = load_archive(name)
+    archive.write_archive(folder, check_section(archive.Embedded, options, "fetch.embedded"))
 
 
 def read_raw(name: str, folder: Path, options: Mapping[str, Any]) -> RawTable:

@@ -1,8 +1,8 @@
 """BreakHis: which of eight tumours of the breast is this? (doi:10.1109/TBME.2015.2496264)"""
 
-from verdict.tasks.breakhis.archive.layout import FILES, LIMITS
-from verdict.tasks.breakhis.archive.synthetic import write_archive
-from verdict.tasks.breakhis.options import Embedded, Options
-from verdict.tasks.breakhis.table import read_table
+from verdict.tasks.breakhis.table import Options, read_table
 
-__all__ = ["FILES", "LIMITS", "Embedded", "Options", "read_table", "write_archive"]
+__all__ = ["LIMITS", "Options", "read_table"]
+
+#: What the published data cannot show; it stands in the model card.
+LIMITS = ("All slides come from one laboratory.",)

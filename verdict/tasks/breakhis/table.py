@@ -4,16 +4,35 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import AfterValidator, Field
 
 from verdict.core.errors import VerdictError
+from verdict.params.section import Section, Seed
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable
 from verdict.tasks.breakhis.archive.layout import BENIGN, FILES, FOLDS_FILE
 from verdict.tasks.breakhis.folds import Entry, read_folds
-from verdict.tasks.breakhis.options import Options
+
+
+def _once_each(values: list[int]) -> list[int]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"{values} names a magnification twice; name each once")
+    return values
+
+
+class Options(Section):
+    """Which images are used, how they are labelled, and what is done about the known flaw."""
+
+    fold: Literal[1, 2, 3, 4, 5]
+    magnifications: Annotated[
+        list[Literal[40, 100, 200, 400]], Field(min_length=1), AfterValidator(_once_each)
+    ]
+    classes: Literal["eight", "binary"]
+    balance_seed: Seed | None
+    two_class_slides: Literal["fail", "leave_out", "keep"]
 
 
 def read_table(folder: Path, options: Options) -> RawTable:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from verdict.params.section import Section, Seed, Text
+from verdict.params.section import Section, Text
 
 Values = Annotated[list[str | int | bool], Field(min_length=1)]
 
@@ -55,14 +55,6 @@ class Options(Section):
         if self.entities and self.layout == "tables" and len(self.entities) > 1:
             raise ValueError("entities must be one column, of both tables, where layout is tables")
         return self
-
-
-class Embedded(Section):
-    """The synthetic archive: how many people, and how many pairs of different ones."""
-
-    seed: Seed
-    entities: Annotated[int, Field(ge=40, le=100_000)]
-    no_match_per_match: Annotated[int, Field(ge=1, le=20)]
 
 
 def plain(value: str | int | bool) -> str:

@@ -2,16 +2,23 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.core.errors import VerdictError
+from verdict.params.section import Section
 from verdict.records.archive import ParquetImages, parquet_explained, parquet_key
 from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
-from verdict.tasks.medpix_vqa.options import Options
+
+
+class Options(Section):
+    """What to do about rows whose answer is missing or blank: stop, or leave them out."""
+
+    blank_answers: Literal["fail", "leave_out"]
+
 
 #: A longer question is no name for a subgroup.
 _LONGEST_ATTRIBUTE = 80

@@ -5,10 +5,15 @@ from collections.abc import Container
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
+from verdict.params.section import Section
 from verdict.records.archive import ZipImages
 from verdict.records.raw import RawRow, RawTable, read_csv
 from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES, NOT_MELANOMA
-from verdict.tasks.melanoma.options import Options
+
+
+class Options(Section):
+    """Nothing can be chosen: the tables are read as they are."""
+
 
 _LABELS = {"0": "benign", "1": "melanoma"}
 _STATED = {"benign": "benign", NOT_MELANOMA: "benign", "malignant": "melanoma"}

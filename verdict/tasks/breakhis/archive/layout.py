@@ -6,9 +6,6 @@ from dataclasses import dataclass
 #: Kaggle's ZIP of the data set ``ambarish/breakhis`` has images and folds in one file.
 FILES = {"archive": "breakhis.zip"}
 
-#: What the published data cannot show; it stands in the model card.
-LIMITS = ("All slides come from one laboratory.",)
-
 #: The table of the five published folds, wherever in the ZIP it lies, and its columns.
 FOLDS_FILE = "Folds.csv"
 FOLDS_COLUMNS = ("mag", "fold", "grp", "filename")

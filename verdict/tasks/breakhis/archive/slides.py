@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verdict.tasks.breakhis.archive.layout import FOLDS, MAGNIFICATIONS, SUBTYPES, ImageName
-from verdict.tasks.breakhis.options import Embedded
+from verdict.tasks.breakhis.archive.options import Embedded
 
 #: Parts of all patients by class: as in the real data, ductal carcinoma is the commonest.
 _PARTS = {code: 2 if code == "DC" else 1 for code in SUBTYPES}

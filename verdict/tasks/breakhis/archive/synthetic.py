@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from verdict.tasks.breakhis.archive.layout import FILES, FOLDS, FOLDS_COLUMNS, FOLDS_FILE
+from verdict.tasks.breakhis.archive.options import Embedded
 from verdict.tasks.breakhis.archive.slides import Slide, make_slides
 from verdict.tasks.breakhis.archive.tissue import draw_pngs
-from verdict.tasks.breakhis.options import Embedded
 
 
 def write_archive(folder: Path, options: Embedded) -> None:

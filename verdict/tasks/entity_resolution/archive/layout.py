@@ -7,13 +7,6 @@ column ``messages``: what a user asks about two records, and the answer ``True``
 #: A folder with the published files, in folders of their own or not.
 FILES = {"pairs": "pairs/"}
 
-#: What the published data cannot show; it stands in the model card.
-LIMITS = (
-    "Pairs were chosen to be compared; among all possible pairs nearly none is of one entity.",
-    "Pairs that link two splits are left out, which changes the share of matches; precision and F1 "
-    "compare with published ones only where that share is the same.",
-)
-
 #: The split that a file holds, by the first word of its name.
 SPLITS = {
     "train": "train",

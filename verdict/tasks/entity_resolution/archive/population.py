@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from verdict.synthetic import people
-from verdict.tasks.entity_resolution.options import Embedded
+from verdict.tasks.entity_resolution.archive.options import Embedded
 
 #: Share of people that have the name of somebody else.
 _NAMESAKE_SHARE = 0.1

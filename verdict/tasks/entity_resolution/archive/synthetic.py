@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from verdict.tasks.entity_resolution.archive.layout import FILES, MESSAGES, QUESTION
+from verdict.tasks.entity_resolution.archive.options import Embedded
 from verdict.tasks.entity_resolution.archive.population import Pair, make_pairs
-from verdict.tasks.entity_resolution.options import Embedded
 
 #: Published splits and their shares.
 _SHARES = (("train", 0.70), ("eval", 0.15), ("test", 0.15))

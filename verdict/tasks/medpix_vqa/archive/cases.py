@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from verdict.tasks.medpix_vqa.archive.layout import Split
-from verdict.tasks.medpix_vqa.options import Embedded
+from verdict.tasks.medpix_vqa.archive.options import Embedded
 
 Side = Literal["left", "right"]
 

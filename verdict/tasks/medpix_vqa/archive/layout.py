@@ -16,9 +16,6 @@ Split = Literal["train", "validation", "test"]
 FILES: dict[Split, str] = {"train": "train/", "validation": "validation/", "test": "test/"}
 OPTIONAL = frozenset({"validation", "test"})
 
-#: What the published data cannot show; it stands in the model card.
-LIMITS = ("Cases are collected for teaching, so rare findings are commoner than among patients.",)
-
 #: The column of images, whatever its name says: ``{bytes, path}``.
 IMAGE = "image_id"
 TEXTS = ("mode", "case_id", "question", "answer")

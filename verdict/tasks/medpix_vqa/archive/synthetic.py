@@ -11,8 +11,8 @@ from typing import Any
 
 from verdict.tasks.medpix_vqa.archive.cases import Scan, make_scans
 from verdict.tasks.medpix_vqa.archive.layout import FILES, IMAGE, write_split
+from verdict.tasks.medpix_vqa.archive.options import Embedded
 from verdict.tasks.medpix_vqa.archive.scans import draw_png
-from verdict.tasks.medpix_vqa.options import Embedded
 
 
 def write_archive(folder: Path, options: Embedded) -> None:

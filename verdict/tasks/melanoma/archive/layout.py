@@ -14,11 +14,6 @@ OPTIONAL = frozenset({"ground_truth_v2", "duplicates"})
 #: What tools.pack_isic writes for 0 in ``benign_malignant`` where nobody calls it benign.
 NOT_MELANOMA = "not melanoma"
 
-#: What the published data cannot show; it stands in the model card.
-LIMITS = (
-    "The data carry no label of skin tone, so nothing is known of differences between skin tones.",
-)
-
 #: Columns of the ground truth; version 2 has ``lesion_id`` besides.
 COLUMNS = (
     "image_name",

@@ -7,7 +7,7 @@ import numpy as np
 
 from verdict.synthetic import drawing
 from verdict.synthetic.drawing import Colour
-from verdict.tasks.melanoma.options import Embedded
+from verdict.tasks.melanoma.archive.options import Embedded
 
 #: Share of images that are a near-duplicate of another one (the real table: 425 of 33,126).
 _DUPLICATE_SHARE = 0.015

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES
 from verdict.tasks.melanoma.archive.lesions import draw_jpegs
+from verdict.tasks.melanoma.archive.options import Embedded
 from verdict.tasks.melanoma.archive.photographs import make_photographs
-from verdict.tasks.melanoma.options import Embedded
 
 
 def write_archive(folder: Path, options: Embedded) -> None:

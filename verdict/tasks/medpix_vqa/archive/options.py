@@ -1,16 +1,10 @@
-"""What ``dataset`` and ``fetch.embedded`` may hold for the MedPix-VQA data."""
+"""What ``fetch.embedded`` may hold: how the synthetic archive is made."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from verdict.params.section import Section, Seed
-
-
-class Options(Section):
-    """What to do about rows whose answer is missing or blank: stop, or leave them out."""
-
-    blank_answers: Literal["fail", "leave_out"]
 
 
 class Embedded(Section):

@@ -1,14 +1,10 @@
-"""What params.yaml may say about the melanoma data."""
+"""What ``fetch.embedded`` may hold: how the synthetic archive is made."""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from verdict.params.section import Section, Seed
-
-
-class Options(Section):
-    """Nothing can be chosen: the tables are read as they are."""
 
 
 class Embedded(Section):

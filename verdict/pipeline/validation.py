@@ -1,0 +1,26 @@
+"""Check a whole params file, with the sections whose schema its task has."""
+
+from pathlib import Path
+
+from verdict.params import Params
+from verdict.params.file import PARAMS_FILE, check_section, read_params
+from verdict.sources.local import check_local
+from verdict.tasks import check_files, load_archive, load_task
+
+_RAW = Path("data/raw")
+
+
+def validate(path: Path = PARAMS_FILE) -> Params:
+    """Return a params file's parameters.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
+    params = read_params(path)
+    check_section(load_task(params.task, path).Options, params.dataset, "dataset", path)
+    embedded = load_archive(params.task, path).Embedded
+    check_section(embedded, params.fetch.embedded, "fetch.embedded", path)
+    if params.fetch.source == "files":
+        check_files(params.task, params.fetch.files, path)
+        check_local(params.fetch, _RAW)
+    return params
