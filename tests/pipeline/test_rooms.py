@@ -40,7 +40,7 @@ def test_a_comment_runs_again_what_it_may_change_and_nothing_else(
     project = clone("commented")
     rooms = {room: files_of(room) for room in WITHOUT_EFFECT}
     assert all(rooms.values()), rooms
-    assert changed(project, *sum(rooms.values(), [])) == set()
+    assert changed(project, *(file for files in rooms.values() for file in files)) == set()
     assert changed(project, "verdict/report/__init__.py") == {"report"}
     assert changed(project, "verdict/tasks/melanoma/table.py") >= {"extract"}
     assert "fetch" not in changed(project, "verdict/tasks/melanoma/table.py")

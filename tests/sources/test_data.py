@@ -167,7 +167,8 @@ def test_two_keys_of_one_address_are_told_before_anything_is_brought(
         assert server.requests == []
 
 
-def test_a_file_without_an_entry_is_left_out(fetch: Callable[..., dict[str, bytes]]) -> None:
-    Path("my pairs").mkdir()
-    Path("my pairs/1.csv").write_bytes(CSV)
-    assert fetch({"one": "one.csv", "two": "two.csv"}, one="my pairs/1.csv") == {"one.csv": CSV}
+def test_a_file_without_an_entry_is_left_out(
+    fetch: Callable[..., dict[str, bytes]], folder: Path
+) -> None:
+    found = fetch({"one": "one.csv", "two": "two.csv"}, one=str(folder / "a.csv"))
+    assert found == {"one.csv": b"a.csv"}
