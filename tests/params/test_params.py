@@ -241,11 +241,11 @@ def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
 
 def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
     text = (project / "dvc.yaml").read_text("utf-8")
-    line = "      - lora.lora_dropout\n"
+    line = "      - model.dtype\n"
     assert line in text
     (project / "dvc.yaml").write_text(text.replace(line, "", 1), "utf-8")
-    with pytest.raises(UnlistedParameterError, match=r"add `- lora\.lora_dropout`"):
-        load_params("train").lora.lora_dropout  # noqa: B018
+    with pytest.raises(UnlistedParameterError, match=r"add `- model\.dtype`"):
+        load_params("evaluate@tuned").model.dtype  # noqa: B018
 
 
 def test_a_replicate_reads_what_training_reads_and_its_own_seed(project: Path) -> None:
