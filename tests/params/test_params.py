@@ -241,7 +241,7 @@ def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
 
 def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
     text = (project / "dvc.yaml").read_text("utf-8")
-    line = "      - model.dtype\n"
+    line = "        - model.dtype\n"
     assert line in text
     (project / "dvc.yaml").write_text(text.replace(line, "", 1), "utf-8")
     with pytest.raises(UnlistedParameterError, match=r"add `- model\.dtype`"):
