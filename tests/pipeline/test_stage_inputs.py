@@ -39,11 +39,11 @@ def edit(project: Path, section: str, key: str, value: object) -> None:
 def test_a_listed_parameter_a_file_and_a_folders_content_count(project: Path) -> None:
     before = stage_inputs("train").as_json()
     assert stage_inputs("train").as_json() == before
-    assert before["parameters"]["lora.r"] == 16
+    assert before["parameters"]["lora"]["r"] == 16
     seen = [before]
     edit(project, "lora", "r", 8)
     seen.append(stage_inputs("train").as_json())
-    (project / "verdict/models/losses.py").write_text("other")
+    (project / "verdict/models/part").write_text("other")
     seen.append(stage_inputs("train").as_json())
     (project / "models/base/part").write_text("other")
     seen.append(stage_inputs("train").as_json())
@@ -54,6 +54,8 @@ def test_what_the_stage_does_not_list_does_not_count(project: Path) -> None:
     before = stage_inputs("train").as_json()
     edit(project, "evaluate", "batch_size", 7)
     edit(project, "tracking", "trackers", [])
+    (project / "verdict/models/__pycache__").mkdir()
+    (project / "verdict/models/__pycache__/part.cpython-311.pyc").write_text("compiled")
     assert stage_inputs("train").as_json() == before
 
 

@@ -168,10 +168,13 @@ def sha256_of(path: Path | str) -> str:
 
 
 def sha256_of_tree(folder: Path | str) -> str:
-    """Return one SHA-256 over every file below ``folder``: sorted relative names and contents."""
+    """Return one SHA-256 over every file below ``folder``: sorted relative names and contents.
+
+    Python's caches do not count, as for DVC (``.dvcignore``).
+    """
     folder = Path(folder)
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()
 
