@@ -17,6 +17,7 @@ from rich.table import Table
 from benchmarks.costs_recipe import UTILISATION, Cost, Gpu, cost_of
 from benchmarks.costs_rows import ANSWER, PAIR, QUESTION
 from benchmarks.table import Figure, conclude
+from tools.rendering import recipes
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 GPUS = (
@@ -45,7 +46,7 @@ PUBLISHED = {
 
 
 def main() -> None:
-    costs = [cost_of(path) for path in sorted(RECIPES.glob("*.yaml"))]
+    costs = [cost_of(path) for name, path in recipes(RECIPES).items() if "/" not in name]
     console = Console(width=180)
     console.print(memory_table(costs))
     console.print(time_table(costs))

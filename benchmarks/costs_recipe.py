@@ -26,9 +26,9 @@ from benchmarks.costs_rows import (
 )
 from benchmarks.costs_step import Step, measure_step, prepare, without_numbers
 from tests.models.architectures import without_weights
+from tools.rendering import read_recipe
 from verdict.models.adapt import make_trainable
 from verdict.params import Params
-from verdict.params.file import read_params
 
 #: Assumed share of a GPU's peaks that a run reaches, of arithmetic and of memory traffic alike.
 UTILISATION = 0.35
@@ -95,7 +95,7 @@ class Cost:
 
 def cost_of(path: Path) -> Cost:
     """Compute what a recipe needs."""
-    params = read_params(path)
+    params = read_recipe(path)
     classify, quantized = params.model.task == "classify", params.quantization.load_in_4bit
     name = params.models["base"].name
     base = without_weights(name, classify=classify)

@@ -42,6 +42,7 @@ ENTRIES: dict[str, tuple[Callable[[Path], Attempt], int]] = {
     "pulled": (fuzz_files.pulled, 4_000),
     "predictions": (fuzz_files.predictions, 6_000),
     "parameters": (fuzz_texts.parameters, 3_000),
+    "recipe_files": (fuzz_texts.recipe_files, 1_000),
     "locks": (fuzz_texts.locks, 6_000),
     "answers": (fuzz_texts.answers, 16_000),
     "addresses": (fuzz_texts.addresses, 10_000),

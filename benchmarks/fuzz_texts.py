@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from benchmarks.fuzz_draws import NASTY, as_json, damaged, words
 from benchmarks.fuzz_files import Attempt
 from tools import compare
 from tools.leftovers import leftovers
-from tools.recipe import RECIPES, validate
+from tools.recipe import validate, validate_recipe
+from tools.rendering import RECIPES, recipe_values, recipes, render
 from tools.verify.signing import claimed
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml, load_yaml
@@ -40,9 +42,7 @@ class _Answers:
 
 def parameters(folder: Path) -> Attempt:
     """``params.yaml`` of a stranger's commit, of every embedded recipe."""
-    values = [
-        load_yaml(path.read_bytes(), path) for path in sorted((RECIPES / "embedded").glob("*.yaml"))
-    ]
+    values = [recipe_values(path) for path in sorted((RECIPES / "embedded").glob("*.yaml"))]
     texts = [dump_yaml(value).encode() for value in values]
     path = folder / "params.yaml"
 
@@ -58,6 +58,27 @@ def parameters(folder: Path) -> Attempt:
                 content = as_json(rng, rng.choice(values))
         path.write_bytes(content)
         dump_yaml(validate(path).model_dump())
+
+    return attempt
+
+
+def recipe_files(folder: Path) -> Attempt:
+    """A stranger's recipe: what it renders to means what it says."""
+    whole = shutil.copytree(RECIPES, folder / "recipes", ignore=shutil.ignore_patterns("mine"))
+    paths = [path for name, path in recipes(whole).items() if name.startswith("embedded/")]
+    texts = [path.read_bytes() for path in paths]
+    values = [load_yaml(text, path) for text, path in zip(texts, paths, strict=True)]
+    path = whole / "own.yaml"
+
+    def attempt(rng: Random) -> None:
+        match rng.randrange(4):
+            case 0:
+                path.write_bytes(as_json(rng, rng.choice(values)))
+            case _:
+                path.write_bytes(damaged(rng, rng.choice(texts)))
+        validate_recipe(path)
+        if load_yaml(render(path), path) != recipe_values(path):
+            raise AssertionError(path.read_bytes())
 
     return attempt
 

@@ -33,12 +33,12 @@ from transformers.integrations.liger import apply_liger_kernel
 
 from benchmarks.gemma import gemma3_4b_config, rows, tiny_config, write_random_model
 from benchmarks.table import Figure, conclude
+from tools.rendering import read_recipe
 from verdict.core.progress import progress
 from verdict.models.adapt import make_trainable
 from verdict.models.load import load_model
 from verdict.models.losses import answer_losses
 from verdict.params import Params
-from verdict.params.file import read_params
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "melanoma.yaml"
 #: Dense bfloat16 operations a second, by a word of the device's name; the first that fits.
@@ -119,7 +119,7 @@ def measure_all(scale: Scale, device: str, peak: float | None) -> list[Figure]:
     Args:
         peak: operations a second that the device can do, where that is known.
     """
-    params = read_params(RECIPE)
+    params = read_recipe(RECIPE)
     figures = []
     variants = list(all_variants(device))
     with (

@@ -26,7 +26,7 @@ from benchmarks.extract import Time, timed
 from benchmarks.table import Figure, conclude
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import ENVIRONMENT, Emulator
-from verdict.params.file import read_params
+from tools.rendering import read_recipe
 from verdict.records.shards import write_shard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def write_loose(folder: Path, count: int) -> None:
 
 def write_shards(folder: Path, count: int) -> None:
     """Write shards of the size that the melanoma recipe asks for, each with every n-th image."""
-    megabytes = read_params(ROOT / "recipes/melanoma.yaml").extract.shard_megabytes
+    megabytes = read_recipe(ROOT / "recipes/melanoma.yaml").extract.shard_megabytes
     shards = math.ceil(count * IMAGE / (megabytes * 2**20))
     folder.mkdir()
     for index in range(shards):

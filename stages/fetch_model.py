@@ -16,6 +16,7 @@ def main(name: str, params: Params) -> None:
         assert source.revision is not None
         fetch_model(source.name, source.revision, destination)
         return
+    assert source.embedded is not None
     pin_cpu(params.reproducibility)
     from verdict.models.embedded import build_model
 

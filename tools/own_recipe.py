@@ -1,25 +1,44 @@
-"""Write a recipe for packed data of one's own: an embedded recipe with other files and names."""
+"""Write a recipe for data of one's own: another one's text, with other files and names."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.new_task.params_text import with_entry, with_header
-from tools.recipe import MINE
+from tools.commented_yaml import Layer, read_layer, text_of
+from tools.rendering import MINE
 from verdict.core.files import replacing
-from verdict.core.yaml12 import dump_yaml
+from verdict.params import Params
 
 _HEADER = """\
 # Your data in {folder}, and the tiny model, at laptop size.
 #
 #   {command}
-#   python -m tools.recipe check     check params.yaml after a change
 #
-# Made by `{tool}` from {base}. For a real model, take models,
-# extract, quantization, model, lora, train, evaluate and reproducibility from recipes/{base_name}.
-# Every key stands here with its meaning, type and default.
-"""
+# Made by `{tool}` from {base}. For a real model, take models, extract,
+# quantization, model, lora, train, evaluate and reproducibility from recipes/{base_name}.
+# Every key that may stand here: recipes/defaults.yaml and recipes/tasks/."""
+
+
+def recipe_text(base: Path, entries: Mapping[str, Any], header: str) -> str:
+    """Return the text of a recipe that says what ``base`` says, but for ``entries``.
+
+    Args:
+        base: a recipe, whose comments stay.
+        entries: values by the dotted key.
+        header: the comment at the very top.
+    """
+    layer = read_layer(base)
+    values = dict(layer.values)
+    for key, value in entries.items():
+        *parents, name = key.split(".")
+        section = values
+        for parent in parents:
+            section[parent] = dict(section.get(parent, {}))
+            section = section[parent]
+        section[name] = value
+    values = {name: values[name] for name in Params.model_fields if name in values}
+    return text_of(Layer(values, header, layer.above, layer.behind))
 
 
 def write_recipe(
@@ -29,7 +48,7 @@ def write_recipe(
 
     Args:
         tool: the command, for the header.
-        base: the embedded recipe that the other keys are taken from.
+        base: the embedded recipe that says the rest.
         folder: where the packed files are.
         files: their names by their keys in ``fetch.files``.
         entries: values of further keys, by the dotted key.
@@ -43,23 +62,22 @@ def write_recipe(
     then = f"`{command}` runs the pipeline on them, with the tiny model."
     if path.exists():
         return f"{path} is there already and stays as it is; {then}"
-    text = with_header(
-        Path(base).read_text(encoding="utf-8"),
+    addresses = {
+        key: {"address": (folder / file).as_posix(), "sha256": None} for key, file in files.items()
+    }
+    text = recipe_text(
+        Path(base),
+        {
+            "fetch.source": "files",
+            "fetch.files": addresses,
+            "fetch.local": str(folder.absolute()),
+            "tracking.experiment": name,
+            **entries,
+        },
         _HEADER.format(
             folder=folder, command=command, tool=tool, base=base, base_name=Path(base).name
         ),
     )
-    addresses = {
-        key: {"address": (folder / file).as_posix(), "sha256": None} for key, file in files.items()
-    }
-    for key, value in {
-        "fetch.source": "files",
-        "fetch.files": addresses,
-        "fetch.local": str(folder.absolute()),
-        "tracking.experiment": name,
-        **entries,
-    }.items():
-        text = with_entry(text, key, dump_yaml({key.rpartition(".")[2]: value}))
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
-    return f"Wrote {path}; read its question, subgroups and words. {then}"
+    return f"Wrote {path}; read the question, subgroups and words of its task. {then}"

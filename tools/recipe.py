@@ -1,16 +1,16 @@
-"""Choose a recipe: list them, switch params.yaml to one, or check params.yaml.
+"""Choose a recipe: list them, render one as params.yaml, or check params.yaml.
 
     python -m tools.recipe                       list the recipes, and say which one is in use
     python -m tools.recipe use embedded/melanoma switch to it (make repro recipe=… does it too)
     python -m tools.recipe check                 check params.yaml; says nothing if it is valid.
                                                  Removes locks of DVC's that a kill has left cut
 
-Switching loses nothing: an edited params.yaml is first kept under recipes/mine/, and from there it
-can be used like any other recipe.
+A recipe says only what is its own; `use` lays it over recipes/defaults.yaml. Switching loses
+nothing: an edited params.yaml is first kept under recipes/mine/, and from there it can be used like
+any other recipe.
 """
 
 import argparse
-import difflib
 import subprocess
 import sys
 import textwrap
@@ -20,19 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from tools.leftovers import Leftover, leftovers
+from tools.rendering import MINE, RECIPES, find, read_recipe, recipe_values, recipes, render
 from tools.rwlock import remove_cut
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
 from verdict.params.data import EMBEDDED
-from verdict.params.file import PARAMS_FILE, read_params
-from verdict.pipeline.validation import validate
-
-RECIPES = Path("recipes")
-#: Where edited params files are kept.
-MINE = RECIPES / "mine"
-
+from verdict.params.file import PARAMS_FILE
+from verdict.pipeline.validation import check_task, validate
 
 #: A key with its old and new value, as they are shown.
 Change = tuple[str, str, str]
@@ -41,15 +37,13 @@ _WIDTH = 100  # characters in a line
 _LONGEST_VALUE = 40  # characters
 
 
-def recipes() -> dict[str, Path]:
-    """Return the params file of each recipe by its name, such as ``embedded/melanoma``."""
-    folders = (RECIPES, RECIPES / "embedded", MINE)
-    paths = [
-        path
-        for folder in folders
-        for path in sorted(folder.glob("*.yaml"), key=lambda file: file.stem)
-    ]
-    return {path.relative_to(RECIPES).with_suffix("").as_posix(): path for path in paths}
+def validate_recipe(path: Path) -> Params:
+    """Check what a recipe renders to.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
+    return check_task(read_recipe(path), path)
 
 
 def use(name: str) -> str:
@@ -64,10 +58,10 @@ def use(name: str) -> str:
             could not be brought back; nothing has been changed then.
     """
     path = find(name)
-    params = validate(path)
+    params = validate_recipe(path)
     name = path.relative_to(RECIPES).with_suffix("").as_posix()
     old = PARAMS_FILE.read_bytes() if PARAMS_FILE.exists() else b""
-    new = path.read_bytes()
+    new = render(path).encode()
     stale = leftovers(params.evaluate.models, name)
 
     said = [f"params.yaml is {name} already." if old == new else f"params.yaml is now {name}."]
@@ -84,20 +78,10 @@ def use(name: str) -> str:
     return "\n".join(said)
 
 
-def find(name: str) -> Path:
-    """Return the params file of a recipe; ``recipes/NAME.yaml`` is understood, too."""
-    known = recipes()
-    short = name.removeprefix(f"{RECIPES.as_posix()}/").removesuffix(".yaml")
-    if short not in known:
-        close = difflib.get_close_matches(short, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
-        raise VerdictError(f"there is no recipe {name!r} in {RECIPES}/; {hint}")
-    return known[short]
-
-
 def _kept(old: bytes) -> str:
     """Keep the former params.yaml if it is nowhere else, and say how to get it back."""
-    same = [name for name, path in recipes().items() if path.read_bytes() == old]
+    same = [name for name, values in _of_recipes().items() if values == _values(old)]
+    same = [name for name in same if render(find(name)).encode() == old]
     if same:
         return f"Back: python -m tools.recipe use {same[0]}"
     if old == _committed():
@@ -186,14 +170,23 @@ def _values(content: bytes) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def _of_recipes() -> dict[str, dict[str, Any]]:
+    """Return the values of each recipe; none of one that cannot be read, such as a broken edit."""
+    found = {}
+    for name, path in recipes().items():
+        try:
+            found[name] = recipe_values(path)
+        except VerdictError:
+            found[name] = {}
+    return found
+
+
 def in_use() -> str:
     """Say which recipe params.yaml is, or in what it differs from the one that it is nearest to."""
     if not PARAMS_FILE.exists():
         return "There is no params.yaml; python -m tools.recipe use NAME makes it."
     values = _values(PARAMS_FILE.read_bytes())
-    found = {
-        name: differences(_values(path.read_bytes()), values) for name, path in recipes().items()
-    }
+    found = {name: differences(known, values) for name, known in _of_recipes().items()}
     nearest = min(found, key=lambda name: len(found[name]))
     if not found[nearest]:
         return f"params.yaml is {nearest}."
@@ -207,7 +200,7 @@ def listing() -> str:
     rows = [("recipe", "task", "models", "method")]
     for name, path in recipes().items():
         try:
-            params = read_params(path)
+            params = read_recipe(path)
         except VerdictError:
             rows.append((name, f"not valid: python -m tools.recipe use {name} says why", "", ""))
         else:
@@ -222,7 +215,7 @@ def listing() -> str:
 def _models(params: Params) -> str:
     names = (
         f"tiny {model.embedded.architecture}"
-        if model.name == EMBEDDED
+        if model.name == EMBEDDED and model.embedded
         else model.name.partition("/")[2]
         for model in params.models.values()
     )

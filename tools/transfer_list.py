@@ -28,10 +28,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from tools.recipe import find
+from tools.rendering import find, read_recipe
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
-from verdict.params.file import read_params
 from verdict.sources.addresses import redacted, scheme_of
 
 HEADER = "TsvHttpData-1.0"
@@ -137,7 +136,7 @@ def _md5(headers: Mapping[str, str]) -> str | None:
 
 def _of_recipe(name: str) -> list[str]:
     path = find(name)
-    files = read_params(path).fetch.files
+    files = read_recipe(path).fetch.files
     if not files:
         raise VerdictError(f"{path} names no addresses in fetch.files; give them one by one.")
     return [file.address for file in files.values()]

@@ -19,7 +19,9 @@ recipe=${arguments[0]}
 
 require gcloud python
 cd "$here/.."
-if grep -qsE '^ *address: *(kaggle|hf)://' "recipes/$recipe.yaml"; then
+# A recipe's files are those of its data set, unless it names others itself.
+task=$(sed -n 's/^task: *//p' "recipes/$recipe.yaml" 2>/dev/null || true)
+if grep -qsE '^ *address: *(kaggle|hf)://' "recipes/$recipe.yaml" "recipes/tasks/$task.yaml"; then
   die "the files of $recipe are on Kaggle or on the hub, and need no copying: the first run fetches \
 them, with the tokens of .env, and its dvc push keeps them in gs://$BUCKET/dvc"
 fi

@@ -3,14 +3,14 @@
 import pytest
 
 from tests.conftest import ROOT
+from tools.rendering import read_recipe, recipes
 from verdict.params import Params
-from verdict.params.file import read_params
 
 torch = pytest.importorskip("torch")
 
 
 def recipe(name: str) -> Params:
-    return read_params(ROOT / "recipes" / f"{name}.yaml")
+    return read_recipe(ROOT / "recipes" / f"{name}.yaml")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_a_row_is_the_prompt_the_image_and_the_answer() -> None:
 def test_every_full_size_recipe_has_a_target_and_a_published_size() -> None:
     from benchmarks.costs import PUBLISHED, TARGETS
 
-    names = {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
+    names = {name for name in recipes(ROOT / "recipes") if "/" not in name}
     assert set(TARGETS) == names
     assert set(PUBLISHED) == {recipe(name).models["base"].name for name in names}

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import ROOT
 from tests.models.architectures import PUBLISHED, save_narrow, without_weights
 from tests.tiny import LORA, MODEL, QLORA, TRAIN
+from tools.rendering import read_recipe, recipes
 from verdict.core.errors import VerdictError
 from verdict.params import Params
 from verdict.params.training import Lora, Train
@@ -41,11 +41,11 @@ TARGETS = {
     "entity-resolution-generative": ATTENTION,
     "entity-resolution-classifier": PROJECTIONS,
 }
-RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
+RECIPES = {name: path for name, path in recipes(ROOT / "recipes").items() if "/" not in name}
 
 
 def recipe(name: str) -> Params:
-    return Params(**yaml.safe_load((ROOT / "recipes" / f"{name}.yaml").read_text("utf-8")))
+    return read_recipe(RECIPES[name])
 
 
 def adapted(model: Any, lora: Lora, freeze: list[str]) -> Any:

@@ -9,10 +9,9 @@ import html
 import json
 from typing import Any
 
-import yaml
-
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project, ran
+from tools.rendering import recipe_values, render
 from verdict.conversations import read_conversations
 from verdict.predictions import read_predictions
 
@@ -20,7 +19,7 @@ from verdict.predictions import read_predictions
 RECIPES = sorted(
     path.stem
     for path in (ROOT / "recipes" / "embedded").glob("*.yaml")
-    if path.read_bytes() != (ROOT / "params.yaml").read_bytes()
+    if render(path) != (ROOT / "params.yaml").read_text("utf-8")
 )
 
 #: The one whose answers are words that takes least time.
@@ -102,5 +101,4 @@ def _check_predictions(project: Project, model: str, asked: dict[str, bool]) -> 
 
 
 def _values(recipe: str) -> dict[str, Any]:
-    path = ROOT / "recipes" / "embedded" / f"{recipe}.yaml"
-    return yaml.safe_load(path.read_text("utf-8"))
+    return recipe_values(ROOT / "recipes" / "embedded" / f"{recipe}.yaml")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.pipeline.conftest import Project, ran
+from tools.rendering import render
 
 _ROWS = "left,right,label\n" + "".join(
     f"patient {n // 3} of ward {n % 3},ward {n % 3} patient {n // 3},{n % 2}\n" for n in range(90)
@@ -16,7 +17,7 @@ def test_an_edit_of_local_data_is_seen(clone: Callable[[str], Project], tmp_path
     pairs.mkdir()
     (pairs / "train.csv").write_text(_ROWS)
     recipe = project.root / "recipes/embedded/entity-resolution-generative.yaml"
-    shutil.copy(recipe, project.root / "params.yaml")
+    (project.root / "params.yaml").write_text(render(recipe), "utf-8")
     address = ("fetch", "files", "pairs", "address")
     layout = ("dataset", "layout")
     project.edit({("fetch", "source"): "files", address: str(pairs), layout: "columns"})

@@ -86,5 +86,5 @@ def test_the_stand_in_runs_as_well(project: Project) -> None:
 
 def test_a_new_task_needs_no_change_of_dvc_yaml(project: Project) -> None:
     assert "lists exactly" in project.run("python", "-m", "tools.dependencies").stdout
-    params = project.read("recipes/leaves.yaml")
+    params = project.read("recipes/tasks/leaves.yaml")
     assert params["fetch"]["files"].keys() == {"images", "table"}

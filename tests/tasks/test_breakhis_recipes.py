@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import ROOT
+from tools.rendering import recipe_values
 from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 from verdict.params.file import check_section
 from verdict.tasks.breakhis import Options
@@ -16,7 +16,7 @@ RECIPES = ("breakhis", "breakhis-binary", "embedded/breakhis", "embedded/breakhi
 
 
 def read(recipe: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "recipes" / f"{recipe}.yaml").read_text("utf-8"))
+    return recipe_values(ROOT / "recipes" / f"{recipe}.yaml")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -132,9 +132,8 @@ def check(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
 
 @pytest.fixture
 def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nine images with ``labels.csv``, and the recipe that others are derived from."""
-    (tmp_path / "recipes" / "embedded").mkdir(parents=True)
-    shutil.copy(ROOT / "recipes/embedded/melanoma.yaml", tmp_path / "recipes/embedded")
+    """Nine images with ``labels.csv``, and the recipes that others are derived from."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes", ignore=shutil.ignore_patterns("mine"))
     (tmp_path / "pictures").mkdir()
     for shade, (name, *_) in enumerate(ROWS):
         Image.new("RGB", (40, 30), (25 * shade, 90, 90)).save(tmp_path / f"pictures/{name}.png")

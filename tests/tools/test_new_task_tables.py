@@ -86,7 +86,13 @@ def test_a_name_must_be_an_identifier(labelled: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["verdict/tasks/eyes/table.py", "recipes/eyes.yaml", "recipes/embedded/eyes.yaml"]
+    "place",
+    [
+        "verdict/tasks/eyes/table.py",
+        "recipes/eyes.yaml",
+        "recipes/embedded/eyes.yaml",
+        "recipes/tasks/eyes.yaml",
+    ],
 )
 def test_nothing_is_overwritten(labelled: Path, place: str) -> None:
     Path(place).parent.mkdir(parents=True, exist_ok=True)

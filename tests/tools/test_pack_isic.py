@@ -13,10 +13,11 @@ from PIL import Image
 
 from tests.conftest import ROOT, SHARED_DATA
 from tests.extraction.test_images import tiff_with_a_second_page_of_nothing
-from tests.params import test_params
+from tests.tools.test_rendering import undocumented
 from tools.pack_isic import Columns, Packed, main, pack
+from tools.recipe import validate_recipe
+from tools.rendering import render
 from verdict.core.errors import VerdictError
-from verdict.pipeline.validation import validate
 from verdict.records.archive import ZipImages
 from verdict.tasks import read_raw
 from verdict.tasks.melanoma.archive.layout import FILES
@@ -279,7 +280,7 @@ def test_command_line(
     assert "3 images, 1 positive (33.3%), 2 groups, 0 byte-identical pairs" in printed
     assert "`make repro recipe=mine/my-lesions` runs" in printed
     assert "overwritten" not in printed
-    params = validate(recipe := Path("recipes/mine/my-lesions.yaml"))
+    params = validate_recipe(recipe := Path("recipes/mine/my-lesions.yaml"))
     assert {key: file.address for key, file in params.fetch.files.items()} == {
         key: str(out / name) for key, name in FILES.items()
     }
@@ -287,7 +288,8 @@ def test_command_line(
     assert params.compare.subgroups == ["sex", "site"]
     assert params.format.answers is not None
     assert list(params.format.answers) == ["not_melanoma", "melanoma"]
-    test_params.test_every_key_has_a_comment_with_type_and_default(recipe)
+    assert undocumented(render(recipe), Path("params.yaml")) == []
+    assert len(recipe.read_text("utf-8").splitlines()) < 90
 
     recipe.write_text("edited")
     main([*arguments, "patient"])

@@ -1,5 +1,4 @@
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, SHARED_DATA, jpeg
-from tests.params import test_params
+from tests.conftest import SHARED_DATA, jpeg
+from tests.tools.test_rendering import undocumented
 from tools.pack_medpix import Fields, Packed, main, pack
+from tools.recipe import validate_recipe
+from tools.rendering import render
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
 from verdict.params.data import Extract, Split
-from verdict.pipeline.validation import validate
 from verdict.records.shards import read_records
 from verdict.splitting.assignment import split_records
 from verdict.splitting.leakage import check_split
@@ -228,17 +228,17 @@ def test_other_names_of_fields_and_further_ones(run: Callable[..., Packed], tmp_
 def test_command_line_writes_a_recipe(
     labelled: Path, run: Callable[..., Packed], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copy(ROOT / "recipes/embedded/medpix-vqa.yaml", "recipes/embedded")
     run([{**record, "type": "PLANE"} for record in RECORDS])
     main(["--records", "vqa.jsonl", "--out", "scans"])
     printed = capsys.readouterr().out
     assert "2 train, 1 validation, 1 test questions, on 4 images of 4 cases." in printed
     assert "compare.subgroups can be: type." in printed
     assert "`make repro recipe=mine/scans` runs" in printed
-    params = validate(recipe := Path("recipes/mine/scans.yaml"))
+    params = validate_recipe(recipe := Path("recipes/mine/scans.yaml"))
     assert {key: file.address for key, file in params.fetch.files.items()} == {
         "train": "scans/train", "validation": "scans/validation", "test": "scans/test",
     }  # fmt: skip
     assert params.fetch.local == str(labelled / "scans")
     assert params.split.source == "published"
-    test_params.test_every_key_has_a_comment_with_type_and_default(recipe)
+    assert undocumented(render(recipe), Path("params.yaml")) == []
+    assert len(recipe.read_text("utf-8").splitlines()) < 70

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 from tests.sources.servers import FileServer, serving
+from tools.rendering import render
 from tools.transfer_list import main, transfer_list
 from verdict.core.errors import VerdictError
 
@@ -102,9 +104,10 @@ def test_a_recipe_s_addresses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "recipes" / "melanoma.yaml").read_text("utf-8")
+    text = render(ROOT / "recipes" / "melanoma.yaml")
     with serving(FileServer(CONTENT)) as server:
         (tmp_path / "recipes").mkdir()
+        shutil.copy(ROOT / "recipes" / "defaults.yaml", tmp_path / "recipes")
         (tmp_path / "recipes" / "own.yaml").write_text(
             text.replace("https://isic-challenge-data.s3.amazonaws.com", server.address), "utf-8"
         )

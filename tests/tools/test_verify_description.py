@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.tools.test_rendering import RECIPES
+from tools.rendering import render
 from tools.verify.description import Described, plain_path, read_description
 from verdict.core.errors import VerdictError
 
-RECIPES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "recipes").glob("**/*.yaml"))
 PARAMS = """\
 models: {base: {folder: models/base, small: true, rate: 5e-05}, other: {folder: models/o}}
 none: {}
@@ -36,10 +37,10 @@ def read_by_dvc(root: Path) -> dict[str, Described]:
     return described
 
 
-@pytest.mark.parametrize("recipe", ["params.yaml", *RECIPES])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_the_committed_pipeline_is_read_as_dvc_reads_it(recipe: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(ROOT / recipe, tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text(render(RECIPES[recipe]), "utf-8")
     described = read_description(tmp_path)
     assert {"train", "evaluate@tuned", "report"} <= described.keys()
     assert described == read_by_dvc(tmp_path)

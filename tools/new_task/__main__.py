@@ -4,7 +4,8 @@
         --id image_id --label diagnosis --group patient_id --out data/NAME
 
 writes one module, verdict/tasks/NAME/__init__.py, and two recipes: recipes/NAME.yaml with your
-images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand-in for them.
+images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand-in for them; what
+both share stands in recipes/tasks/NAME.yaml.
 --label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
 or at least the lesion. Give the column of --id again where each image stands for itself. The
 table's other columns become attributes of the records.
@@ -31,7 +32,7 @@ from pathlib import Path
 from tools.folders import not_packed, read_folders
 from tools.new_task import template
 from tools.new_task.labels import Wording, count_labels, fewest_groups, word
-from tools.new_task.recipes import BASE, derive
+from tools.new_task.recipes import embedded_text, files_text, task_text
 from tools.packing import read_rows, under_two_labels, write_images
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, write_csv
@@ -47,8 +48,8 @@ _NO_GROUPS = (
 _FOLDS = 20
 
 
-def places(name: str) -> tuple[Path, Path, Path]:
-    """Return where the module and both recipes of a new task belong.
+def places(name: str) -> tuple[Path, Path, Path, Path]:
+    """Return where the module of a new task belongs, what its recipes share, and both recipes.
 
     Raises:
         VerdictError: the name is no identifier, or one of them is there already.
@@ -59,11 +60,12 @@ def places(name: str) -> tuple[Path, Path, Path]:
             "letter first, and no word of Python's own."
         )
     module = Path("verdict/tasks") / name / "__init__.py"
+    shared = Path(f"recipes/tasks/{name}.yaml")
     recipes = Path(f"recipes/{name}.yaml"), Path(f"recipes/embedded/{name}.yaml")
-    for path in (module.parent, *recipes):
+    for path in (module.parent, shared, *recipes):
         if path.exists():
             raise VerdictError(f"{path} is there already; choose another name, or remove it first.")
-    return module, *recipes
+    return module, shared, *recipes
 
 
 def pack(
@@ -151,9 +153,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
-    module, recipe, embedded = map(str, written)
+    module, shared, recipe, embedded = map(str, written)
     wrote = {
         module: "how the table is read, and a synthetic stand-in for the images",
+        shared: "files, question and answers, which both recipes share",
         recipe: "the recipe for your images" if out else "the recipe for real images",
         embedded: "the recipe for the stand-in",
     }
@@ -166,10 +169,11 @@ def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
     if out is None:
         lines += [
             f"  edit {module}: FILES, the columns, LABELS",
-            "  edit both recipes: fetch.files, fetch.local, format.prompt, format.answers",
+            f"  edit {shared}: fetch.files, format.prompt, format.answers",
+            f"  edit {recipe}: fetch.local",
         ]
     else:
-        lines.append(f"  read the question in {recipe} (format.prompt), and word it better")
+        lines.append(f"  read the question in {shared} (format.prompt), and word it better")
     lines += [f"  {command.ljust(width)}{what}" for command, what in steps.items()]
     lines.append("  then name a real model: the recipe's first comment says how")
     if out and not out.is_absolute():
@@ -216,11 +220,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             wording, fewest = word(dict.fromkeys(template.LABELS, 1)), _FOLDS
             folder = Path(_EXAMPLE_FOLDER.format(name=options.name))
-        base = Path(BASE).read_text(encoding="utf-8")
         texts = (
             module_text(options.name, wording.names),
-            derive(base, options.name, wording, folder, "files", quarters=fewest < _FOLDS),
-            derive(base, options.name, wording, folder, "embedded"),
+            task_text(options.name, wording, folder),
+            files_text(options.name, folder, quarters=fewest < _FOLDS),
+            embedded_text(options.name),
         )
         for path, text in zip(paths, texts, strict=True):
             _write(path, text)

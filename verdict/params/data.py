@@ -39,11 +39,23 @@ class EmbeddedModel(Section):
 
 
 class Model(Section):
-    """A model to fetch: ``embedded``, or a hub model at a fixed revision."""
+    """A model to make here (``embedded``), or to fetch from the hub at a fixed revision.
+
+    Attributes:
+        embedded: how to make it. A hub model has none; where only the name was changed to one, as
+            ``dvc exp run -S`` does, it has no effect.
+    """
 
     name: Annotated[str, Field(pattern=r"^(embedded|[\w.-]+/[\w.-]+)$")]
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
-    embedded: EmbeddedModel
+    embedded: EmbeddedModel | None = None
+
+    @model_validator(mode="after")
+    def _embedded_described(self) -> Self:
+        if self.name == EMBEDDED and self.embedded is None:
+            keys = ", ".join(EmbeddedModel.model_fields)
+            raise ValueError(f"an embedded model needs embedded: how it is built, by {keys}")
+        return self
 
     @model_validator(mode="after")
     def _revision_fixed(self) -> Self:

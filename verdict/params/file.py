@@ -26,7 +26,15 @@ def read_params(path: Path | str = PARAMS_FILE) -> Params:
         VerdictError: every problem found, each with its key, what was expected and the fix.
     """
     path = Path(path)
-    values = read_mapping(path)
+    return check_params(read_mapping(path), path)
+
+
+def check_params(values: dict[str, Any], path: Path) -> Params:
+    """Validate the values of a whole params file; ``path``: where they stand, for messages.
+
+    Raises:
+        VerdictError: every problem found, each with its key, what was expected and the fix.
+    """
     return _validated(Params, values, "", path)
 
 
@@ -77,7 +85,7 @@ def _explain(problem: ErrorDetails, kind: type[BaseModel], prefix: str) -> str:
         case "extra_forbidden":
             return f"{key}: unknown key{_did_you_mean(location, kind)}"
         case "missing":
-            return f"{key}: missing; recipes/ shows its meaning and default"
+            return f"{key}: missing; recipes/defaults.yaml has its meaning and default"
         case "float_type" | "int_type" if isinstance(given, str):
             return f"{key}: {given!r} is text, a number is expected"
         case "value_error":

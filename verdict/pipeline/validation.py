@@ -16,7 +16,11 @@ def validate(path: Path = PARAMS_FILE) -> Params:
     Raises:
         VerdictError: every problem found, each with its key, what was expected and the fix.
     """
-    params = read_params(path)
+    return check_task(read_params(path), path)
+
+
+def check_task(params: Params, path: Path) -> Params:
+    """Check what a params file says to its task, and return it; errors as of ``validate``."""
     check_section(load_task(params.task, path).Options, params.dataset, "dataset", path)
     embedded = load_archive(params.task, path).Embedded
     check_section(embedded, params.fetch.embedded, "fetch.embedded", path)

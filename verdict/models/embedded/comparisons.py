@@ -1,7 +1,8 @@
 """Pairs of made-up texts and what can be told from them: the lessons of a model that reads text.
 
-The texts look like the records of :mod:`verdict.synthetic.people`, but are no records of anybody: every word
-is drawn on its own, and the second text repeats each line of the first or does not, by chance.
+The texts look like the records of :mod:`verdict.synthetic.people`, but are no records of anybody:
+every word is drawn on its own, and the second text repeats each line of the first or does not, by
+chance.
 """
 
 from dataclasses import dataclass
