@@ -1,12 +1,13 @@
 """Labelled images, and the task that tools.new_task makes of them."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tools.new_task.__main__ import main
 from tools.packing import write_table
+from verdict import tasks
 
 COLUMNS = ("--id", "name", "--label", "finding", "--group", "patient")
 ROWS = [
@@ -31,12 +32,18 @@ def make(name: str = "eyes", *more: str) -> None:
     main([name, "--images", "pictures", "--table", "labels.csv", "--out", "own", *COLUMNS, *more])
 
 
-def loaded(name: str) -> Any:
-    """Import the module that was written."""
-    path = Path("verdict/tasks") / name / "__init__.py"
-    spec = importlib.util.spec_from_file_location(f"new_{name}", path.resolve())
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def loaded(name: str) -> tuple[Any, Any]:
+    """Import what was written: the task, and its archive."""
+    for known in [module for module in sys.modules if f"{module}.".startswith(_module(name))]:
+        del sys.modules[known]
+    tasks.__path__.append(str(Path("verdict/tasks").resolve()))
+    try:
+        modules = (_module(name).rstrip("."), f"{_module(name)}archive")
+        task, archive = map(importlib.import_module, modules)
+    finally:
+        tasks.__path__.pop()
+    return task, archive
+
+
+def _module(name: str) -> str:
+    return f"{tasks.__name__}.{name}."

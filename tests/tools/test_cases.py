@@ -40,7 +40,7 @@ def test_two_tables_and_ids_are_read(tmp_path: Path) -> None:
 
 def test_a_folder_a_class_becomes_a_task(labelled: Path) -> None:
     main(["eyes", "--images", str(CASES / "folder_a_class"), "--out", "own"])
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     assert len(task.read_table(Path("own"), task.Options()).rows) == 12
 
 

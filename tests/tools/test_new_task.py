@@ -22,7 +22,7 @@ from verdict.sources.local import NOTHING
 
 def test_the_module_reads_what_was_packed(labelled: Path) -> None:
     make()
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     assert task.__doc__.startswith("The eyes data")
     assert len(Path("verdict/tasks/eyes/__init__.py").read_text("utf-8").splitlines()) < 150
     table = task.read_table(Path("own"), task.Options())
@@ -37,12 +37,12 @@ def test_both_recipes_are_short_and_render_complete(
     labelled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make()
-    task = loaded("eyes")
+    task, archive = loaded("eyes")
     for name, source in (("eyes", "files"), ("embedded/eyes", "embedded")):
         path = Path(f"recipes/{name}.yaml")
         assert len(path.read_text("utf-8").splitlines()) < 70
         params = read_recipe(path)
-        check_section(task.Embedded, params.fetch.embedded, "fetch.embedded")
+        check_section(archive.Embedded, params.fetch.embedded, "fetch.embedded")
         check_section(task.Options, params.dataset, "dataset")
         assert undocumented(render(path), Path("params.yaml")) == []
         assert (params.task, params.fetch.source) == ("eyes", source)
@@ -77,24 +77,24 @@ def test_both_recipes_are_short_and_render_complete(
 
 def test_the_stand_in_is_read_by_the_same_reader(labelled: Path) -> None:
     make()
-    task = loaded("eyes")
-    options = task.Embedded(seed=3, images=40, images_per_group=4)
+    task, archive = loaded("eyes")
+    options = archive.Embedded(seed=3, images=40, images_per_group=4)
     for folder in ("one", "two"):
-        task.write_archive(Path(folder), options)
-    for name in task.FILES.values():
+        archive.write_archive(Path(folder), options)
+    for name in archive.FILES.values():
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
     rows = task.read_table(Path("one"), task.Options()).rows
     assert {row.label for row in rows} == {"mild", "no_finding", "severe"}
     assert len({row.group for row in rows}) == 10
     assert ZipImages(Path("one/images.zip")).places().keys() == {row.id for row in rows}
-    other = task.Embedded(seed=4, images=40, images_per_group=4)
-    task.write_archive(Path("three"), other)
+    other = archive.Embedded(seed=4, images=40, images_per_group=4)
+    archive.write_archive(Path("three"), other)
     assert Path("one/images.zip").read_bytes() != Path("three/images.zip").read_bytes()
 
 
 def test_further_columns_become_attributes(labelled: Path) -> None:
     make()
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     Path("own/table.csv").write_text("id,label,group,sex,age\na,Mild,P1,female,\n")
     (row,) = task.read_table(Path("own"), task.Options()).rows
     assert row.attributes == {"sex": "female"}
@@ -102,10 +102,10 @@ def test_further_columns_become_attributes(labelled: Path) -> None:
 
 def test_an_example_without_images(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["eyes"])
-    task = loaded("eyes")
+    _, archive = loaded("eyes")
     params = read_recipe(Path("recipes/eyes.yaml"))
     assert params.format.answers is not None
-    assert set(task.LABELS.values()) == set(params.format.answers)
+    assert set(archive.LABELS.values()) == set(params.format.answers)
     assert params.fetch.files["table"].address == "data/eyes/table.csv"
     said = capsys.readouterr().out
     assert "edit recipes/tasks/eyes.yaml: fetch.files" in said
@@ -128,7 +128,7 @@ def test_images_named_by_a_column(labelled: Path) -> None:
 def test_each_image_may_be_its_own_group(labelled: Path) -> None:
     main(["eyes", "--images", "pictures", "--table", "labels.csv", "--out", "own",
           "--id", "name", "--label", "finding", "--group", "name"])  # fmt: skip
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     assert [row.group for row in task.read_table(Path("own"), task.Options()).rows] == list(
         "abcdefghi"
     )
@@ -177,8 +177,8 @@ def test_labels_that_yaml_and_python_would_misread(labelled: Path) -> None:
     labels = ['say "no"', "null: #1", "yes"]
     write([(name, labels[i % 3], group) for i, (name, _, group) in enumerate(ROWS)])
     make()
-    task = loaded("eyes")
-    assert sorted(task.LABELS) == sorted(labels)
+    _, archive = loaded("eyes")
+    assert sorted(archive.LABELS) == sorted(labels)
     answers = read_recipe(Path("recipes/eyes.yaml")).format.answers
     assert answers is not None
     assert sorted(answers.values()) == sorted(labels)

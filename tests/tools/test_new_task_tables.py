@@ -28,7 +28,7 @@ from verdict.core.errors import VerdictError
 )  # fmt: skip
 def test_the_module_checks_the_table(labelled: Path, line: str, said: str) -> None:
     make()
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     Path("own/table.csv").write_text(f"id,label,group\n{line}\n")
     with pytest.raises(VerdictError, match=said):
         task.read_table(Path("own"), task.Options())
@@ -150,7 +150,7 @@ def test_other_columns_are_attributes(labelled: Path, capsys: pytest.CaptureFixt
     Path("labels.csv").write_text(header + "".join(rows))
     make()
     assert "Kept as attributes, shown beside the cases: sex, site." in capsys.readouterr().out
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     table = task.read_table(Path("own"), task.Options())
     assert table.rows[0].attributes == {"sex": "f"}
     assert table.rows[1].attributes == {"sex": "f", "site": "left eye"}
@@ -195,7 +195,7 @@ def test_folders_are_labels(labelled: Path, capsys: pytest.CaptureFixture[str]) 
     by_folder("basal cell carcinoma", "naevus", "\u00c4rztlich unklar")
     main(["eyes", "--images", "classes", "--out", "own"])
     assert "each stands for itself; if some belong together" in capsys.readouterr().out
-    task = loaded("eyes")
+    task, _ = loaded("eyes")
     table = task.read_table(Path("own"), task.Options())
     assert [(row.id, row.label, row.group) for row in table.rows][::3] == [
         ("Arztlich_unklar-img_0", "arztlich_unklar", "Arztlich_unklar-img_0"),

@@ -3,7 +3,7 @@
     python -m tools.new_task NAME --images DIR --table labels.csv \\
         --id image_id --label diagnosis --group patient_id --out data/NAME
 
-writes one module, verdict/tasks/NAME/__init__.py, and two recipes: recipes/NAME.yaml with your
+writes the package verdict/tasks/NAME, and two recipes: recipes/NAME.yaml with your
 images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand-in for them; what
 both share stands in recipes/tasks/NAME.yaml.
 --label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
@@ -33,6 +33,7 @@ from tools.folders import not_packed, read_folders
 from tools.new_task import template
 from tools.new_task.labels import Wording, count_labels, fewest_groups, word
 from tools.new_task.recipes import embedded_text, files_text, task_text
+from tools.new_task.template import archive
 from tools.packing import read_rows, under_two_labels, write_images
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, write_csv
@@ -48,8 +49,8 @@ _NO_GROUPS = (
 _FOLDS = 20
 
 
-def places(name: str) -> tuple[Path, Path, Path, Path]:
-    """Return where the module of a new task belongs, what its recipes share, and both recipes.
+def places(name: str) -> tuple[Path, Path, Path, Path, Path]:
+    """Return where a new task's table and archive belong, what its recipes share, and both recipes.
 
     Raises:
         VerdictError: the name is no identifier, or one of them is there already.
@@ -59,13 +60,13 @@ def places(name: str) -> tuple[Path, Path, Path, Path]:
             f"{name!r} cannot name a task: use lower-case letters, digits and underscores, a "
             "letter first, and no word of Python's own."
         )
-    module = Path("verdict/tasks") / name / "__init__.py"
+    folder = Path("verdict/tasks") / name
     shared = Path(f"recipes/tasks/{name}.yaml")
     recipes = Path(f"recipes/{name}.yaml"), Path(f"recipes/embedded/{name}.yaml")
-    for path in (module.parent, shared, *recipes):
+    for path in (folder, shared, *recipes):
         if path.exists():
             raise VerdictError(f"{path} is there already; choose another name, or remove it first.")
-    return module, shared, *recipes
+    return folder / "__init__.py", folder / "archive/__init__.py", shared, *recipes
 
 
 def pack(
@@ -82,7 +83,7 @@ def pack(
         VerdictError: the table or an image is not as it should be; the message names the line or
             the file.
     """
-    targets = {key: out / name for key, name in template.FILES.items()}
+    targets = {key: out / name for key, name in archive.FILES.items()}
     for path in targets.values():
         if path.exists():
             raise VerdictError(f"{path} is there already; name another folder by --out.")
@@ -93,7 +94,7 @@ def pack(
     rows = sorted(found, key=lambda row: row.id)
     counts, fewest = count_labels(rows, label), fewest_groups(rows, label, group)
     others = [column for column in rows[0].cells if column and column not in columns.values()]
-    names = (template.ID, template.LABEL, template.GROUP)
+    names = (archive.ID, archive.LABEL, archive.GROUP)
     if taken := [column for column in others if column in names]:
         raise VerdictError(
             f"{table}: the column {taken[0]!r} is none of those that the options name, and would "
@@ -124,26 +125,27 @@ def pack(
     return word(counts), fewest
 
 
-def module_text(name: str, labels: Mapping[str, str]) -> str:
-    """Return the template's text with another title and other labels."""
-    lines = Path(template.__file__).read_text(encoding="utf-8").splitlines()
-    tree = ast.parse("\n".join(lines))
-    title, constant = (
-        tree.body[0],
-        next(
-            node
-            for node in tree.body
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LABELS"
-        ),
+def table_text(name: str) -> str:
+    """Return the text of a new task's own module: the template's, with another title."""
+    title = f"The {name} data: images in a ZIP, and a CSV file with one row an image."
+    text = Path(template.__file__).read_text(encoding="utf-8")
+    text = text.replace(f'"""{template.__doc__}"""', f'"""{title}"""', 1)
+    return text.replace(archive.__name__, f"verdict.tasks.{name}.archive")
+
+
+def archive_text(labels: Mapping[str, str]) -> str:
+    """Return the text of a new task's archive: the template's, with other labels."""
+    lines = Path(archive.__file__).read_text(encoding="utf-8").splitlines()
+    constant = next(
+        node
+        for node in ast.parse("\n".join(lines)).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LABELS"
     )
     entries = [
         f"    {json.dumps(cell, ensure_ascii=False)}: {json.dumps(named)},"
         for cell, named in labels.items()
     ]
     lines[constant.lineno - 1 : constant.end_lineno] = ["LABELS = {", *entries, "}"]
-    lines[title.lineno - 1 : title.end_lineno] = [
-        f'"""The {name} data: images in a ZIP, and a CSV file with one row an image."""'
-    ]
     return "\n".join(lines) + "\n"
 
 
@@ -153,9 +155,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
-    module, shared, recipe, embedded = map(str, written)
+    module, files, shared, recipe, embedded = map(str, written)
     wrote = {
-        module: "how the table is read, and a synthetic stand-in for the images",
+        module: "how the table is read",
+        files: "its files and labels, and a synthetic stand-in for the images",
         shared: "files, question and answers, which both recipes share",
         recipe: "the recipe for your images" if out else "the recipe for real images",
         embedded: "the recipe for the stand-in",
@@ -168,7 +171,7 @@ def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
     lines = ["Wrote", *(f"  {path.ljust(width)}{what}" for path, what in wrote.items()), "Next"]
     if out is None:
         lines += [
-            f"  edit {module}: FILES, the columns, LABELS",
+            f"  edit {files}: FILES, the columns, LABELS",
             f"  edit {shared}: fetch.files, format.prompt, format.answers",
             f"  edit {recipe}: fetch.local",
         ]
@@ -218,10 +221,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             wording, fewest = pack(options.images, options.table, columns, options.out)
             folder = options.out
         else:
-            wording, fewest = word(dict.fromkeys(template.LABELS, 1)), _FOLDS
+            wording, fewest = word(dict.fromkeys(archive.LABELS, 1)), _FOLDS
             folder = Path(_EXAMPLE_FOLDER.format(name=options.name))
         texts = (
-            module_text(options.name, wording.names),
+            table_text(options.name),
+            archive_text(wording.names),
             task_text(options.name, wording, folder),
             files_text(options.name, folder, quarters=fewest < _FOLDS),
             embedded_text(options.name),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tools.commented_yaml import Layer, text_of
-from tools.new_task import template
 from tools.new_task.labels import Wording
+from tools.new_task.template.archive import FILES
 from tools.own_recipe import recipe_text
 
 #: What both are derived from.
@@ -38,11 +38,10 @@ def task_text(name: str, wording: Wording, folder: Path) -> str:
 
     Args:
         wording: question and answers.
-        folder: where the files of a task's ``template`` are.
+        folder: where the files of a task's archive are.
     """
     files = {
-        key: {"address": (folder / file).as_posix(), "sha256": None}
-        for key, file in template.FILES.items()
+        key: {"address": (folder / file).as_posix(), "sha256": None} for key, file in FILES.items()
     }
     values = {
         "task": name,
