@@ -22,7 +22,7 @@ from verdict.core.errors import VerdictError
         ("a,Mild,", r"table\.csv line 2: id or group is empty"),
         (",Mild,P1", r"table\.csv line 2: id or group is empty"),
         ("a,mild,P1", r"table\.csv line 2: label of a is 'mild', not Mild, No finding, Severe; "
-                      r"mend it, or add it to LABELS in eyes/__init__\.py and to format\.answers"),
+                      r"mend it, or add it to LABELS in eyes/archive/__init__\.py and to format\.answers"),
         ("", r"table\.csv has no rows"),
     ],
 )  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_label_written_in_two_forms_is_one(labelled: Path) -> None:
     ]
     write(rows)
     make()
-    assert list(loaded("eyes").LABELS) == ["No finding", "N\u00e4vus cell", "Severe"]
+    assert list(loaded("eyes")[1].LABELS) == ["No finding", "N\u00e4vus cell", "Severe"]
 
 
 def test_other_columns_are_attributes(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
