@@ -16,9 +16,9 @@ from typing import Any
 from benchmarks.table import Figure, conclude
 from verdict.params import Params
 from verdict.params.file import read_params
+from verdict.paths import BASE, CHAT, RECORDS
 from verdict.reproducibility import go_offline, pin_cpu
 
-BASE, CHAT, RECORDS = Path("models/base"), Path("data/chat"), Path("data/records")
 STEPS, ROUNDS = 30, 5
 
 

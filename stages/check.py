@@ -4,13 +4,10 @@ DVC removes a stage's outputs before it runs the command, and keys of params.yam
 of some: for ``models: {"../../x": …}`` it would remove a folder outside the project.
 """
 
-from pathlib import Path
-
 from verdict.core.files import replacing
 from verdict.params import Params
+from verdict.paths import CHECKED
 from verdict.pipeline.stage import run
-
-CHECKED = Path("data/checked")
 
 
 def main(_: Params) -> None:

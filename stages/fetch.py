@@ -1,12 +1,9 @@
 """Bring the raw data: published files by their addresses, or the embedded synthetic archive."""
 
-from pathlib import Path
-
 from verdict.params import Params
+from verdict.paths import RAW
 from verdict.pipeline.stage import run
 from verdict.sources.data import fetch_data
-
-RAW = Path("data/raw")
 
 
 def main(params: Params) -> None:

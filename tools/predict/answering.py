@@ -30,6 +30,7 @@ from verdict.models.control_tokens import control_token
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
 from verdict.params import Params
 from verdict.params.data import Extract, Format
+from verdict.paths import ADAPTER, BASE
 from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.shards import ImageStore, read_records, write_shard
 from verdict.reproducibility import device_of_workers, make_deterministic
@@ -98,9 +99,9 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
             adapter / "adapter_config.json"
         ).exists()
         exported = whole and "base" not in read_provenance(adapter)
-        return Weights(str(adapter), adapter if exported else Path("models/base"), adapter)
+        return Weights(str(adapter), adapter if exported else BASE, adapter)
     if model is None:
-        tuned = [name for name, entry in models.items() if entry.adapter == "models/adapter"]
+        tuned = [name for name, entry in models.items() if entry.adapter == str(ADAPTER)]
         if not tuned:
             raise VerdictError(
                 "params.yaml has no tuned model in evaluate.models; name one with --model: "

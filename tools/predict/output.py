@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tools.predict.answering import Answered
-from tools.writable import check_writable
+from verdict.command import check_writable
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 

@@ -13,11 +13,10 @@ from pydantic_core import ErrorDetails
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
+from verdict.paths import PARAMS_FILE, PIPELINE_FILE
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
-PARAMS_FILE = Path("params.yaml")
-PIPELINE_FILE = Path("dvc.yaml")
 #: Characters of a wrong value in a message.
 _SHOWN = 200
 #: Sections that change no output, so that every stage may read them and none lists them.
