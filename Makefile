@@ -26,7 +26,7 @@ repro: install  ## run the pipeline, print its verdict, compare with the commit;
 	@python -m tools.recipe check
 	@dvc repro
 	@python -m verdict.report metrics/report
-	@python -m tools.compare
+	@python -m verify.compare
 
 recipes: install  ## list the recipes, and say which one is in use
 	@python -m tools.recipe
@@ -71,10 +71,10 @@ pull: install  ## fetch what a judge needs; what=all fetches everything
 
 minutes ?= 10
 verify: $(if $(key),install-tools,install)  ## check what holds, in a temporary clone; minutes=N, train=yes, key=FILE signs
-	@python -m tools.verify --minutes $(minutes) $(if $(train),--train) $(if $(key),--sign --private-key '$(key)')
+	@python -m verify --minutes $(minutes) $(if $(train),--train) $(if $(key),--sign --private-key '$(key)')
 
 check-signature: install-tools  ## check verification.sig and the files here: key=FILE, the signer's public key
-	@python -m tools.verify --check --public-key '$(or $(key),signing-key.pub.pem)'
+	@python -m verify --check --public-key '$(or $(key),signing-key.pub.pem)'
 
 predict: install  ## ask the tuned model: make predict image=lesion.jpg
 	@python -m tools.predict --image '$(image)'

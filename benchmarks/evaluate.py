@@ -13,15 +13,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.table import Figure, conclude
+from verdict.core.paths import BASE, CHAT, RECORDS
 from verdict.params import Params
 from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
-BASE, CHAT, RECORDS = Path("models/base"), Path("data/chat"), Path("data/records")
 RECORDS_ONE_BY_ONE, ROUNDS = 32, 5
 
 

@@ -15,19 +15,19 @@ from pydantic import ValidationError
 
 from benchmarks.fuzz_draws import NASTY, as_json, damaged, words
 from benchmarks.fuzz_files import Attempt
-from tools import compare
 from tools.leftovers import leftovers
 from tools.recipe import validate, validate_recipe
 from tools.rendering import RECIPES, recipe_values, recipes, render
-from tools.verify.signing import claimed
 from verdict.core.errors import VerdictError
+from verdict.core.paths import COMPARISON, LOCK_FILE, PARAMS_FILE, PREDICTIONS
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.models.adapter import read_provenance
 from verdict.params.data import Format
-from verdict.params.file import PARAMS_FILE
 from verdict.parse import misread, parse_answer
 from verdict.predictions.origin import edited_by_hand
 from verdict.sources.addresses import own_name, redacted, refuse_secrets
+from verify import compare
+from verify.signature import claimed
 
 #: Aliases that stand for a thousand million values.
 _MULTIPLIED = "\n".join(
@@ -86,7 +86,7 @@ def recipe_files(folder: Path) -> Attempt:
 def locks(folder: Path) -> Attempt:
     """``dvc.lock`` of a stranger's commit, and the numbers beside it."""
     os.chdir(folder)
-    output, lock = Path("data/predictions/base.parquet"), Path("dvc.lock")
+    output, lock = PREDICTIONS / "base.parquet", LOCK_FILE
     output.parent.mkdir(parents=True)
     output.write_bytes(b"predictions")
     numbers = {
@@ -105,19 +105,18 @@ def locks(folder: Path) -> Attempt:
     }
     report = {
         "cmd": "python -m stages.report",
-        "outs": [{"path": compare.COMPARISON, "md5": hashlib.md5(sound).hexdigest()}],
+        "outs": [{"path": str(COMPARISON), "md5": hashlib.md5(sound).hexdigest()}],
     }
     content = {"schema": "2.0", "stages": {"evaluate@base": stage, "report": report}}
-    numbers_file = Path(compare.COMPARISON)
-    numbers_file.parent.mkdir(parents=True)
+    COMPARISON.parent.mkdir(parents=True)
 
     def attempt(rng: Random) -> None:
         drawn = [as_json(rng, content), json.dumps(content).encode()]
         rng.shuffle(drawn)
         of_commit, of_file = (as_json(rng, numbers) if rng.random() < 0.3 else sound, sound)
-        committed = {compare.LOCK: drawn[0], compare.COMPARISON: of_commit}
+        committed = {str(LOCK_FILE): drawn[0], str(COMPARISON): of_commit}
         lock.write_bytes(drawn[1])
-        numbers_file.write_bytes(of_file)
+        COMPARISON.write_bytes(of_file)
 
         def git(_: Path, __: str, name: str) -> str:
             return committed[name.removeprefix("HEAD:./")].decode("utf-8", "replace")

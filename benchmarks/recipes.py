@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.table import Figure, conclude
 from benchmarks.verify_project import cloned
 from tests.pipeline.conftest import Project
+from verdict.core.paths import COMPARE_METRICS, COMPARISON
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted(path.stem for path in (ROOT / "recipes" / "embedded").glob("*.yaml"))
@@ -28,10 +29,10 @@ def run_recipe(project: Project, recipe: str) -> list[Figure]:
     started = time.monotonic()
     project.dvc("repro")
     seconds = time.monotonic() - started
-    read = json.loads((project.root / "metrics/compare.json").read_text("utf-8"))
+    read = json.loads((project.root / COMPARE_METRICS).read_text("utf-8"))
     # What is undefined reaches no target.
     compared = {name: math.nan if value is None else value for name, value in read.items()}
-    numbers = json.loads((project.root / "metrics/report/comparison.json").read_text("utf-8"))
+    numbers = json.loads((project.root / COMPARISON).read_text("utf-8"))
     project.commit(f"Run {recipe}")
     print(f"{recipe}: {numbers['verdict']}", flush=True)
     return [

@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.ceiling import forest_balanced_accuracy
 from benchmarks.table import Figure, conclude
+from verdict.core.paths import COMPARISON, METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {
@@ -90,8 +91,8 @@ def main() -> None:
         again = measure(["dvc", "repro"], first, {})
         measure(["dvc", "repro"], second, ELSEWHERE)
         locks = [(folder / "dvc.lock").read_bytes() for folder in (first, second, ROOT)]
-        numbers = json.loads((first / "metrics/report/comparison.json").read_text())
-        tuned = json.loads((first / "metrics/tuned.json").read_text())
+        numbers = json.loads((first / COMPARISON).read_text())
+        tuned = json.loads((first / METRICS / "tuned.json").read_text())
         ceiling = forest_balanced_accuracy(first / "data")
     difference = "tuned_minus_base.balanced_accuracy"
     conclude(

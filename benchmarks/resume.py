@@ -19,11 +19,12 @@ from typing import Any
 import psutil
 
 from benchmarks.table import Figure, conclude
+from verdict.core.paths import ADAPTER, PLOTS, PREFLIGHT_METRICS, TRAIN_METRICS
 from verdict.core.yaml12 import dump_yaml, load_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What a run leaves; ``models/adapter`` is a folder.
-RESULTS = ("models/adapter", "metrics/train.json", "metrics/preflight.json", "metrics/plots")
+RESULTS = (ADAPTER, TRAIN_METRICS, PREFLIGHT_METRICS, PLOTS)
 #: Few rows and little pre-training; 162 rows in batches of 16 are 11 steps an epoch.
 SHORT: dict[str, Any] = {
     "fetch.embedded.images": 240,
@@ -111,7 +112,7 @@ def results(project: Path) -> dict[str, bytes]:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 files[file.relative_to(project).as_posix()] = file.read_bytes()
-    if "models/adapter/adapter_model.safetensors" not in files:
+    if f"{ADAPTER}/adapter_model.safetensors" not in files:
         raise SystemExit(f"{project} holds no adapter; nothing was compared")
     return files
 

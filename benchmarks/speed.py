@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.repro import clone, measure
 from benchmarks.table import Figure, conclude
+from verdict.core.paths import COMPARISON
 
 #: Before the kernels were replaced; ``BEFORE`` names another.
 EARLIER = "2690dd4"
@@ -54,7 +55,7 @@ def run(folder: Path) -> float:
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "metrics/report/comparison.json").read_text(encoding="utf-8"))
+    return json.loads((folder / COMPARISON).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

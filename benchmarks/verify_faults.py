@@ -14,11 +14,12 @@ from pathlib import Path
 from benchmarks.verify_project import Bucket, outputs, start_bucket
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import begin
+from verdict.core.paths import ADAPTER
 
 _DVC = (sys.executable, "-m", "dvc")
 #: Who is killed, and at which share of the objects.
 KILLED = (("server", 0.1), ("server", 0.4), ("server", 0.7), ("dvc", 0.4))
-_LARGE = "models/adapter/adapter_model.safetensors"
+_LARGE = f"{ADAPTER}/adapter_model.safetensors"
 
 
 class Faults:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.pipeline.conftest import Project
 from tests.pipeline.emulated import Emulator
-from tools.verify.copying import cache_of
 from verdict.core.files import sha256_of
+from verify.clone import cache_of
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where outputs lie; in a clone all else is code and git's.

@@ -4,14 +4,11 @@ DVC removes a stage's outputs before it runs the command, and keys of params.yam
 of some: for ``models: {"../../x": …}`` it would remove a folder outside the project.
 """
 
-from pathlib import Path
-
 from verdict.core.files import replacing
+from verdict.core.paths import CHECKED
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.pipeline.validation import validate
-
-CHECKED = Path("data/checked")
 
 
 def main(_: Params) -> None:

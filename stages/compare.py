@@ -1,15 +1,18 @@
 """Compare the models on the same records: the verdict, a report and its figures."""
 
 import sys
-from pathlib import Path
 
 from verdict.core.files import write_json
+from verdict.core.paths import (
+    COMPARE_METRICS,
+    PREDICTIONS,
+    REPORT,
+    SPLIT_METRICS,
+    VALIDATION_PREDICTIONS,
+)
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.reproducibility import pin_cpu
-
-PREDICTIONS, REPORT = Path("data/predictions"), Path("metrics/report")
-SPLIT = Path("metrics/split.json")
 
 
 def main(params: Params) -> None:
@@ -24,10 +27,10 @@ def main(params: Params) -> None:
 
     names, sensitivity = params.evaluate.models, params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
-    validation = [PREDICTIONS / "validation" / path.name for path in test if sensitivity]
+    validation = [VALIDATION_PREDICTIONS / path.name for path in test if sensitivity]
     predictions = {path: read_predictions(path) for path in (*test, *validation)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]
-    split = read_split_counts(SPLIT)
+    split = read_split_counts(SPLIT_METRICS)
     told = crossing_warning(split, params.compare.groups_are), balance_warning(split)
     warnings += [warning for warning in told if warning]
     comparison = compare(
@@ -46,7 +49,7 @@ def main(params: Params) -> None:
         synthetic=params.fetch.source == "embedded",
         warnings=warnings,
     )
-    write_json("metrics/compare.json", comparison.headline())
+    write_json(COMPARE_METRICS, comparison.headline())
     write_report(REPORT, comparison)
     print(comparison.verdict.sentence)
     for warning in comparison.warnings:

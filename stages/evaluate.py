@@ -8,12 +8,17 @@ import sys
 from pathlib import Path
 
 from verdict.core.kept import discard, exclusive
+from verdict.core.paths import (
+    CHAT,
+    METRICS,
+    PREDICTIONS,
+    RECORDS,
+    TEST_CHAT,
+    VALIDATION_PREDICTIONS,
+)
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import device_of_workers, go_offline, pin_cpu
-
-CHAT, RECORDS = Path("data/chat"), Path("data/records")
-PREDICTIONS, METRICS = Path("data/predictions"), Path("metrics")
 
 
 def main(name: str, params: Params) -> None:
@@ -35,7 +40,7 @@ def main(name: str, params: Params) -> None:
     options, answers = params.evaluate, read_answers(CHAT)
     chosen = options.models[name]
     model, adapter = Path(chosen.model), Path(chosen.adapter)
-    chats = [CHAT / "test.jsonl", CHAT / "validation.jsonl"]
+    chats = [TEST_CHAT, CHAT / "validation.jsonl"]
     settings = {
         "batch_size": options.batch_size,
         "max_new_tokens": options.max_new_tokens,
@@ -72,7 +77,7 @@ def main(name: str, params: Params) -> None:
         write_predictions(PREDICTIONS / f"{name}.parquet", test)
         if rates:
             keep_throughput(PREDICTIONS / f"{name}.parquet", rates[0])
-        write_predictions(PREDICTIONS / "validation" / f"{name}.parquet", validation)
+        write_predictions(VALIDATION_PREDICTIONS / f"{name}.parquet", validation)
         write_measurement(METRICS, name, test)
         discard(folder)
 

@@ -3,16 +3,13 @@
 Killed, it goes on with the shards that were not finished.
 """
 
-from pathlib import Path
-
 from verdict.core.files import write_json
 from verdict.core.kept import discard, exclusive
+from verdict.core.paths import EXTRACT_METRICS, RAW, RECORDS
 from verdict.extraction.extract import extract, folder_for
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.tasks import read_raw
-
-RAW, RECORDS = Path("data/raw"), Path("data/records")
 
 
 def main(params: Params) -> None:
@@ -20,7 +17,7 @@ def main(params: Params) -> None:
     keep = folder_for(table, params.extract)
     with exclusive(keep, "extraction of the same archive", stage="extract"):
         counts = extract(table, params.extract, RECORDS, compute=params.compute, keep=keep)
-        write_json("metrics/extract.json", counts)
+        write_json(EXTRACT_METRICS, counts)
         discard(keep)
 
 

@@ -1,14 +1,11 @@
 """Bring the raw data: published files by their addresses, or the embedded synthetic archive."""
 
-from pathlib import Path
-
 from verdict.core.files import replacing
+from verdict.core.paths import RAW
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.sources.data import fetch_data
 from verdict.tasks import check_files, load_archive, make_archive
-
-RAW = Path("data/raw")
 
 
 def main(params: Params) -> None:

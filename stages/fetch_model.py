@@ -1,8 +1,8 @@
 """Bring one base model: a hub snapshot at a fixed revision, or the embedded tiny Gemma 3."""
 
 import sys
-from pathlib import Path
 
+from verdict.core.paths import MODELS
 from verdict.params import Params
 from verdict.params.data import EMBEDDED
 from verdict.pipeline.stage import key_of, run
@@ -11,7 +11,7 @@ from verdict.sources.hub import fetch_model
 
 
 def main(name: str, params: Params) -> None:
-    source, destination = params.models[name], Path("models") / name
+    source, destination = params.models[name], MODELS / name
     if source.name != EMBEDDED:
         assert source.revision is not None
         fetch_model(source.name, source.revision, destination)

@@ -1,18 +1,15 @@
 """Write each record as a conversation: one prompt for training and for evaluation."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from verdict.conversations import converse, write_chat
 from verdict.core.errors import VerdictError
+from verdict.core.paths import BASE, CHAT, RECORDS, SPLITS
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.records.shards import Record, read_records
 from verdict.reproducibility import go_offline
 from verdict.splitting.files import read_split
-
-RECORDS, SPLITS, CHAT = Path("data/records"), Path("data/splits"), Path("data/chat")
-BASE = Path("models/base")
 
 
 def main(params: Params) -> None:

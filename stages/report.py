@@ -1,13 +1,9 @@
 """Write the page for people, with a gallery of cases, and the model card; tell the trackers."""
 
-from pathlib import Path
-
+from verdict.core.paths import ADAPTER, CARD, COMPARISON, METRICS, PREDICTIONS, REPORT
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.reproducibility import pin_cpu
-
-METRICS, REPORT, ADAPTER = Path("metrics"), Path("metrics/report"), Path("models/adapter")
-PREDICTIONS = Path("data/predictions")
 
 
 def main(params: Params) -> None:
@@ -15,7 +11,6 @@ def main(params: Params) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from verdict.report.card import write_card
     from verdict.report.comparison_file import read_comparison
-    from verdict.report.names import CARD, NUMBERS
     from verdict.report.page import write_page
     from verdict.tasks import load_task
     from verdict.tracking.evaluation import record_evaluation
@@ -28,8 +23,8 @@ def main(params: Params) -> None:
         merge_positive=params.compare.merge_positive,
     )
     limits = load_task(params.task).LIMITS
-    write_card(REPORT / CARD, METRICS, ADAPTER, task=params.task, limits=limits)
-    numbers = read_comparison(REPORT / NUMBERS)
+    write_card(CARD, METRICS, ADAPTER, task=params.task, limits=limits)
+    numbers = read_comparison(COMPARISON)
     record_evaluation(params.tracking, ADAPTER, numbers, REPORT, PREDICTIONS)
 
 

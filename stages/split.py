@@ -1,8 +1,7 @@
 """Divide the records into train, validation and test; no patient and no duplicate crosses."""
 
-from pathlib import Path
-
 from verdict.core.files import write_json
+from verdict.core.paths import RECORDS, SPLIT_METRICS, SPLITS
 from verdict.params import Params
 from verdict.pipeline.stage import run
 from verdict.records.duplicates import read_duplicates
@@ -12,8 +11,6 @@ from verdict.splitting.assignment import split_records
 from verdict.splitting.balance import balance_warning
 from verdict.splitting.files import write_split
 from verdict.splitting.leakage import check_split, describe_split
-
-RECORDS, SPLITS = Path("data/records"), Path("data/splits")
 
 
 def main(params: Params) -> None:
@@ -25,7 +22,7 @@ def main(params: Params) -> None:
     check_split(records, duplicates, division.assignment, may_cross=keep, complete=complete)
     write_split(SPLITS, division)
     counts = describe_split(records, duplicates, division, params.split)
-    write_json("metrics/split.json", counts)
+    write_json(SPLIT_METRICS, counts)
     if division.crossing:
         left_out = f"left out {len(division.left_out)} records"
         done = "kept" if keep else left_out

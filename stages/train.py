@@ -4,26 +4,23 @@ With a name of ``replicates`` the same is done again with that seed, beside the 
 """
 
 import sys
-from pathlib import Path
 
+from verdict.core.paths import ADAPTER, BASE, CHAT, METRICS, RECORDS, REPLICATE_METRICS, REPLICATES
 from verdict.core.processes import launch
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import go_offline, pin_cpu
 
-MODELS, RECORDS = Path("models"), Path("data/records")
-CHAT, METRICS = Path("data/chat"), Path("metrics")
-
 
 def main(params: Params, replicate: str | None) -> None:
     pin_cpu(params.reproducibility, compiled=params.train.torch_compile)
     go_offline()
-    train, stage, base = params.train, "train", MODELS / "base"
-    adapter, metrics = MODELS / "adapter", METRICS
+    train, stage, base = params.train, "train", BASE
+    adapter, metrics = ADAPTER, METRICS
     if replicate is not None:
         train = train.model_copy(update={"seed": params.replicates[replicate]})
         stage = f"replicate@{replicate}"
-        adapter, metrics = MODELS / "replicates" / replicate, METRICS / "replicates" / replicate
+        adapter, metrics = REPLICATES / replicate, REPLICATE_METRICS / replicate
     launch(train, "stages.train", *sys.argv[1:])
     # Imported only now: torch must find the pins in its environment.
     from verdict.conversations import read_answers, read_conversations

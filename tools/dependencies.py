@@ -19,8 +19,8 @@ from pathlib import Path
 
 import grimp
 
+from verdict.core.paths import PIPELINE_FILE
 from verdict.core.yaml12 import load_yaml
-from verdict.pipeline.definition import PIPELINE_FILE
 
 PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"

@@ -9,16 +9,14 @@ While it runs, `dvc push`, `dvc pull` and `dvc status -c` speak with it. The set
 it. Ctrl-C ends it; started again it has the same objects.
 """
 
-import argparse
 import errno
 import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.ending import ending_as_interrupted
 from tools.remote_access import PLAIN_BUCKETS, Remote, project_config
 from verdict.core.errors import VerdictError
+from verdict.pipeline.command import command, parser_of
 
 #: As in tools.emulated_storage, which is imported only to serve: it needs the server's package.
 HOST = "127.0.0.1"
@@ -103,8 +101,7 @@ def serve(port: int) -> None:
         flush=True,
     )
     try:
-        with ending_as_interrupted():
-            emulator.serve_forever()
+        emulator.serve_forever()
     except KeyboardInterrupt:
         print("\nStopped. `python -m tools.emulator` goes on with the same objects.")
 
@@ -129,23 +126,17 @@ def _taken(port: int) -> VerdictError:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.emulator",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.emulator", __doc__)
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT} if not given")
     parser.add_argument("--remove", action="store_true", help="use the project's own remote again")
     options = parser.parse_args(arguments)
-    try:
+    with command("emulator"):
         if not options.remove:
             serve(options.port)
         elif remove():
             print(f"Removed from .dvc/config.local. Its objects are still in {FOLDER}/.")
         else:
             print("This project does not use the emulator.")
-    except VerdictError as error:
-        sys.exit(f"emulator: {error}")
 
 
 if __name__ == "__main__":

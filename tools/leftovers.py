@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import LOCK_FILE, METRICS, PLOTS, PREDICTIONS, VALIDATION_PREDICTIONS
 from verdict.core.yaml12 import load_yaml
 from verdict.predictions.origin import NOT_AS_WRITTEN
 
-LOCK_FILE = Path("dvc.lock")
-_PREDICTIONS = Path("data/predictions")
-_PLOTS = Path("metrics/plots")
 _STAGE = "evaluate@"
 
 
@@ -52,18 +50,18 @@ def leftovers(evaluated: Collection[str], recipe: str) -> list[Leftover]:
 
 
 def _files_of_others(evaluated: Collection[str], locked: dict[Path, str]) -> set[Path]:
-    others = {path.stem for path in _PREDICTIONS.glob("*.parquet")}
-    others |= {path.stem.removeprefix("confusion_") for path in _PLOTS.glob("confusion_*.csv")}
-    others |= {path.stem for path in locked if path.parent == _PREDICTIONS}
+    others = {path.stem for path in PREDICTIONS.glob("*.parquet")}
+    others |= {path.stem.removeprefix("confusion_") for path in PLOTS.glob("confusion_*.csv")}
+    others |= {path.stem for path in locked if path.parent == PREDICTIONS}
     return {
         path
         for name in others - set(evaluated)
         for path in (
-            _PREDICTIONS / f"{name}.parquet",
-            _PREDICTIONS / "validation" / f"{name}.parquet",
-            Path(f"metrics/{name}.json"),
-            _PLOTS / f"confusion_{name}.csv",
-            _PLOTS / f"roc_{name}.csv",
+            PREDICTIONS / f"{name}.parquet",
+            VALIDATION_PREDICTIONS / f"{name}.parquet",
+            METRICS / f"{name}.json",
+            PLOTS / f"confusion_{name}.csv",
+            PLOTS / f"roc_{name}.csv",
         )
         if path.exists()
     }

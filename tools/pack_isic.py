@@ -11,9 +11,7 @@ copied byte for byte, other formats are converted. The same input gives the same
 is written, ready to run.
 """
 
-import argparse
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -30,6 +28,7 @@ from tools.packing import (
     write_table,
 )
 from verdict.core.errors import VerdictError
+from verdict.pipeline.command import command, parser_of
 from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES, NOT_MELANOMA
 
 _TARGETS = {
@@ -178,11 +177,7 @@ def _age(where: str, value: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, pack, and print a summary."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.pack_isic",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.pack_isic", __doc__)
     parser.add_argument("--images", type=Path, required=True, help="folder of images")
     table_help = "CSV file, one row an image; without one, see tools.new_task"
     parser.add_argument("--table", type=Path, help=table_help)
@@ -198,10 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     images, table, out = options.pop("images"), options.pop("table"), options.pop("out")
     former = [name for name in FILES.values() if (out / name).exists()]
-    try:
+    with command("pack_isic"):
         packed = pack(images, table, Columns(**options), out)
-    except VerdictError as error:
-        sys.exit(f"\npack_isic: {error}")
     entries: dict[str, Any] = {"compare.subgroups": [name for name in _SUBGROUPS if options[name]]}
     if packed.not_melanoma:
         entries["format.answers"] = _ANSWERS

@@ -13,9 +13,7 @@ files are copied byte for byte, and the same input gives the same bytes. A recip
 to run.
 """
 
-import argparse
 import io
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -28,6 +26,7 @@ from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.core.progress import Bar, progress
 from verdict.extraction.images import FORMATS
+from verdict.pipeline.command import command, parser_of
 from verdict.records.raw import parse_json, tidy
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, Split, write_split
 
@@ -219,11 +218,7 @@ def _cells(folder: Path, rows: Iterable[_Record], bar: Bar) -> Iterator[dict[str
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, pack, write a recipe, and print a summary."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.pack_medpix",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.pack_medpix", __doc__)
     parser.add_argument("--records", type=Path, required=True, help="JSON array, or JSON lines")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--images", type=Path, metavar="DIR", help="folder of images")
@@ -232,12 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name.name}", metavar="FIELD", default=name.default, help=help_text)
     options = vars(parser.parse_args(arguments))
     records, out, images = options.pop("records"), options.pop("out"), options.pop("images")
-    try:
+    with command("pack_medpix"):
         packed = pack(records, out, Fields(**options), images)
         files = {str(split): name for split, name in FILES.items() if split in packed.questions}
         written = write_recipe("python -m tools.pack_medpix", _BASE, out, files, {})
-    except VerdictError as error:
-        sys.exit(f"\npack_medpix: {error}")
     counts = ", ".join(f"{count:,} {split}" for split, count in packed.questions.items())
     print(
         f"Packed into {out}: {counts} questions, on {packed.images:,} images of {packed.cases:,} "

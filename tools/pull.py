@@ -7,31 +7,25 @@ What `proof` leaves out may be large (the melanoma recipe's raw archive has 23 G
 checked first, so that a wrong one is named.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from dvc.cli import main as dvc
 
 from tools.remote import check
-from verdict.core.errors import VerdictError
+from verdict.core.paths import EXTRACT_METRICS
+from verdict.pipeline.command import command, parser_of
 
 #: Stages whose outputs are the proof, and the one output of extract that is small.
-PROOF = ("metrics/extract.json", "split", "train", "replicate", "evaluate")
+PROOF = (str(EXTRACT_METRICS), "split", "train", "replicate", "evaluate")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.pull",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.pull", __doc__)
     parser.add_argument("what", choices=("proof", "all"))
     options = parser.parse_args(arguments)
-    try:
+    with command("pull"):
         print(check(), flush=True)
-    except VerdictError as error:
-        sys.exit(f"pull: {error}")
     sys.exit(dvc(["pull", *(PROOF if options.what == "proof" else ())]))
 
 

@@ -24,10 +24,10 @@ from tools.rendering import MINE, RECIPES, find, read_recipe, recipe_values, rec
 from tools.rwlock import remove_cut
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.core.paths import PARAMS_FILE
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
 from verdict.params.data import EMBEDDED
-from verdict.params.file import PARAMS_FILE
 from verdict.pipeline.validation import check_task, validate
 
 #: A key with its old and new value, as they are shown.

@@ -19,17 +19,17 @@ names of the small example, so that `dvc pull` works in every clone. It stands i
 login`, or from the key file that GOOGLE_APPLICATION_CREDENTIALS names.
 """
 
-import argparse
-import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.remote_access import Remote, project_config
 from verdict.core.errors import VerdictError
+from verdict.core.paths import LOCK_FILE
 from verdict.core.yaml12 import load_yaml
+from verdict.pipeline.command import command, parser_of
+from verify.pipeline import read_listing
 
 READ = "gcs"
 PUSH = "gcs-push"
@@ -141,7 +141,7 @@ def embed() -> str:
     """Let the embedded remote hold exactly what dvc.lock names; return what to do next.
 
     Raises:
-        VerdictError: DVC's cache lacks some of it.
+        VerdictError: DVC's cache lacks some of it, or a list of a folder's files is damaged.
     """
     if subprocess.run(["dvc", "push", "--quiet", "--remote", EMBEDDED], check=False).returncode:
         raise VerdictError("DVC could not push what dvc.lock names: `dvc repro` makes it")
@@ -161,20 +161,21 @@ def embed() -> str:
 
 def _named(objects: Path) -> Iterator[str]:
     """Yield the MD5 of each output in dvc.lock, and those of the files in folders among them."""
-    for stage in load_yaml(Path("dvc.lock").read_text("utf-8"), "dvc.lock")["stages"].values():
+    for stage in load_yaml(LOCK_FILE.read_bytes(), LOCK_FILE)["stages"].values():
         for output in stage["outs"]:
-            yield output["md5"]
-            listing = objects / output["md5"][:2] / output["md5"][2:]
-            if output["md5"].endswith(".dir") and listing.exists():
-                yield from (file["md5"] for file in json.loads(listing.read_bytes()))
+            md5 = output["md5"]
+            yield md5
+            if md5.endswith(".dir"):
+                if (files := read_listing(objects, md5)) is None:
+                    raise VerdictError(
+                        f"{objects}/{md5[:2]}/{md5[2:]}, the list of what is in {output['path']}, "
+                        "is damaged: remove it, and run this again"
+                    )
+                yield from files.values()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.remote",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.remote", __doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--bucket", metavar="NAME", help="the bucket, without gs://")
     what.add_argument("--check", metavar="REMOTE", nargs="?", const="", help="check a remote")
@@ -182,15 +183,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--prefix", default="", metavar="PATH", help="below it in the bucket")
     parser.add_argument("--anonymous-read", action="store_true", help="read without an account")
     options = parser.parse_args(arguments)
-    try:
+    with command("remote"):
         if options.bucket is not None:
             print(configure(options.bucket, options.prefix, anonymous_read=options.anonymous_read))
         elif options.embed:
             print(embed())
         else:
             print(check(options.check or None))
-    except VerdictError as error:
-        sys.exit(f"remote: {error}")
 
 
 if __name__ == "__main__":

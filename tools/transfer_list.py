@@ -15,11 +15,9 @@ write that as its address into fetch.files.
 The format is TsvHttpData-1.0: https://cloud.google.com/storage-transfer/docs/create-url-list
 """
 
-import argparse
 import base64
 import binascii
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from urllib3.util import Retry
 from tools.rendering import find, read_recipe
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.pipeline.command import command, parser_of
 from verdict.sources.addresses import redacted, scheme_of
 
 HEADER = "TsvHttpData-1.0"
@@ -143,18 +142,14 @@ def _of_recipe(name: str) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.transfer_list",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.transfer_list", __doc__)
     parser.add_argument("urls", nargs="*", metavar="URL")
     parser.add_argument("--recipe", metavar="NAME", help="take the addresses of its fetch.files")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there, not to the terminal")
     options = parser.parse_args(arguments)
     if not options.urls and not options.recipe:
         parser.error("give addresses, or a recipe by --recipe")
-    try:
+    with command("transfer_list"):
         urls = [*options.urls, *(_of_recipe(options.recipe) if options.recipe else [])]
         text = transfer_list(urls)
         if options.out:
@@ -162,8 +157,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 partial.write_text(text, encoding="utf-8")
         else:
             print(text, end="")
-    except VerdictError as error:
-        sys.exit(f"transfer_list: {error}")
 
 
 if __name__ == "__main__":

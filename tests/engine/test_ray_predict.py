@@ -23,12 +23,13 @@ IMAGES = 30
 PREDICT = """\
 import sys
 from tools.predict import __main__ as predict
-pin = predict.pin_cpu
-def pin_and_divide(options):
-    pin(options)
+pinned_params = predict.pinned_params
+def pin_and_divide():
+    params = pinned_params()
     from tools.predict import answering  # imports torch
     answering.PART = 12
-predict.pin_cpu = pin_and_divide
+    return params
+predict.pinned_params = pin_and_divide
 sys.exit(predict.main(sys.argv[1:]))
 """
 

@@ -246,7 +246,7 @@ def test_no_format_is_opened_that_starts_a_program(monkeypatch: pytest.MonkeyPat
 def test_every_image_that_is_opened_names_the_formats_it_may_have() -> None:
     unnamed = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("verdict", "stages", "tools")
+        for folder in ("verdict", "stages", "tools", "verify")
         for path in (ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)

@@ -28,7 +28,7 @@ def calls() -> list[tuple[str, ast.Call]]:
     """Every call of a ``from_pretrained``, with where it stands."""
     return [
         (f"{path.relative_to(ROOT)}:{node.lineno}", node)
-        for folder in ("verdict", "stages", "tools", "benchmarks", "deploy")
+        for folder in ("verdict", "stages", "tools", "verify", "benchmarks", "deploy")
         for path in sorted((ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)

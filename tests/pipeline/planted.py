@@ -25,7 +25,7 @@ def verify(project: Project, folder: Path, *options: str) -> tuple[int, str, dic
     """Return the exit code, what was said, and the findings."""
     out = folder / "verification.json"
     project.environment["COLUMNS"] = "80"
-    done = project.run("python", "-m", "tools.verify", "--out", str(out), *options, check=False)
+    done = project.run("python", "-m", "verify", "--out", str(out), *options, check=False)
     return done.returncode, done.stdout, json.loads(out.read_text("utf-8")) if out.exists() else {}
 
 

@@ -11,9 +11,8 @@ from tests.pipeline.conftest import Project
 from tests.pipeline.planted import change_metric, copied
 from tests.sources.servers import serving
 from tests.tools.hub import WritableHub
-from tools.publish.files import collect
+from tools.publish.files import clean_commit, collect
 from tools.publish.hub import send
-from tools.publish.proof import clean_commit
 
 
 def test_what_was_published_is_the_adapter_and_no_data(

@@ -25,7 +25,7 @@ RUN = {
     "dvc exp show": "tuned",
     "dvc exp show --only-changed": "workspace",
     "dvc status": "Data and pipelines are up to date.",
-    "python -m tools.verify --help": (
+    "python -m verify --help": (
         "  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing-key.pem\n"
         "  openssl pkey -in signing-key.pem -pubout -out signing-key.pub.pem\n"
     ),
@@ -60,18 +60,18 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "python -m tools.publish --repo 'OWNER/NAME' --dry-run",
         "tests/tools/test_publish.py",
     ),
-    "make verify": ("python -m tools.verify --minutes 10", "tests/pipeline/planted.py"),
+    "make verify": ("python -m verify --minutes 10", "tests/pipeline/planted.py"),
     "make verify train=yes": (
-        "python -m tools.verify --minutes 10 --train",
+        "python -m verify --minutes 10 --train",
         "tests/pipeline/planted.py",
     ),
     "make verify key=signing-key.pem": (
-        "python -m tools.verify --minutes 10 --sign --private-key 'signing-key.pem'",
+        "python -m verify --minutes 10 --sign --private-key 'signing-key.pem'",
         "tests/pipeline/planted.py",
     ),
     "make check-signature key=signing-key.pub.pem": (
-        "python -m tools.verify --check --public-key 'signing-key.pub.pem'",
-        "tests/tools/test_verify_check.py",
+        "python -m verify --check --public-key 'signing-key.pub.pem'",
+        "tests/verify/test_statement.py",
     ),
     "make recipes": ("python -m tools.recipe", "tests/pipeline"),
     "make repro recipe=embedded/breakhis": (
@@ -119,9 +119,9 @@ ELSEWHERE = {
     "dvc pull": (_REMOTE, 'dvc("pull")'),
     "dvc dag": ("tests/pipeline/test_pages.py", 'dvc("dag", "--dot")'),
     "dvc checkout": ("benchmarks/verify_project.py", '"dvc", "checkout"'),
-    "python -m tools.verify": ("tests/pipeline/planted.py", '"tools.verify"'),
+    "python -m verify": ("tests/pipeline/planted.py", '"verify"'),
     "model_signing verify key": (
-        "tests/tools/test_verify_signing.py",
+        "tests/verify/test_signature.py",
         'with_name("model_signing")',
     ),
     "python -m tools.emulator": ("tests/pipeline/emulated.py", '"tools.emulator"'),

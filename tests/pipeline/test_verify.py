@@ -19,13 +19,12 @@ from tests.pipeline.planted import (
     verify,
     wrong,
 )
-from tests.tools.conftest import write_keys
-from tools.verify.copying import temporary_clone, uncommitted
-from tools.verify.digests import Digester
-from tools.verify.pipeline import Pipeline
-from tools.verify.remake import Workshop
-from tools.verify.tasks import plan
+from tests.verify.miniature import write_keys
 from verdict.params.file import read_params
+from verify.clone import temporary_clone, uncommitted
+from verify.pipeline import Digester, Pipeline
+from verify.plan import plan
+from verify.remake import Workshop
 
 
 def content(root: Path) -> dict[str, str]:
@@ -48,7 +47,7 @@ def test_the_project_holds_and_nothing_of_it_is_touched(repro: Project, tmp_path
     assert code == 0, said
     assert content(repro.root) == before
     check = ("--check", "--public-key", str(public), *signature)
-    checked = repro.run("python", "-m", "tools.verify", *check).stdout
+    checked = repro.run("python", "-m", "verify", *check).stdout
     signed = re.search(r"commit \w+, (\d+) files", checked)
     assert signed
     assert int(signed[1]) >= 60

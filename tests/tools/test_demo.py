@@ -216,7 +216,7 @@ def test_a_port_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(SystemExit) as ended:
             demo.main([f"--port={port}"])
     assert str(ended.value.code) == (
-        f"demo: port {port} cannot be had (Address already in use); name another one: --port N"
+        f"demo: port {port} cannot be had (Address already in use); name another one: --port N."
     )
 
 

@@ -70,7 +70,7 @@ def test_uploads_end_at_their_total(monkeypatch: pytest.MonkeyPatch) -> None:
     from starlette.routing import Route
     from starlette.testclient import TestClient
 
-    from tools.demo.guard import UploadLimit
+    from tools.demo.page import UploadLimit
 
     taken = Route("/gradio_api/upload", lambda _: PlainTextResponse("taken"), methods=["POST"])
     app = Starlette(routes=[taken], middleware=[Middleware(UploadLimit, limit=100)])
@@ -85,7 +85,7 @@ def test_a_record_named_like_a_path_is_written_nowhere_else(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.demo.samples.RECORDS", tiny.records)
-    monkeypatch.setattr("tools.demo.samples.TEST", tiny.chat / "test.jsonl")
+    monkeypatch.setattr("tools.demo.samples.TEST_CHAT", tiny.chat / "test.jsonl")
     cases = tmp_path / "a" / "cases"
     cases.mkdir(parents=True)
     found = samples(cases)

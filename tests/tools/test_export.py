@@ -158,8 +158,7 @@ def test_ended_from_outside_it_leaves_nothing(
 
     root = project(tiny)
     monkeypatch.setattr(merging, "_logits_of", ended)
-    for pin in ("pin_cpu", "go_offline"):
-        monkeypatch.setattr(__main__, pin, lambda *_: None)
+    monkeypatch.setattr(__main__, "pinned_params", read_params)
     before = signal.getsignal(number)
     with pytest.raises(SystemExit, match=r"^export: interrupted; nothing was written$"):
         __main__.main(["--output", "exported", "--prompts", "2"])

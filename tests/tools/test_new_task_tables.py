@@ -22,7 +22,8 @@ from verdict.core.errors import VerdictError
         ("a,Mild,", r"table\.csv line 2: id or group is empty"),
         (",Mild,P1", r"table\.csv line 2: id or group is empty"),
         ("a,mild,P1", r"table\.csv line 2: label of a is 'mild', not Mild, No finding, Severe; "
-                      r"mend it, or add it to LABELS in eyes/archive/__init__\.py and to format\.answers"),
+                      r"mend it, or add it to LABELS in eyes/archive/__init__\.py and to "
+                      r"format\.answers"),
         ("", r"table\.csv has no rows"),
     ],
 )  # fmt: skip

@@ -19,7 +19,6 @@ from tests.extraction.test_images import DAMAGED
 from tests.sources.servers import FileServer, serving
 from tests.tiny import Tiny
 from tests.tools.tried import Run, lines, make_project, runner
-from tools.ending import ending_as_interrupted
 
 torch = pytest.importorskip("torch")
 
@@ -232,36 +231,3 @@ def test_ended_from_outside_it_leaves_nothing(
     assert out.read_text() == "old"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert signal.getsignal(number) == before
-
-
-@pytest.mark.usefixtures("in_a_terminal")
-def test_a_second_signal_does_not_disturb_what_the_first_began() -> None:
-    cleared = []
-    with pytest.raises(KeyboardInterrupt), ending_as_interrupted():
-        try:
-            os.kill(os.getpid(), signal.SIGHUP)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            cleared.append(True)
-    assert cleared
-
-
-def test_nohup_still_holds() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with ending_as_interrupted():
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.parametrize("code", [1, 2, 3])
-def test_another_exit_stays_what_it_is(code: int) -> None:
-    with pytest.raises(SystemExit, match=f"^{code}$"), ending_as_interrupted():
-        raise SystemExit(code)
-
-
-def test_an_exit_with_the_number_of_sigterm_is_an_interruption() -> None:
-    with pytest.raises(KeyboardInterrupt), ending_as_interrupted():
-        raise SystemExit(int(signal.SIGTERM))

@@ -11,13 +11,12 @@ from huggingface_hub import constants, snapshot_download
 
 from tests.canary import SECRETS, assert_none
 from tests.sources.servers import serving
-from tests.tools.conftest import FILES, git
 from tests.tools.hub import TOKEN, WritableHub
+from tests.verify.miniature import FILES, git
 from tools.publish import __main__ as command
 from tools.publish.__main__ import main
-from tools.publish.files import Published, collect
+from tools.publish.files import Published, clean_commit, collect
 from tools.publish.hub import foresee, send
-from tools.publish.proof import clean_commit
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
 

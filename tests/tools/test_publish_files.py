@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.conftest import SIGNATURE, write_keys
 from tests.tools.test_publish import NAME, SENT, names
+from tests.verify.miniature import SIGNATURE, write_keys
 from tools.publish.__main__ import main
-from tools.publish.files import collect
-from tools.publish.proof import clean_commit
-from tools.verify.signing import key_signer, sign
-from tools.verify.statement import describe
+from tools.publish.files import clean_commit, collect
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
+from verify.signature import key_signer, sign
+from verify.statement import describe
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 
 from tests.tiny import COMMITTED, Tiny
 from tools.predict import __main__
+from verdict.params.file import read_params
 
 Run = Callable[..., int]
 
@@ -46,13 +48,18 @@ def make_project(
 
 def runner(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run tools.predict in a folder; torch is loaded here, so nothing is pinned."""
-    monkeypatch.setattr(__main__, "pin_cpu", lambda options: None)
-    monkeypatch.setattr(__main__, "go_offline", lambda: None)
+    monkeypatch.setattr(__main__, "pinned_params", read_params)
 
     def run(*arguments: object) -> int:
         with monkeypatch.context() as here:
             here.chdir(root)
-            return __main__.main([str(argument) for argument in arguments])
+            try:
+                return __main__.main([str(argument) for argument in arguments])
+            except SystemExit as ended:
+                if isinstance(ended.code, int):
+                    raise
+                print(ended.code, file=sys.stderr)
+                return 1
 
     return run
 

@@ -13,18 +13,15 @@ import argparse
 import errno
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.ending import ending_as_interrupted
+from tools.predict import add_model_options
 from verdict.core.errors import VerdictError
 from verdict.engine import LOCAL
-from verdict.params.file import read_params
-from verdict.pipeline.stage import quieten_libraries
-from verdict.reproducibility import go_offline, pin_cpu
+from verdict.pipeline.command import command, parser_of, pinned_params
 
 LOOPBACK = "127.0.0.1"
 #: Nobody but this machine's users may ask, unless --host says so.
@@ -34,18 +31,16 @@ _HOSTS = f"give {LOOPBACK} (this machine alone), 0.0.0.0 (others, too), or a nam
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    try:
+    with command("demo"):
         if find_spec("gradio") is None:
             raise VerdictError("gradio is not installed, which the page needs: make install-tools")
         if not 0 < options.port < 2**16:
             raise VerdictError(f"port {options.port} is none: --port takes 1 to 65535")
         _check_place(options.host, options.port)
-        with ending_as_interrupted():
+        try:
             _serve(options)
-    except VerdictError as error:
-        sys.exit(f"demo: {error}")
-    except KeyboardInterrupt:
-        print("\nThe page has ended.")
+        except KeyboardInterrupt:
+            print("\nThe page has ended.")
 
 
 def _check_place(host: str, port: int) -> None:
@@ -73,18 +68,14 @@ def _no_port(port: int, reason: str | None) -> VerdictError:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    params = read_params()
-    quieten_libraries()
-    pin_cpu(params.reproducibility)
-    go_offline()
+    params = pinned_params()
     with tempfile.TemporaryDirectory(prefix="verdict-demo-") as folder:
         uploads, cases = Path(folder, "uploads"), Path(folder, "cases")
         uploads.mkdir()
         cases.mkdir()
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads))
         # Imported only now: torch and gradio must find these in their environment.
-        from tools.demo.guard import guards
-        from tools.demo.page import CSS, THEME, build
+        from tools.demo.page import CSS, THEME, build, guards
         from tools.demo.samples import samples
         from tools.predict.answering import Predictor, chosen
         from tools.predict.questions import task_of_pairs
@@ -123,20 +114,14 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.demo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.demo", __doc__)
     add = parser.add_argument
     add("--port", type=int, default=PORT, metavar="N", help="default %(default)s")
     add(
         "--host", default=LOOPBACK, metavar="ADDRESS",
         help="who may reach it (default %(default)s: this machine); there is no password",
     )  # fmt: skip
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
-    model.add_argument("--adapter", type=Path, metavar="FOLDER", help="another one of models/base")
+    add_model_options(parser)
     return parser
 
 

@@ -4,12 +4,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.evaluate import CHAT, RECORDS
 from verdict.conversations import Conversation, read_conversations
+from verdict.core.paths import RECORDS, TEST_CHAT
 from verdict.records.shards import ImageStore, Record, read_records
 from verdict.report.page.cases import choose
-
-TEST = CHAT / "test.jsonl"
 
 #: Samples on the page.
 COUNT = 8
@@ -32,10 +30,10 @@ class Sample:
 
 def samples(folder: Path) -> list[Sample]:
     """Return some cases of every label, their images written to ``folder``; none without data."""
-    if not (TEST.is_file() and RECORDS.is_dir()):
+    if not (TEST_CHAT.is_file() and RECORDS.is_dir()):
         return []
     by_label: dict[str, list[str]] = {}
-    asked = {one.id: one for one in read_conversations(TEST)}
+    asked = {one.id: one for one in read_conversations(TEST_CHAT)}
     for one in asked.values():
         by_label.setdefault(one.label or "", []).append(one.id)
     records = {one.id: one for one in read_records(RECORDS) if one.id in asked}

@@ -12,33 +12,21 @@ way.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.ending import ending_as_interrupted
-from verdict.core.errors import VerdictError
-from verdict.params.file import read_params
-from verdict.pipeline.stage import quieten_libraries
-from verdict.reproducibility import go_offline, pin_cpu
+from tools.predict import add_model_options
+from verdict.pipeline.command import command, parser_of, pinned_params
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
-    try:
-        with ending_as_interrupted():
-            _export(options)
-    except VerdictError as error:
-        sys.exit(f"export: {error}")
-    except KeyboardInterrupt:
-        sys.exit("export: interrupted; nothing was written")
+    with command("export"):
+        _export(options)
 
 
 def _export(options: argparse.Namespace) -> None:
-    params = read_params()
-    quieten_libraries()
-    pin_cpu(params.reproducibility)
-    go_offline()
+    params = pinned_params()
     # Imported only now: torch must find the pins in its environment.
     from tools.export.merging import export
     from tools.predict.answering import chosen
@@ -56,16 +44,10 @@ def _count(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.export", __doc__)
     add = parser.add_argument
     add("--output", type=Path, required=True, metavar="FOLDER", help="a folder that does not exist")
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
-    model.add_argument("--adapter", type=Path, metavar="FOLDER", help="another one of models/base")
+    add_model_options(parser)
     add(
         "--prompts", type=_count, default=16, metavar="N",
         help="prompts of the test split that prove it (default %(default)s)",

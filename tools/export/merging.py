@@ -23,13 +23,14 @@ from tools.export.parity import Parity, Prompts, compare, require
 from tools.predict.answering import Weights
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, sha256_of_tree, write_json
+from verdict.core.paths import DATA, METRICS, MODELS
 from verdict.models.adapter import PROVENANCE_FILE, read_provenance, save_adapter
 from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
 from verdict.params import Params
 from verdict.reproducibility import device_name, make_deterministic
 
 #: Folders of stages' outputs: another file in one of them makes `dvc status` unclean.
-_OF_DVC = ("data", "models", "metrics")
+_OF_DVC = (DATA, MODELS, METRICS)
 
 
 def export(
@@ -47,13 +48,7 @@ def export(
         VerdictError: the folder exists, cannot be made or is among DVC's, there is nothing to
             export, or the stored model gives other logits; nothing is written then.
     """
-    if output.exists():
-        raise VerdictError(f"{output} exists; name another folder, or remove it first")
-    if weights.adapter.name == MODEL_CONFIG:
-        raise VerdictError(
-            f"{weights.name} is {weights.model} as it comes: there is no adapter to merge"
-        )
-    _check_place(output)
+    _check(weights, output)
     asked = Prompts(prompts)
     device, dtype = device_name(params.reproducibility), params.model.dtype
     make_deterministic(0, strict=params.reproducibility.strict)
@@ -99,9 +94,15 @@ def export(
     return used
 
 
-def _check_place(folder: Path) -> None:
-    """Refuse where no folder can be made or should be, before any work is done."""
-    for place in map(Path, _OF_DVC):
+def _check(weights: Weights, folder: Path) -> None:
+    """Refuse where there is nothing to merge, or no place for it, before any work is done."""
+    if folder.exists():
+        raise VerdictError(f"{folder} exists; name another folder, or remove it first")
+    if weights.adapter.name == MODEL_CONFIG:
+        raise VerdictError(
+            f"{weights.name} is {weights.model} as it comes: there is no adapter to merge"
+        )
+    for place in _OF_DVC:
         # By its name, and by where links lead.
         inside = (
             (Path(os.path.abspath(folder)), place.absolute()),

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import torch
 
-from stages.evaluate import CHAT, RECORDS
 from verdict.answers.prompts import batches
 from verdict.conversations import Conversation, read_conversations
 from verdict.core.errors import VerdictError
+from verdict.core.paths import RECORDS, TEST_CHAT
 from verdict.models.inference import Loaded
 from verdict.records.shards import ImageStore
-
-TEST = CHAT / "test.jsonl"
 
 #: Largest difference, root mean square, as a share of the logits' own spread, where weights and
 #: arithmetic are the same. Float32 rounds by 2⁻²⁴, and errors add up as the root of their number,
@@ -42,9 +40,9 @@ class Prompts:
         if not RECORDS.is_dir():
             raise VerdictError(
                 f"{RECORDS} is not here, whose images prove the export: "
-                f"`dvc pull {TEST.parent} {RECORDS}` fetches it, `dvc repro extract` makes it"
+                f"`dvc pull {TEST_CHAT.parent} {RECORDS}` fetches it, `dvc repro extract` makes it"
             )
-        every = read_conversations(TEST)
+        every = read_conversations(TEST_CHAT)
         step = max(1, len(every) // count)
         self.conversations: list[Conversation] = every[::step][:count]
         self._images = ImageStore(RECORDS)

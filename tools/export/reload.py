@@ -3,14 +3,11 @@
 import sys
 from pathlib import Path
 
-from verdict.params.file import read_params
-from verdict.reproducibility import go_offline, pin_cpu
+from verdict.pipeline.command import pinned_params
 
 
 def main(folder: Path, prompts: int, out: Path) -> None:
-    params = read_params()
-    pin_cpu(params.reproducibility)
-    go_offline()
+    params = pinned_params()
     # Imported only now: torch must find the pins in its environment.
     import torch
     from safetensors.torch import save_file

@@ -21,12 +21,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tools.ending import ending_as_interrupted
-from tools.predict import DISCLAIMER
+from tools.predict import DISCLAIMER, add_model_options
 from verdict.core.errors import VerdictError
-from verdict.params.file import read_params
-from verdict.pipeline.stage import quieten_libraries
-from verdict.reproducibility import go_offline, pin_cpu
+from verdict.pipeline.command import command, parser_of, pinned_params
 
 ANSWERED, FAILED = 0, 1
 
@@ -35,12 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print or write the answers, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        with ending_as_interrupted():
+        with command("predict"):
             return _predict(options)
-    except VerdictError as error:
-        print(f"predict: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("predict: interrupted; nothing was written", file=sys.stderr)
     except BrokenPipeError:
         # Whoever reads has read enough; what is still to be flushed goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,10 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    params = read_params()
-    quieten_libraries()
-    pin_cpu(params.reproducibility)
-    go_offline()
+    params = pinned_params()
     # Imported only now: torch and the hub's library must find the pins in their environment.
     from tools.predict.answering import Predictor, chosen
     from tools.predict.output import as_json, check_output, for_people, writing
@@ -101,11 +91,7 @@ def _close(done: int, failed: int, options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.predict",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.predict", __doc__)
     add = parser.add_argument
     add(
         "--image", action="append", default=[], metavar="IMAGE",
@@ -121,12 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         help="two texts",
     )  # fmt: skip
     add("--pairs", metavar="FILE", help="a CSV, TSV, JSON-lines or Parquet file of two texts a row")
-    model = parser.add_mutually_exclusive_group()
-    model.add_argument("--model", metavar="NAME", help="of evaluate.models (default: the tuned)")
-    model.add_argument(
-        "--adapter", type=Path, metavar="FOLDER",
-        help="another adapter over models/base, or a whole model such as tools.export writes",
-    )  # fmt: skip
+    add_model_options(parser)
     add("--prompt", metavar="TEXT", type=_text, help="instead of the recipe's question")
     add("--json", action="store_true", help="print one JSON object a line")
     add(

@@ -22,6 +22,7 @@ from verdict.answers.prompts import plan_batches
 from verdict.answers.workers import Workers, open_workers
 from verdict.conversations import Answers, converse
 from verdict.core.errors import VerdictError
+from verdict.core.paths import ADAPTER, BASE
 from verdict.core.project import CHECKPOINTS, project_root
 from verdict.engine import Pool
 from verdict.extraction.images import convert
@@ -98,9 +99,9 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
             adapter / "adapter_config.json"
         ).exists()
         exported = whole and "base" not in read_provenance(adapter)
-        return Weights(str(adapter), adapter if exported else Path("models/base"), adapter)
+        return Weights(str(adapter), adapter if exported else BASE, adapter)
     if model is None:
-        tuned = [name for name, entry in models.items() if entry.adapter == "models/adapter"]
+        tuned = [name for name, entry in models.items() if entry.adapter == str(ADAPTER)]
         if not tuned:
             raise VerdictError(
                 "params.yaml has no tuned model in evaluate.models; name one with --model: "

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tools.predict.answering import Answered
-from tools.writable import check_writable
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.pipeline.command import check_writable
 
 Write = Callable[[Answered], None]
 

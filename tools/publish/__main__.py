@@ -11,18 +11,16 @@ token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tools.publish.files import Published, collect
+from tools.publish.files import Published, check_numbers, clean_commit, collect
 from tools.publish.hub import check_name, foresee, send
-from tools.publish.proof import check_numbers, clean_commit
-from verdict.core.errors import VerdictError
 from verdict.core.project import project_root
+from verdict.pipeline.command import command, parser_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     log = Console(stderr=True, highlight=False)
     root = project_root()
-    try:
+    with command("publish"):
         check_name(options.repo)
         commit = clean_commit(root)
         files = collect(root, commit)
@@ -44,8 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         message = f"Publish commit {commit[:12]}"
         address = send(options.repo, files, private=options.private, message=message, say=print)
         print(f"Published: {address}")
-    except VerdictError as error:
-        sys.exit(f"publish: {str(error).rstrip('.')}.")
 
 
 def _table(files: Sequence[Published]) -> Table:
@@ -60,11 +56,7 @@ def _table(files: Sequence[Published]) -> Table:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.publish",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.publish", __doc__)
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where to publish")
     parser.add_argument("--dry-run", action="store_true", help="send nothing, and need no token")
     parser.add_argument(

@@ -1,19 +1,23 @@
-"""What is published: a list of names, so that nothing else can slip in."""
+"""What is published, and when: a list of names, so that nothing else can slip in.
+
+Only of a project that is committed, up to date, and whose numbers are those that it predicts.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tools.verify.pipeline import Pipeline
-from tools.verify.recorded import some
-from tools.verify.signing import claimed
-from tools.verify.statement import compare_tree
 from verdict.core.errors import VerdictError
+from verdict.core.paths import ADAPTER, CARD, EXTRACT_METRICS, PREFLIGHT_METRICS, SPLIT_METRICS
+from verify.clone import checked_out, dvc, refuse_uncommitted
+from verify.findings import some
+from verify.pipeline import Pipeline
+from verify.signature import claimed
+from verify.statement import compare_tree
+from verify.verification import verify
 
-ADAPTER = Path("models/adapter")
-CARD = Path("metrics/report/model_card.md")
 #: What a verification leaves, if there was one.
 VERIFICATION, SIGNATURE = "verification.json", "verification.sig"
 
@@ -46,7 +50,7 @@ PROCESSOR = (
 )
 #: Numbers beside which answers of training records stand word by word, images that were rejected,
 #: or the patients, slides and entities that published splits divide.
-_QUOTES_DATA = frozenset({"extract.json", "preflight.json", "split.json"})
+_QUOTES_DATA = {path.name for path in (EXTRACT_METRICS, PREFLIGHT_METRICS, SPLIT_METRICS)}
 #: What a repository may hold before its first publication: what the hub makes, and a word or two.
 _BEFORE = (".gitattributes", ".gitignore", "LICENSE*", "README.md")
 
@@ -150,7 +154,7 @@ def _verification(root: Path, commit: str) -> list[Published]:
         about = statement.commit if statement else _verified_commit(root / name)
         if about != commit:
             raise VerdictError(
-                f"{name} is not about the commit that is to be published: run tools.verify again, "
+                f"{name} is not about the commit that is to be published: run verify again, "
                 "or move the file away"
             )
         if statement and (wrong := compare_tree(root, statement).wrong):
@@ -167,3 +171,34 @@ def _verified_commit(path: Path) -> str:
         return found["commit"] if found["holds"] else ""
     except (ValueError, TypeError, LookupError):
         return ""
+
+
+def clean_commit(root: Path) -> str:
+    """Return the checked-out commit, of which everything is as committed and up to date.
+
+    Raises:
+        VerdictError: something is edited, or `dvc status` is not clean or cannot be asked.
+    """
+    refuse_uncommitted(root)
+    status = json.loads(dvc(root, "status", "--json"))
+    if status:
+        raise VerdictError(
+            f"`dvc status` is not clean: {some(sorted(status))} would run again or lacks files. "
+            "`dvc pull` fetches what is missing, `dvc repro` runs what changed"
+        )
+    return checked_out(root)
+
+
+def check_numbers(root: Path, say: Callable[[str], None]) -> str:
+    """Compute metrics, figures and verdict again from the predictions, as verify does.
+
+    Returns:
+        What was found, in one sentence.
+
+    Raises:
+        VerdictError: something is different.
+    """
+    result = verify(root, minutes=0, train=False, keep=False, say=say)
+    if not result.holds:
+        raise VerdictError(f"{result.sentence.rstrip('.')}. `python -m verify` says what and why")
+    return result.sentence

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from verdict.core.paths import PIPELINE_FILE
+
 #: Where work that may be killed keeps what it has finished, in the project's folder.
 CHECKPOINTS = ".checkpoints"
 
@@ -14,7 +16,7 @@ def project_root() -> Path:
     """
     here = Path.cwd()
     folders = [here, *here.parents]
-    root = next((folder for folder in folders if (folder / "dvc.yaml").is_file()), here)
+    root = next((folder for folder in folders if (folder / PIPELINE_FILE).is_file()), here)
     parts = root.parts
     for index in range(len(parts) - 2):
         if parts[index : index + 3] == (".dvc", "tmp", "exps"):

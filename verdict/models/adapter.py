@@ -15,6 +15,7 @@ from transformers import ProcessorMixin
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, write_json
+from verdict.core.paths import BASE, CHAT, RECORDS
 
 PROVENANCE_FILE = "provenance.json"
 _AGAIN = "run `dvc pull` or `dvc repro train`, or copy the whole folder again from where it came"
@@ -123,12 +124,12 @@ def describe_origin(
         "base": {
             "name": base_name,
             "revision": base_revision,
-            "sha256": digests["models/base"],
+            "sha256": digests[str(BASE)],
         },
         "labels": labels,
         "training_data": {
-            "conversations_sha256": digests["data/chat/train.jsonl"],
-            "records_sha256": digests["data/records"],
+            "conversations_sha256": digests[str(CHAT / "train.jsonl")],
+            "records_sha256": digests[str(RECORDS)],
         },
         "parameters": parameters,
         # Without the local part: 2.13.0+cpu and 2.13.0+cu130 are the same release.

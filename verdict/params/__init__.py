@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from verdict.core.paths import ADAPTER, MODELS, REPLICATES
 from verdict.params.data import Extract, Fetch, Format, Model, Split
 from verdict.params.evaluation import Compare, Evaluate, Report
 from verdict.params.section import Name, Positive, Section, Seed
@@ -74,16 +75,16 @@ class Params(Section):
     def _names_agree(self) -> Self:
         if "base" not in self.models:
             raise ValueError("models.base is missing: it is what training starts from")
-        known = {f"models/{name}" for name in self.models}
+        known = {f"{MODELS}/{name}" for name in self.models}
         for name, entry in self.evaluate.models.items():
             if entry.model not in known:
                 raise ValueError(
                     f"evaluate.models.{name}.model is {entry.model}, but models: fetches only "
                     + ", ".join(sorted(known))
                 )
-            adapters = ["models/adapter", f"{entry.model}/config.json"]
+            adapters = [str(ADAPTER), f"{entry.model}/config.json"]
             if name in self.replicates:
-                adapters = [f"models/replicates/{name}"]
+                adapters = [f"{REPLICATES}/{name}"]
             if entry.adapter not in adapters:
                 raise ValueError(
                     f"evaluate.models.{name}.adapter is {entry.adapter}; write {adapters[0]}"
@@ -93,7 +94,7 @@ class Params(Section):
             if name not in self.evaluate.models:
                 raise ValueError(
                     f"replicates.{name} is trained, but not evaluated: add {name} to "
-                    f"evaluate.models, with the adapter models/replicates/{name}"
+                    f"evaluate.models, with the adapter {REPLICATES}/{name}"
                 )
         if self.compare.baseline not in self.evaluate.models:
             raise ValueError(

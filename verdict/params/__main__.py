@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import PARAMS_FILE
 from verdict.core.yaml12 import dump_yaml
-from verdict.params.file import PARAMS_FILE, read_params
+from verdict.params.file import read_params
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import PARAMS_FILE
 from verdict.core.yaml12 import load_yaml
 from verdict.params import Params
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
-PARAMS_FILE = Path("params.yaml")
 #: Characters of a wrong value in a message.
 _SHOWN = 200
 

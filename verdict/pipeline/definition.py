@@ -1,16 +1,15 @@
 """What dvc.yaml says of a stage, and its parameters: a stage reads only what is listed for it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import PIPELINE_FILE
 from verdict.params import Params
 from verdict.params.file import read_mapping, read_params
 
-PIPELINE_FILE = Path("dvc.yaml")
 #: Sections that change no output, so that every stage may read them and none lists them.
 WITHOUT_EFFECT = frozenset({"tracking", "compute"})
 

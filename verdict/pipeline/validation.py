@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from verdict.core.paths import PARAMS_FILE, RAW
 from verdict.params import Params
-from verdict.params.file import PARAMS_FILE, check_section, read_params
+from verdict.params.file import check_section, read_params
 from verdict.sources.local import check_local
 from verdict.tasks import check_files, load_archive, load_task
-
-_RAW = Path("data/raw")
 
 
 def validate(path: Path = PARAMS_FILE) -> Params:
@@ -26,5 +25,5 @@ def check_task(params: Params, path: Path) -> Params:
     check_section(embedded, params.fetch.embedded, "fetch.embedded", path)
     if params.fetch.source == "files":
         check_files(params.task, params.fetch.files, path)
-        check_local(params.fetch, _RAW)
+        check_local(params.fetch, RAW)
     return params

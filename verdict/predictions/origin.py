@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import LOCK_FILE
 from verdict.core.yaml12 import load_yaml
 
 #: What reading a ``dvc.lock`` raises that DVC has not written, or that somebody has changed.
@@ -18,7 +19,7 @@ NOT_AS_WRITTEN = (
 )
 
 
-def edited_by_hand(path: Path, lock: Path = Path("dvc.lock")) -> str | None:
+def edited_by_hand(path: Path, lock: Path = LOCK_FILE) -> str | None:
     """Return a warning where a file is not the one that ``dvc.lock`` has written down, or None.
 
     DVC notes the MD5 of each output when its stage has run, before the next stage begins. Paths in

@@ -6,7 +6,7 @@ from verdict.statistics.kinds import METRIC_TITLES, TEXT
 #: The files of a report, in its folder.
 REPORT, NUMBERS = "comparison.md", "comparison.json"
 COMPARISON, CONFUSION = "comparison.png", "confusion.png"
-PAGE, CARD = "index.html", "model_card.md"
+PAGE = "index.html"
 
 SYNTHETIC = (
     "The data are synthetic: made up by a program in the layout of the published data set. "

@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any, Protocol, cast
 
 from verdict.core.errors import VerdictError
-from verdict.params.file import PARAMS_FILE, check_section
+from verdict.core.paths import PARAMS_FILE
+from verdict.params.file import check_section
 from verdict.params.section import Section
 from verdict.records.raw import RawTable, check_identifiers
 

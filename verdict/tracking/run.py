@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from verdict.core.files import sha256_of
+from verdict.core.paths import LOCK_FILE
 from verdict.core.project import project_root
 from verdict.tracking.redaction import without_secrets
 from verdict.tracking.spool import TRACKING, Spool, SpoolWriter
@@ -207,9 +208,8 @@ def project_tags() -> dict[str, str]:
     if commit is not None:
         tags["git.commit"] = commit
         tags["git.dirty"] = str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower()
-    lock = Path("dvc.lock")
-    if lock.is_file():
-        tags["dvc.lock.sha256"] = sha256_of(lock)
+    if LOCK_FILE.is_file():
+        tags["dvc.lock.sha256"] = sha256_of(LOCK_FILE)
     return tags
 
 

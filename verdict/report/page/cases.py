@@ -10,9 +10,10 @@ import numpy as np
 from scipy.special import softmax
 
 from verdict.core.errors import VerdictError
+from verdict.core.paths import RECORDS, TEST_CHAT
 from verdict.predictions import Predictions
 from verdict.report.page.images import Picture, embed
-from verdict.report.page.sources import TEST, Sources
+from verdict.report.page.sources import Sources
 from verdict.report.page.wording import shown
 from verdict.statistics.measurement import measure
 from verdict.statistics.texts import token_f1
@@ -289,5 +290,5 @@ def _record_text(sources: Sources, id_: str) -> str | None:
         return sources.records[id_].text
     except KeyError:
         raise VerdictError(
-            f"{TEST} asks about {id_}, which data/records does not hold: run `dvc repro`"
+            f"{TEST_CHAT} asks about {id_}, which {RECORDS} does not hold: run `dvc repro`"
         ) from None

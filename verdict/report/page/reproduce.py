@@ -4,8 +4,8 @@ import shlex
 from typing import Any
 
 from verdict.core.files import sha256_of
-from verdict.report.names import NUMBERS
-from verdict.report.page.sources import PREDICTIONS, REPORT, Sources
+from verdict.core.paths import COMPARISON, PREDICTIONS
+from verdict.report.page.sources import Sources
 
 Fact = tuple[str, str]
 
@@ -23,10 +23,9 @@ def commands(sources: Sources) -> list[Fact]:
 
 def digests(sources: Sources) -> list[Fact]:
     """Return the files that the numbers rest on, with the SHA-256 of each."""
-    numbers = REPORT / NUMBERS
     return [
         *sources.prediction_files(),
-        (numbers.as_posix(), sha256_of(sources.root / numbers)),
+        (COMPARISON.as_posix(), sha256_of(sources.root / COMPARISON)),
     ]
 
 

@@ -10,16 +10,11 @@ from typing import Any
 from verdict.conversations import Conversation, read_conversations
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of
+from verdict.core.paths import ADAPTER, COMPARISON, METRICS, PLOTS, PREDICTIONS, RECORDS, TEST_CHAT
 from verdict.predictions import Predictions, read_predictions
 from verdict.records.shards import ImageStore, Record, read_records
 from verdict.report.comparison_file import read_comparison
-from verdict.report.names import NUMBERS
 from verdict.statistics.kinds import KINDS, Kind
-
-REPORT, METRICS = Path("metrics/report"), Path("metrics")
-PREDICTIONS, RECORDS = Path("data/predictions"), Path("data/records")
-TEST = Path("data/chat/test.jsonl")
-PROVENANCE = Path("models/adapter/provenance.json")
 
 #: What the comparison has to say for a page to be made of it.
 _NEEDED = (
@@ -104,7 +99,7 @@ class Sources:
         Raises:
             VerdictError: the file is missing or not JSON.
         """
-        return read_json(self.root, PROVENANCE)
+        return read_json(self.root, ADAPTER / "provenance.json")
 
     def curve(self, name: str) -> list[dict[str, float | None]]:
         """Return the rows of ``metrics/plots/NAME.csv``; an empty cell is None.
@@ -112,7 +107,7 @@ class Sources:
         Raises:
             VerdictError: the file is missing, or a cell is no number.
         """
-        path = METRICS / "plots" / f"{name}.csv"
+        path = PLOTS / f"{name}.csv"
         rows = csv.DictReader(_text(self.root, path).splitlines())
         try:
             return [
@@ -135,10 +130,9 @@ def read_sources(root: Path) -> Sources:
     Raises:
         VerdictError: a file is missing or damaged, or the predictions are not those compared.
     """
-    path = REPORT / NUMBERS
-    comparison = read_comparison(root / path)
+    comparison = read_comparison(root / COMPARISON)
     if missing := [key for key in _NEEDED if key not in comparison]:
-        raise VerdictError(f"{path} has no {missing[0]}: `dvc repro compare` writes it anew")
+        raise VerdictError(f"{COMPARISON} has no {missing[0]}: `dvc repro compare` writes it anew")
     predictions = {
         name: read_predictions(root / PREDICTIONS / f"{name}.parquet")
         for name in comparison["models"]
@@ -147,12 +141,14 @@ def read_sources(root: Path) -> Sources:
         if len(found) != comparison["records"] or list(found.labels) != comparison["labels"]:
             raise VerdictError(
                 f"{PREDICTIONS / name}.parquet has {len(found):,} records of "
-                f"{len(found.labels)} labels, {path} was made of {comparison['records']:,} of "
-                f"{len(comparison['labels'])}: run `dvc repro compare`"
+                f"{len(found.labels)} labels, {COMPARISON} was made of {comparison['records']:,} "
+                f"of {len(comparison['labels'])}: run `dvc repro compare`"
             )
-    conversations = read_conversations(root / TEST) if comparison["records"] else []
+    conversations = read_conversations(root / TEST_CHAT) if comparison["records"] else []
     if {c.id for c in conversations} != set(predictions[comparison["candidate"]].ids):
-        raise VerdictError(f"{TEST} and {PREDICTIONS} are about different records: run `dvc repro`")
+        raise VerdictError(
+            f"{TEST_CHAT} and {PREDICTIONS} are about different records: run `dvc repro`"
+        )
     return Sources(root, comparison, predictions, conversations)
 
 

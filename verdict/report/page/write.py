@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.core.paths import PAGE
 from verdict.report.figures import BASELINE_COLOUR, CANDIDATE_COLOUR, OTHER_COLOURS
-from verdict.report.names import AT_EDGES, DISCLAIMER, PAGE, SYNTHETIC, whole_groups
+from verdict.report.names import AT_EDGES, DISCLAIMER, SYNTHETIC, whole_groups
 from verdict.report.page import (
     cases,
     confusion,
@@ -24,7 +25,7 @@ from verdict.report.page import (
     wording,
 )
 from verdict.report.page.curves import curve_charts
-from verdict.report.page.sources import REPORT, Sources, read_sources
+from verdict.report.page.sources import Sources, read_sources
 from verdict.statistics.baselines import baselines_of
 from verdict.statistics.formats import REPLICATED, format_percent
 from verdict.statistics.kinds import KINDS
@@ -61,10 +62,10 @@ def write_page(
     page = render_page(read_sources(root), task, size, merge, merge_positive).encode()
     if len(page) > LARGEST:
         raise VerdictError(
-            f"{REPORT / PAGE} would have {len(page) / 1e6:.1f} MB, more than "
+            f"{PAGE} would have {len(page) / 1e6:.1f} MB, more than "
             f"{LARGEST / 1e6:g} MB: set report.cases lower than {size}"
         )
-    with replacing(root / REPORT / PAGE) as partial:
+    with replacing(root / PAGE) as partial:
         partial.write_bytes(page)
 
 
