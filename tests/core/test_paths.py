@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from verdict import paths
+from verdict.core import paths
 from verify.description import read_description
 from verify.pipeline import overlap
 
