@@ -13,10 +13,10 @@ PREDICTIONS = Path("data/predictions")
 def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
+    from verdict.comparison.file import read_comparison
     from verdict.report.card import write_card
-    from verdict.report.comparison_file import read_comparison
-    from verdict.report.names import CARD, NUMBERS
     from verdict.report.page import write_page
+    from verdict.summary.wording import CARD, NUMBERS
     from verdict.tasks import load_task
     from verdict.tracking.evaluation import record_evaluation
 
@@ -29,7 +29,7 @@ def main(params: Params) -> None:
     )
     limits = load_task(params.task).LIMITS
     write_card(REPORT / CARD, METRICS, ADAPTER, task=params.task, limits=limits)
-    numbers = read_comparison(REPORT / NUMBERS)
+    numbers = read_comparison(REPORT / NUMBERS).to_json()
     record_evaluation(params.tracking, ADAPTER, numbers, REPORT, PREDICTIONS)
 
 

@@ -11,7 +11,7 @@ def main(names: list[str]) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from stages.evaluate import METRICS, PREDICTIONS
     from verdict.predictions import read_predictions
-    from verdict.statistics.files import write_measurement
+    from verdict.statistics.measurement import write_measurement
 
     for name in names:
         write_measurement(METRICS, name, read_predictions(PREDICTIONS / f"{name}.parquet"))
