@@ -16,7 +16,7 @@ one training, and from several whose seeds are drawn again, too.
 
 Last come pairs of entries: matches within one entity, and pairs of two. The parts of both entities
 move a pair, so that both are drawn again, as the project does, or the first alone. Drawing both is
-known to hold the truth rather too often (``verdict.statistics.bootstrap.cell_weights``).
+known to hold the truth rather too often (``verdict.comparison.bootstrap.cell_weights``).
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,12 @@ import pyarrow as pa
 from scipy.special import expit
 
 from benchmarks.table import Figure, conclude
+from verdict.comparison.bootstrap import bootstrap
+from verdict.comparison.differences import paired_difference
+from verdict.comparison.intervals import Measured
+from verdict.comparison.replicates import average
 from verdict.predictions import SCHEMA, Predictions
-from verdict.statistics.bootstrap import bootstrap
-from verdict.statistics.differences import Measured, paired_difference
-from verdict.statistics.label_measurement import LabelMeasurement
-from verdict.statistics.replicates import average
+from verdict.statistics.labels import LabelMeasurement
 
 DATA_SETS, RESAMPLES, CONFIDENCE, SEED = 1000, 1000, 0.95, 0
 PATIENTS, LESIONS = 120, 8
@@ -193,8 +194,7 @@ def regrouped(p: Predictions, column: str, groups: pa.Array | pa.ChunkedArray) -
 
 def resampled(models: Sequence[Predictions], seed: int) -> list[Measured]:
     """Measure the models on the records and on resamples of their groups."""
-    # As parts of themselves, so that nothing is ranked, which nobody asks for here.
-    measured = {str(i): LabelMeasurement(p, whole=p) for i, p in enumerate(models)}
+    measured = {str(i): LabelMeasurement(p, metrics=[METRIC]) for i, p in enumerate(models)}
     drawn = bootstrap(
         measured,
         cells=models[0].cell_groups,
@@ -210,7 +210,7 @@ def interval(models: Sequence[Measured], seed: int) -> tuple[float, float]:
     base, *trainings = models
     tuned = trainings[0]
     if len(trainings) > 1:
-        tuned = average(trainings, [METRIC], confidence=CONFIDENCE, seed=seed).mean
+        tuned = average(trainings, [METRIC], CONFIDENCE, seed)[0]
     found = paired_difference(tuned, base, METRIC, CONFIDENCE)
     assert found.low is not None
     assert found.high is not None

@@ -23,6 +23,10 @@ import numpy as np
 import sklearn.metrics as sk
 
 from benchmarks.table import Figure, conclude
+from verdict.comparison.bootstrap import group_weights
+from verdict.comparison.model import Comparison
+from verdict.comparison.steps import compare
+from verdict.params import Compare
 from verdict.params.file import read_params
 from verdict.predictions import (
     Predictions,
@@ -31,8 +35,6 @@ from verdict.predictions import (
     write_predictions,
 )
 from verdict.reproducibility import pin_cpu
-from verdict.statistics.bootstrap import group_weights
-from verdict.statistics.comparison import Comparison, compare
 
 #: Records, patients and melanomas.
 SIZES = {"test": (33_126, 2_056, 584), "validation": (6_000, 400, 110)}
@@ -123,17 +125,19 @@ def read_split(folder: Path, split: str) -> list[Predictions]:
 
 def compare_files(folder: Path, resamples: int) -> Comparison:
     """Read the predictions and compare the models."""
-    return compare(
-        read_split(folder, "test"),
+    options = Compare(
         baseline="base",
+        groups_are="patients",
         resamples=resamples,
         confidence=0.95,
         seed=0,
-        synthetic=True,
-        noun="patients",
+        merge={},
+        merge_positive=None,
+        subgroups=[],
         sensitivity=0.9,
-        validation=read_split(folder, "validation"),
     )
+    validation = read_split(folder, "validation")
+    return compare(read_split(folder, "test"), options, validation=validation, synthetic=True)
 
 
 def by_scikit_learn(predictions: Predictions, rows: np.ndarray) -> dict[str, float]:

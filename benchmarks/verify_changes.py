@@ -103,7 +103,7 @@ CHANGES = [
     ),
     Change(
         "a stage's code",
-        _edit("verdict/statistics/threshold.py", r"\n\n\n", "\n\n\n# Better numbers.\n"),
+        _edit("verdict/comparison/thresholds.py", r"\n\n\n", "\n\n\n# Better numbers.\n"),
         "code",
         commit=True,
     ),

@@ -18,12 +18,12 @@ from verdict.reproducibility import pin_cpu
 def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
+    from verdict.comparison.cautions import crossing_warning, read_split_counts
+    from verdict.comparison.steps import compare
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
-    from verdict.report.write import write_report
     from verdict.splitting.balance import balance_warning
-    from verdict.statistics.cautions import crossing_warning, read_split_counts
-    from verdict.statistics.comparison import compare
+    from verdict.summary.markdown import write_summary
 
     names, sensitivity = params.evaluate.models, params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
@@ -35,22 +35,14 @@ def main(params: Params) -> None:
     warnings += [warning for warning in told if warning]
     comparison = compare(
         [predictions[path] for path in test],
-        baseline=params.compare.baseline,
-        replicates=list(params.replicates),
-        resamples=params.compare.resamples,
-        confidence=params.compare.confidence,
-        seed=params.compare.seed,
-        noun=params.compare.groups_are,
-        subgroups=params.compare.subgroups,
-        merge=params.compare.merge,
-        merge_positive=params.compare.merge_positive,
-        sensitivity=sensitivity,
+        params.compare,
         validation=[predictions[path] for path in validation],
+        replicates=list(params.replicates),
         synthetic=params.fetch.source == "embedded",
         warnings=warnings,
     )
     write_json(COMPARE_METRICS, comparison.headline())
-    write_report(REPORT, comparison)
+    write_summary(REPORT, comparison)
     print(comparison.verdict.sentence)
     for warning in comparison.warnings:
         print(f"\nWARNING: {warning}", file=sys.stderr)

@@ -32,7 +32,7 @@ def main(name: str, params: Params) -> None:
     from verdict.predictions import write_predictions
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import make_deterministic
-    from verdict.statistics.files import write_measurement
+    from verdict.statistics.measurement import write_measurement
     from verdict.tracking.throughput import keep_throughput
 
     device = device_of_workers(params.reproducibility, params.compute)

@@ -9,8 +9,8 @@ from verdict.reproducibility import pin_cpu
 def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
+    from verdict.comparison.file import read_comparison
     from verdict.report.card import write_card
-    from verdict.report.comparison_file import read_comparison
     from verdict.report.page import write_page
     from verdict.tasks import load_task
     from verdict.tracking.evaluation import record_evaluation
@@ -24,7 +24,7 @@ def main(params: Params) -> None:
     )
     limits = load_task(params.task).LIMITS
     write_card(CARD, METRICS, ADAPTER, task=params.task, limits=limits)
-    numbers = read_comparison(COMPARISON)
+    numbers = read_comparison(COMPARISON).to_json()
     record_evaluation(params.tracking, ADAPTER, numbers, REPORT, PREDICTIONS)
 
 

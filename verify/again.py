@@ -18,7 +18,7 @@ def metrics(names: Sequence[str]) -> None:
     pinned_params()
     # Imported only now: numpy must find the pins in its environment.
     from verdict.predictions import read_predictions
-    from verdict.statistics.files import write_measurement
+    from verdict.statistics.measurement import write_measurement
 
     for name in names:
         write_measurement(METRICS, name, read_predictions(PREDICTIONS / f"{name}.parquet"))

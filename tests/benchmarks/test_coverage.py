@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import coverage
-from verdict.statistics.differences import Measured
+from verdict.comparison.intervals import Measured
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import statistics as benchmark
-from verdict.statistics.bootstrap import group_weights
+from verdict.comparison.bootstrap import group_weights
 from verdict.statistics.kinds import BINARY
 from verdict.statistics.measurement import measure
 

@@ -13,7 +13,7 @@ from tests.pipeline.conftest import Project
 #: What the last commit has; data and models need a run.
 IN_GIT = {
     "a parameter, edited": "params.yaml",
-    "a stage's code": "verdict/statistics/threshold.py",
+    "a stage's code": "verdict/comparison/thresholds.py",
     "a requirement": "requirements.txt",
     "a hash in dvc.lock": "dvc.lock",
     "a number of the report, hashes renewed": "metrics/report/index.html",

@@ -50,13 +50,13 @@ def test_a_classifier_writes_nothing_and_its_metrics_say_so(
     tiny: Tiny, classifier: tuple[Any, Path], tmp_path: Path
 ) -> None:
     from verdict.predictions import read_predictions, write_predictions
-    from verdict.statistics.classification import classification_metrics
+    from verdict.statistics.measurement import measure
 
     write_predictions(tmp_path / "tuned.parquet", predict(tiny, load(tiny, classifier[1])))
     predictions = read_predictions(tmp_path / "tuned.parquet")
     assert set(predictions.table["generated"].to_pylist()) == {""}
     assert (predictions.parsed == predictions.predicted).all()
-    metrics = classification_metrics(predictions)
+    metrics = measure(predictions).values()
     assert metrics["generated_accuracy"] == metrics["accuracy"]
     assert (metrics["invalid_rate"], metrics["agreement"]) == (0, 1)
     # No answers were scored, so none could be divided by its length.

@@ -25,7 +25,7 @@ RECIPES = sorted(
 #: The one whose answers are words that takes least time.
 IN_FULL = "medpix-vqa-full"
 
-#: How every conclusion about tuning starts (``verdict.statistics.verdict``).
+#: How every conclusion about tuning starts (``verdict.comparison.verdict``).
 CONCLUSIONS = ("Tuning raised ", "Tuning lowered ", "Tuning could not be shown to change ")
 
 #: Fewer data by task, with enough groups of every label left for a verdict: for that, BreakHis

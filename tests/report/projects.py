@@ -12,6 +12,7 @@ from PIL import Image
 from tests.statistics.samples import (
     SETTINGS,
     TISSUE,
+    compare,
     drawn,
     skin_models,
     text_models,
@@ -23,8 +24,7 @@ from verdict.params.data import Format
 from verdict.predictions import Predictions, make_predictions, write_predictions
 from verdict.records.shards import read_records, write_shard
 from verdict.report.page import write_page
-from verdict.report.write import write_report
-from verdict.statistics.comparison import compare
+from verdict.summary.markdown import write_summary
 
 MERGE = {"benign": TISSUE[:4], "malignant": TISSUE[4:]}
 
@@ -68,7 +68,7 @@ def build(
         write_predictions(path, predictions)
     _write_records(root, models[0], image, text, prompt)
     _write_metrics(root / "metrics", models[0])
-    write_report(
+    write_summary(
         root / "metrics/report", compare(models, **(SETTINGS | {"resamples": 300} | options))
     )
     write(root, task=task, merge=options.get("merge", {}))

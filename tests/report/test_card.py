@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from tests.statistics.samples import SETTINGS, skin_models, text_models, tissue_models
+from tests.statistics.samples import (
+    SETTINGS,
+    compare,
+    skin_models,
+    text_models,
+    tissue_models,
+)
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
 from verdict.predictions import Predictions
 from verdict.report.card import write_card
-from verdict.statistics.comparison import compare
 
 PART = {"records": 60, "groups": 12, "label_benign": 40, "label_melanoma": 20}
 APART = {"groups": 0, "test_groups": 0, "identical": 0, "duplicate_pairs": 0}
@@ -61,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def card_of(project: Path, models: list[Predictions], limits: tuple[str, ...] = ()) -> ModelCard:
-    numbers = compare(models, **{**SETTINGS, "noun": "patients", "synthetic": True}).flat()
+    numbers = compare(models, **{**SETTINGS, "noun": "patients", "synthetic": True}).to_json()
     write_json(project / "metrics/report/comparison.json", numbers)
     path = project / "model_card.md"
     write_card(

@@ -16,10 +16,9 @@ import pytest
 from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
 from tests.statistics.samples import from_counts, text_models, texts_from
 from verdict.core.errors import VerdictError
-from verdict.report.names import DISCLAIMER, SYNTHETIC
-from verdict.report.page import write as writing
+from verdict.report.page import rendering
 from verdict.report.page.cases import GROUPS, choose, group_of
-from verdict.report.page.wording import interval, number, signed, signed_interval
+from verdict.summary.wording import DISCLAIMER, SYNTHETIC, interval, number, signed, signed_interval
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -266,7 +265,7 @@ def test_files_that_do_not_belong_together_are_refused(project: Path) -> None:
 
 
 def test_a_page_has_an_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "LARGEST", 10_000)
+    monkeypatch.setattr(rendering, "LARGEST", 10_000)
     before = page(project)
     with pytest.raises(VerdictError, match=r"set report\.cases lower than 40"):
         write(project)

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from verdict.comparison import steps
+from verdict.comparison.model import Comparison
+from verdict.params import Compare
 from verdict.predictions import Predictions, make_predictions
 
 SKIN = ("benign", "melanoma")
@@ -28,6 +31,20 @@ SETTINGS: dict[str, Any] = {
     "seed": 0,
     "synthetic": False,
 }
+
+
+def compare(predictions: Sequence[Predictions], **options: Any) -> Comparison:
+    """Compare models by ``options``: of the section ``compare``, and of ``steps.compare``."""
+    section: dict[str, Any] = {
+        "groups_are": options.pop("noun", "groups"),
+        "subgroups": [],
+        "merge": {},
+        "merge_positive": None,
+        "sensitivity": None,
+    }
+    section |= {key: options.pop(key) for key in list(options) if key in Compare.model_fields}
+    # Not validated: ``compare`` has to refuse what does not fit the predictions by itself.
+    return steps.compare(predictions, Compare.model_construct(**section), **options)
 
 
 def predictions_from(

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
+from tests.statistics.oracle import calibration_metrics
 from tests.statistics.samples import TISSUE, from_counts, predictions_from
-from verdict.statistics.calibration import (
+from verdict.statistics.measurement import measure
+from verdict.statistics.probabilities import (
     CALIBRATION_BINS,
     Calibration,
     bins_of,
-    calibration_metrics,
 )
-from verdict.statistics.classification import classification_metrics
 
 
 def slow_error(probability: np.ndarray, came_true: np.ndarray) -> float:
@@ -35,7 +35,9 @@ def test_metrics_are_what_their_definitions_say(seed: int, n: int, labels: int) 
     probabilities = rng.dirichlet(np.ones(labels), n)
     actual = rng.integers(0, labels, n)
     positive = 1 if labels == 2 else None
-    metrics = calibration_metrics(actual, probabilities, positive)
+    one_cell = np.zeros(n, np.int64)
+    found = Calibration(one_cell, actual, probabilities, positive).metrics(np.ones((1, 1)))
+    metrics = {name: values[0] for name, values in found.items()}
     if labels == 2:
         probability, came_true = probabilities[:, 1], actual == 1
         brier = np.mean((came_true - probability) ** 2)
@@ -89,7 +91,7 @@ def test_probabilities_are_the_softmax_of_log_likelihoods() -> None:
     log_likelihoods = np.log([[0.1, 0.3], [0.02, 0.02]]) - 5
     p = predictions_from("m", [1, 0], log_likelihoods)
     np.testing.assert_allclose(p.probabilities, [[0.25, 0.75], [0.5, 0.5]])
-    metrics = classification_metrics(p)
+    metrics = measure(p).values()
     assert metrics["brier"] == pytest.approx((0.25**2 + 0.5**2) / 2, abs=1e-6)
     assert metrics["expected_calibration_error"] == pytest.approx((0.25 + 0.5) / 2, abs=1e-6)
 
@@ -98,6 +100,6 @@ def test_a_model_that_knows_and_one_that_is_surely_wrong() -> None:
     sure = np.array([[0.0, -800.0, -800.0], [-800.0, 0.0, -800.0]])
     for actual, brier, error in (([0, 1], 0, 0), ([1, 2], 2, 1)):
         p = predictions_from("m", actual, sure, labels=TISSUE[:3], positive=None)
-        metrics = classification_metrics(p)
+        metrics = measure(p).values()
         assert (metrics["brier"], metrics["expected_calibration_error"]) == (brier, error)
     assert from_counts("m", 0, 0, 0, 0).probabilities.shape == (0, 2)

@@ -12,9 +12,9 @@ from tests.statistics.samples import (
     tissue_models,
 )
 from verdict.predictions import Predictions
-from verdict.statistics.calibration import CALIBRATION_BINS
-from verdict.statistics.classification import classification_metrics
-from verdict.statistics.curves import (
+from verdict.statistics.measurement import measure
+from verdict.statistics.probabilities import (
+    CALIBRATION_BINS,
     MAX_POINTS,
     Curve,
     precision_recall_curves,
@@ -75,7 +75,7 @@ def test_more_labels_have_a_curve_each() -> None:
     curves = roc_curves(p)
     assert tuple(curves) == p.labels == tuple(precision_recall_curves(p))
     areas = [sk.auc(c.x, c.y) for c in curves.values() if c is not None]
-    macro = classification_metrics(p)["macro_auroc"]
+    macro = measure(p).values()["macro_auroc"]
     assert np.mean(areas) == pytest.approx(macro, abs=0.005)
 
 
@@ -103,7 +103,7 @@ def test_reliability_adds_up_to_the_calibration_error(p: Predictions) -> None:
     assert (np.diff(bins.stated) > 0).all()
     assert bins.records.min() > 0
     error = (bins.records * np.abs(bins.stated - bins.observed)).sum() / len(p)
-    metrics = classification_metrics(p)
+    metrics = measure(p).values()
     assert metrics["expected_calibration_error"] == pytest.approx(error, abs=1e-5)
     happened = (bins.records * bins.observed).sum() / len(p)
     share = (p.actual == p.positive_code).mean() if p.binary else metrics["accuracy"]

@@ -69,7 +69,7 @@ def test_numbers_and_reports_need_no_torch(tmp_path: Path) -> None:
     write_predictions(path, skin_models()[1])
     code = (
         "import runpy, sys\n"
-        "import verdict.statistics.comparison, verdict.report.write, verdict.report.__main__\n"
+        "import verdict.comparison.steps, verdict.summary.markdown, verdict.report.__main__\n"
         f"sys.argv = ['verdict.statistics', {str(path)!r}]\n"
         "runpy.run_module('verdict.statistics', run_name='__main__')\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)\n"

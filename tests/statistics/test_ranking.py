@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from verdict.statistics.ranking import Ranking
+from verdict.statistics.probabilities import Ranking
 
 
 @settings(max_examples=80, deadline=None)

@@ -8,8 +8,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
 from tests.conftest import SHARED_DATA
-from tests.statistics.samples import SETTINGS, text_models, texts_from
-from verdict.statistics.comparison import compare
+from tests.statistics.samples import SETTINGS, compare, text_models, texts_from
 from verdict.statistics.measurement import measure
 from verdict.statistics.texts import CLOSED, score_texts, token_f1, yes_or_no
 from verdict.statistics.words import normalised

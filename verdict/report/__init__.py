@@ -1,1 +1,1 @@
-"""Tables and figures for people."""
+"""The reports for people: the page, the model card, and the verdict in the terminal."""

@@ -1,6 +1,37 @@
-"""Metrics as functions of confusion counts, for one table or for many resamples at once."""
+"""Metrics as functions of confusion counts, for one table or for many resamples at once.
+
+``counts`` are whole or expected numbers (…, labels, labels + 1): a row for each true label, a
+column for each answer, the last one for what cannot be read. Metrics are arrays (…), NaN where they
+are undefined: 0/0, or a label that a mean over labels needs is not in the data or in this resample.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+
+#: Metrics of many resamples: name → array (resamples), NaN where undefined.
+Resampled = dict[str, np.ndarray]
+
+#: What numbers that are no whole ones are rounded to before they are summed.
+QUANTUM = 2.0**-36
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts (actual, predicted): a row for each true answer, a column for each given one."""
+
+    actual: tuple[str, ...]
+    predicted: tuple[str, ...]
+    counts: np.ndarray
+
+
+def count_answers(
+    actual: np.ndarray, predicted: np.ndarray, rows: tuple[str, ...], columns: tuple[str, ...]
+) -> Confusion:
+    """Count pairs of codes (n) in ``rows`` and ``columns``."""
+    size = (len(rows), len(columns))
+    cells = np.bincount(actual * size[1] + predicted, minlength=size[0] * size[1])
+    return Confusion(rows, columns, cells.reshape(size))
 
 
 def confusion_by_cell(
@@ -24,74 +55,62 @@ def confusion_by_cell(
     return np.bincount(place, minlength=size).reshape(n_cells, labels, labels + 1)
 
 
-def accuracy_metrics(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
-    """Return accuracy and balanced accuracy; an invalid answer is wrong.
+def accuracy(counts: np.ndarray) -> np.ndarray:
+    """Return the share of right answers; an invalid one is wrong."""
+    return ratio(_right(counts).sum(axis=-1), counts.sum(axis=(-2, -1)))
 
-    Args:
-        counts: (…, labels, labels + 1), whole or expected numbers.
-        present: bool (labels): the labels that the data hold. Balanced accuracy is the mean
-            recall over them, as in scikit-learn.
 
-    Returns:
-        Arrays (…). NaN where a metric is undefined: no records, or for balanced accuracy fewer
-        than two labels present, or none of a present label's records in this resample.
+def balanced_accuracy(counts: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return the mean recall of the labels that the data hold, bool (labels), as scikit-learn has.
+
+    Undefined with fewer than two of them, or where none of a label's records was drawn.
     """
-    correct = np.diagonal(counts, axis1=-2, axis2=-1)
+    if present.sum() < 2:
+        return np.full(counts.shape[:-2], np.nan)
+    return mean_over_labels(ratio(_right(counts), counts.sum(axis=-1))[..., present])
+
+
+def precision(counts: np.ndarray, positive: int) -> np.ndarray:
+    """Return the share of records called ``positive``, one of two labels, that are."""
+    return ratio(counts[..., positive, positive], counts[..., :, positive].sum(axis=-1))
+
+
+def recall(counts: np.ndarray, label: int) -> np.ndarray:
+    """Return the share of a label's records that are called so; an invalid answer is wrong.
+
+    Of the positive label of two it is the sensitivity, of the other the specificity.
+    """
+    return ratio(counts[..., label, label], counts[..., label, :].sum(axis=-1))
+
+
+def f1(counts: np.ndarray) -> np.ndarray:
+    """Return the F1 (…, labels) of each label, without invalid answers."""
+    return ratio(2 * _right(counts), counts.sum(axis=-1) + counts.sum(axis=-2)[..., :-1])
+
+
+def macro_f1(counts: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return the mean F1 of the labels that the data hold, bool (labels); as balanced accuracy."""
+    if present.sum() < 2:
+        return np.full(counts.shape[:-2], np.nan)
+    drawn = (counts.sum(axis=-1)[..., present] > 0).all(axis=-1)
+    return np.where(drawn, mean_over_labels(np.nan_to_num(f1(counts))[..., present]), np.nan)
+
+
+def weighted_f1(counts: np.ndarray) -> np.ndarray:
+    """Return the mean F1 of the labels, weighted by their records."""
     actual = counts.sum(axis=-1)
-    recall = ratio(correct, actual)[..., present]
-    return {
-        "accuracy": ratio(correct.sum(axis=-1), actual.sum(axis=-1)),
-        "balanced_accuracy": mean_over_labels(recall)
-        if present.sum() > 1
-        else np.full(counts.shape[:-2], np.nan),
-    }
-
-
-def binary_metrics(counts: np.ndarray, positive: int) -> dict[str, np.ndarray]:
-    """Return precision, recall, specificity and F1 of the label ``positive`` of two.
-
-    ``counts`` as for ``accuracy_metrics``, without invalid answers. NaN where undefined (0/0).
-    """
-    negative = 1 - positive
-    true_positive = counts[..., positive, positive]
-    false_positive = counts[..., negative, positive]
-    false_negative = counts[..., positive, negative]
-    true_negative = counts[..., negative, negative]
-    return {
-        "precision": ratio(true_positive, true_positive + false_positive),
-        "recall": ratio(true_positive, true_positive + false_negative),
-        "specificity": ratio(true_negative, true_negative + false_positive),
-        "f1": ratio(2 * true_positive, 2 * true_positive + false_positive + false_negative),
-    }
-
-
-def average_f1(counts: np.ndarray, present: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the F1 of each label, averaged over the present ones and weighted by their shares.
-
-    Arguments as for ``accuracy_metrics``, without invalid answers. The macro average is NaN where
-    none of a present label's records is in the resample.
-    """
-    correct = np.diagonal(counts, axis1=-2, axis2=-1)
-    actual, predicted = counts.sum(axis=-1), counts.sum(axis=-2)[..., :-1]
-    f1 = np.nan_to_num(ratio(2 * correct, actual + predicted))
-    several = present.sum() > 1
-    every_label = (actual[..., present] > 0).all(axis=-1) & several
-    macro = mean_over_labels(f1[..., present]) if several else np.nan
-    return {
-        "macro_f1": np.where(every_label, macro, np.nan),
-        "weighted_f1": ratio(_added(f1 * actual), actual.sum(axis=-1)),
-    }
+    return ratio(_added(np.nan_to_num(f1(counts)) * actual), actual.sum(axis=-1))
 
 
 def matthews_correlation(counts: np.ndarray) -> np.ndarray:
     """Return Matthews' correlation of actual and predicted labels (Gorodkin 2004).
 
-    ``counts`` as for ``accuracy_metrics``, without invalid answers. 0 where every answer is the
-    same, as in scikit-learn; NaN where every true label is.
+    Without invalid answers. 0 where every answer is the same, as in scikit-learn; undefined where
+    every true label is.
     """
     square = counts[..., :-1]
     actual, predicted = square.sum(axis=-1), square.sum(axis=-2)
-    correct = np.diagonal(square, axis1=-2, axis2=-1).sum(axis=-1)
+    correct = _right(counts).sum(axis=-1)
     total = actual.sum(axis=-1)
     covariance = correct * total - (actual * predicted).sum(axis=-1)
     spread_actual = total**2 - (actual**2).sum(axis=-1)
@@ -109,12 +128,35 @@ def mean_over_labels(values: np.ndarray) -> np.ndarray:
     return _added(values) / values.shape[-1]
 
 
-def _added(values: np.ndarray) -> np.ndarray:
-    """Add up the last axis in its order; that of ``sum`` depends on how large the chunk is."""
-    return np.cumsum(values, axis=-1)[..., -1]
-
-
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Return the quotient (…) of arrays (…); NaN where the denominator is 0."""
     out = np.full(np.shape(denominator), np.nan)
     return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0)
+
+
+def sum_by_cell(cells: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the sums (cells, …) of the values (n, …) of each cell, as ``summable`` numbers.
+
+    ``cells`` are codes (n), from 0 on without gaps.
+    """
+    sums = np.zeros((int(cells.max()) + 1 if len(cells) else 0, *values.shape[1:]))
+    np.add.at(sums, cells, values)
+    return summable(sums)
+
+
+def summable(values: np.ndarray) -> np.ndarray:
+    """Round to multiples of a power of two, so that sums of them do not depend on their order.
+
+    Else the last bits of a weighted sum would differ with the processor and the chunk. Exact up to
+    sums of 2¹⁷; whole numbers stay what they are.
+    """
+    return np.round(values / QUANTUM) * QUANTUM
+
+
+def _right(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _added(values: np.ndarray) -> np.ndarray:
+    """Add up the last axis in its order; that of ``sum`` depends on how large the chunk is."""
+    return np.cumsum(values, axis=-1)[..., -1]

@@ -1,4 +1,4 @@
-"""How numbers are rounded and written, and the names that keys are built from."""
+"""How numbers are rounded and written."""
 
 import math
 import textwrap
@@ -6,29 +6,8 @@ import textwrap
 #: Decimals of every reported number, so that the last bits of two machines do not show.
 DECIMALS = 6
 
-#: Joins two models' names in the keys of their difference.
-MINUS = "_minus_"
-
 #: Of every negative number that people read.
 MINUS_SIGN = "\N{MINUS SIGN}"
-
-#: Baselines that need no model, in the order of a table.
-BASELINES = ("majority", "prior")
-
-#: Precedes the keys of the comparison on merged labels.
-MERGED = "merged"
-
-#: Stands where a model's name would: what all models' thresholds share, and the mean over the
-#: candidate's training seeds.
-THRESHOLD, REPLICATED = "threshold", "replicated"
-
-#: What ``metrics/compare.json`` calls its other numbers; the models stand under their own names.
-HEADLINES = (
-    "mean", "sd", "gain", "gain_low", "gain_high", "p", "auroc", "sensitivity_at", "specificity_at",
-)  # fmt: skip
-
-#: Stands between a model's name and a metric at its threshold.
-AT_THRESHOLD = "at_threshold"
 
 
 def rounded(value: float | None) -> float | None:

@@ -1,17 +1,26 @@
-"""How near a text comes to its reference: SQuAD's scores, ROUGE-L, BLEU, and yes or no."""
+"""Measure texts against their references: SQuAD's scores, ROUGE-L, BLEU, and yes or no."""
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sacrebleu.metrics import BLEU
 
+from verdict.predictions import Predictions
+from verdict.statistics.counts import Confusion, Resampled, count_answers, ratio, sum_by_cell
+from verdict.statistics.formats import rounded
+from verdict.statistics.kinds import TEXT, Kind
+from verdict.statistics.metrics import METRICS
+from verdict.statistics.proportions import Proportions
 from verdict.statistics.words import normalised, words_of
 
 #: The answers of a closed question, normalised.
 CLOSED = ("no", "yes")
+
+#: What a text is called that answers a closed question with neither yes nor no, or with both.
+OTHER = "other"
 
 #: The words that say no and yes, by language: a text is read in that of its reference. English
 #: comes first, as its "no" is Spanish and Italian, too.
@@ -171,3 +180,95 @@ class _Words:
 
     def tokenize(self, text: str) -> list[str]:
         return words_of(text)
+
+
+class TextMeasurement:
+    """A ``Measurement`` of written texts; the arguments are of the same n records."""
+
+    kind: Kind = TEXT
+
+    def __init__(
+        self, predictions: Predictions, scores: TextScores, metrics: Sequence[str] | None = None
+    ):
+        """Sum by cell what the weights will multiply; ``metrics`` are all of the kind if None."""
+        self.predictions, self._scores = predictions, scores
+        self.metrics = TEXT.metrics if metrics is None else tuple(metrics)
+        closed = scores.closed >= 0
+        columns = {
+            "records": np.ones(len(predictions)),
+            "exact_match": scores.exact,
+            "token_f1": scores.token_f1,
+            "rouge_l": scores.rouge_l,
+            "invalid": scores.empty,
+            "closed": closed,
+            "closed_right": closed & (scores.closed == scores.said),
+            "bleu": scores.bleu,
+        }
+        cells = predictions.cell_codes
+        self.sums = {name: sum_by_cell(cells, values) for name, values in columns.items()}
+
+    @property
+    def right(self) -> np.ndarray:
+        """Bool (n): of a closed question whether it is answered so, else of an exact match."""
+        scores = self._scores
+        return np.where(scores.closed >= 0, scores.closed == scores.said, scores.exact)
+
+    @property
+    def proportions(self) -> Proportions:
+        return Proportions(self.predictions, closed=self._scores.closed >= 0)
+
+    def values(self) -> dict[str, float | int | None]:
+        """Return how many records and closed questions there are, and the metrics."""
+        sizes = {"n": len(self.predictions), "closed": int((self._scores.closed >= 0).sum())}
+        whole = self(np.ones((1, len(self.sums["records"]))))
+        return sizes | {name: rounded(value[0]) for name, value in whole.items()}
+
+    def __call__(self, weights: np.ndarray) -> Resampled:
+        drawn = TextDraws({name: weights @ sums for name, sums in self.sums.items()})
+        return {name: METRICS[name].of(drawn) for name in self.metrics}
+
+    def part(self, chosen: np.ndarray) -> "TextMeasurement":
+        part = self.predictions.part(chosen)
+        return TextMeasurement(part, self._scores.part(chosen), TEXT.shown("subgroups"))
+
+    def confusion(self) -> Confusion:
+        """Return counts of the closed questions: yes or no in rows, what was said in columns."""
+        closed = self._scores.closed >= 0
+        said = self._scores.said[closed]
+        columns = (*CLOSED, OTHER)
+        return count_answers(
+            self._scores.closed[closed], np.where(said < 0, len(CLOSED), said), CLOSED, columns
+        )
+
+    def confusion_rows(self) -> Iterator[tuple[str, str]]:
+        for actual, said in zip(self._scores.closed, self._scores.said, strict=True):
+            if actual >= 0:
+                yield CLOSED[actual], (*CLOSED, OTHER)[said]
+
+
+@dataclass(frozen=True)
+class TextDraws:
+    """What a model's drawn texts add up to."""
+
+    #: Arrays (draws, …) by name, as in ``TextMeasurement.sums``.
+    sums: dict[str, np.ndarray]
+
+    def mean(self, name: str) -> np.ndarray:
+        """Return the mean over the drawn records of one of the sums."""
+        return ratio(self.sums[name], self.sums["records"])
+
+    @property
+    def closed_accuracy(self) -> np.ndarray:
+        """The share of the drawn closed questions that are answered rightly."""
+        return ratio(self.sums["closed_right"], self.sums["closed"])
+
+    @property
+    def bleu(self) -> np.ndarray:
+        """BLEU of the drawn records as one corpus."""
+        return np.where(self.sums["records"] > 0, bleu_of(self.sums["bleu"]), np.nan)
+
+
+def measure_texts(predictions: Predictions) -> TextMeasurement:
+    """Return the measurement of free-text predictions."""
+    scores = score_texts(predictions.generated.tolist(), predictions.answers.tolist())
+    return TextMeasurement(predictions, scores)

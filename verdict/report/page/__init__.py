@@ -1,5 +1,5 @@
 """The report as one page for people: ``metrics/report/index.html``, which needs nothing else."""
 
-from verdict.report.page.write import write_page
+from verdict.report.page.rendering import write_page
 
 __all__ = ["write_page"]

@@ -12,12 +12,11 @@ from scipy.special import softmax
 from verdict.core.errors import VerdictError
 from verdict.core.paths import RECORDS, TEST_CHAT
 from verdict.predictions import Predictions
-from verdict.report.page.images import Picture, embed
-from verdict.report.page.sources import Sources
-from verdict.report.page.wording import shown
+from verdict.report.page.sources import Picture, Sources
 from verdict.statistics.measurement import measure
 from verdict.statistics.texts import token_f1
 from verdict.statistics.words import normalised
+from verdict.summary.wording import shown
 
 #: The groups of cases: key, name, and what they have in common.
 GROUPS = (
@@ -117,13 +116,13 @@ def make_gallery(sources: Sources, size: int, slots: Mapping[str, int]) -> Galle
     """
     models = sources.singles
     right = {name: measure(found).right for name, found in models.items()}
-    kinds = group_of(right, sources.baseline, sources.candidate)
-    ids = sources.predictions[sources.candidate].ids
+    kinds = group_of(right, sources.comparison.baseline, sources.comparison.candidate)
+    ids = sources.asked.ids
     members = {key: ids[kinds == key].tolist() for key, _, _ in GROUPS}
     chosen = choose(members, size)
     rows = {id_: row for row, id_ in enumerate(ids)}
     asked = {c.id: c for c in sources.conversations}
-    pictures = embed({id_: sources.images[id_] for id_ in chosen if _has_image(asked[id_].prompt)})
+    pictures = sources.pictures(id_ for id_ in chosen if _has_image(asked[id_].prompt))
     describe = partial(_answers, models, right, slots)
     cases = [
         _case(sources, id_, str(kinds[rows[id_]]), describe(rows[id_]), pictures.get(id_))
@@ -189,7 +188,7 @@ def shared_prompt(sources: Sources) -> tuple[str, str]:
 def _case(
     sources: Sources, id_: str, kind: str, answers: list[Answer], picture: Picture | None
 ) -> Case:
-    table = sources.predictions[sources.candidate]
+    table = sources.asked
     row = int(np.searchsorted(table.ids, id_))
     text = _record_text(sources, id_)
     label = None if table.free_text else table.labels[table.actual[row]]

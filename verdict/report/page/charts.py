@@ -1,13 +1,24 @@
-"""The geometry of line charts: what the SVG template draws, in its own units.
+"""Line charts, and the models' ROC, precision–recall and reliability curves as such.
 
-The charts are small SVG of our own, because colours then come from the page's variables, light or
-dark, and the text stays text.
+A chart is what the SVG template draws, in its own units: small SVG of our own, because colours then
+come from the page's variables, light or dark, and the text stays text.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from verdict.comparison.results import Estimates
+from verdict.predictions import Predictions
+from verdict.report.page.sources import Sources
+from verdict.statistics.probabilities import (
+    Curve,
+    precision_recall_curves,
+    reliability,
+    roc_curves,
+)
+from verdict.summary.wording import number, shown
 
 #: Margins around the plot area, in units of the SVG: left, top, right, bottom.
 LEFT, TOP, RIGHT, BOTTOM = 50, 8, 12, 42
@@ -107,6 +118,92 @@ def axis_around(title: str, values: Sequence[float], *, zero: bool = False) -> A
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = [(i * step, _short(i * step)) for i in range(first, last + 1)]
     return Axis(title, first * step, last * step, ticks)
+
+
+def curve_charts(sources: Sources, slots: Mapping[str, int]) -> dict[str, list[Chart]]:
+    """Return the charts of curves by heading; none of free text, which has no probabilities."""
+    models = sources.singles
+    if not sources.comparison.labels:
+        return {}
+    rated = sources.comparison.models
+    roc = _charts("roc", models, roc_curves, slots, rated)
+    precision = _charts("precision", models, precision_recall_curves, slots, rated)
+    charts = {
+        "ROC": list(roc),
+        "Precision and recall": list(precision),
+        "Reliability": list(_reliability(models, slots, rated)),
+    }
+    return {heading: found for heading, found in charts.items() if found}
+
+
+_AXES = {
+    "roc": ("1 − specificity", "sensitivity", "AUROC", "auroc"),
+    "precision": ("sensitivity (recall)", "precision", "average precision", "average_precision"),
+}
+
+
+def _charts(
+    what: str,
+    models: Mapping[str, Predictions],
+    curves_of: Callable[[Predictions], dict[str, Curve | None]],
+    slots: Mapping[str, int],
+    rated: Mapping[str, Estimates],
+) -> Iterator[Chart]:
+    x, y, area, metric = _AXES[what]
+    curves = {model: curves_of(found) for model, found in models.items()}
+    first = next(iter(models.values()))
+    for label in next(iter(curves.values())):
+        lines = []
+        for model, found in curves.items():
+            if curve := found[label]:
+                points = list(zip(curve.x.tolist(), curve.y.tolist(), strict=True))
+                estimate = rated[model].get(metric)  # None of one label of many.
+                value = estimate.value if estimate else None
+                note = "" if value is None else f"{area} {number(metric, value)}"
+                lines.append(Line(model, slots[model], points, note=note))
+        if not lines:
+            continue
+        share = float((first.actual == first.labels.index(label)).mean())
+        chance = [(0, 0), (1, 1)] if what == "roc" else [(0, share), (1, share)]
+        areas = "; ".join(f"{line.name}: {line.note}" for line in lines if line.note)
+        yield Chart(
+            id=f"{what}-{first.labels.index(label)}",
+            title=shown(label),
+            description=f"{y} against {x} for {shown(label)}. {areas}",
+            x=unit_axis(x),
+            y=unit_axis(y),
+            lines=lines,
+            reference=chance,
+            reference_name="chance",
+            legend=len(curves[first.model]) == 1,
+        )
+
+
+def _reliability(
+    models: Mapping[str, Predictions], slots: Mapping[str, int], rated: Mapping[str, Estimates]
+) -> Iterator[Chart]:
+    lines = []
+    for model, found in models.items():
+        if curve := reliability(found):
+            points = list(zip(curve.stated.tolist(), curve.observed.tolist(), strict=True))
+            error = rated[model]["expected_calibration_error"].value
+            note = "" if error is None else f"calibration error {error:.3f}"
+            lines.append(Line(model, slots[model], points, "dots", note, curve.records.tolist()))
+    if not lines:
+        return
+    positive = next(iter(models.values())).positive
+    about = shown(positive) if positive else "the likeliest label"
+    errors = "; ".join(f"{line.name}: {line.note}" for line in lines if line.note)
+    yield Chart(
+        id="reliability",
+        title=about,
+        description=f"Observed share against the mean stated probability of {about}. {errors}",
+        x=unit_axis(f"stated probability of {about}"),
+        y=unit_axis("share that came true"),
+        lines=lines,
+        reference=[(0, 0), (1, 1)],
+        reference_name="perfectly calibrated",
+    )
 
 
 def _short(value: float) -> str:

@@ -1,32 +1,52 @@
 """What the page is made of: the comparison, the predictions, the records and the small files."""
 
+import base64
 import csv
+import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from verdict.comparison.file import read_comparison
+from verdict.comparison.model import Comparison
 from verdict.conversations import Conversation, read_conversations
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of
-from verdict.core.paths import ADAPTER, COMPARISON, METRICS, PLOTS, PREDICTIONS, RECORDS, TEST_CHAT
+from verdict.core.paths import (
+    ADAPTER,
+    COMPARISON,
+    METRICS,
+    PLOTS,
+    PREDICTIONS,
+    RECORDS,
+    TEST_CHAT,
+    VALIDATION_PREDICTIONS,
+)
 from verdict.predictions import Predictions, read_predictions
 from verdict.records.shards import ImageStore, Record, read_records
-from verdict.report.comparison_file import read_comparison
-from verdict.statistics.kinds import KINDS, Kind
 
-#: What the comparison has to say for a page to be made of it.
-_NEEDED = (
-    "candidate",
-    "baseline",
-    "models",
-    "replicates",
-    "labels",
-    "linked",
-    "warnings",
-    "subgroups",
-)
+#: All images together, in bytes of base64 text: what is left of 5 MB is for words.
+BUDGET = 3_000_000
+
+#: Longest side in pixels and JPEG quality, best first; the first that fits the budget is taken.
+LADDER = ((320, 85), (256, 82), (192, 80), (144, 78), (96, 72), (64, 65))
+
+_TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "PNG": "image/png"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image for an ``img`` element."""
+
+    uri: str
+    #: Of what is embedded, in pixels.
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -35,55 +55,39 @@ class Sources:
 
     root: Path
     #: The numbers: ``metrics/report/comparison.json``.
-    comparison: dict[str, Any]
+    comparison: Comparison
     #: On the test split, by model, in the order of tables.
     predictions: dict[str, Predictions]
     #: What the models were asked, in the order of the test split.
     conversations: list[Conversation]
 
     @property
-    def kind(self) -> Kind:
-        return KINDS[self.comparison["kind"]]
-
-    @property
-    def candidate(self) -> str:
-        return self.comparison["candidate"]
-
-    @property
-    def baseline(self) -> str:
-        return self.comparison["baseline"]
-
-    @property
-    def models(self) -> list[str]:
-        return self.comparison["models"]
-
-    @property
-    def single(self) -> list[str]:
-        """The models without the candidate's trainings with other seeds, which differ little."""
-        return [name for name in self.models if name not in self.comparison["replicates"]]
-
-    @property
     def singles(self) -> dict[str, Predictions]:
-        """The predictions of ``single``."""
-        return {name: self.predictions[name] for name in self.single}
+        """The predictions of ``Comparison.single``."""
+        return {name: self.predictions[name] for name in self.comparison.single}
 
     @property
-    def noun(self) -> str:
-        """What groups are called, in the plural."""
-        return self.comparison["groups_are"]
-
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        return self.predictions[self.candidate].labels
+    def asked(self) -> Predictions:
+        """The candidate's predictions, for what all models were asked."""
+        return self.predictions[self.comparison.candidate]
 
     @cached_property
     def records(self) -> dict[str, Record]:
         """The records of all splits by id, without pixels."""
         return {record.id: record for record in read_records(self.root / RECORDS)}
 
-    @cached_property
-    def images(self) -> ImageStore:
-        return ImageStore(self.root / RECORDS)
+    def pictures(self, ids: Iterable[str]) -> dict[str, Picture]:
+        """Return the images of records as ``data:`` URIs.
+
+        All are made with the same longest side, the largest for which they fit into the budget.
+        """
+        store = ImageStore(self.root / RECORDS)
+        images, pictures = {id_: store[id_] for id_ in ids}, {}
+        for side, quality in LADDER:
+            pictures = {id_: _picture(data, side, quality) for id_, data in images.items()}
+            if sum(len(picture.uri) for picture in pictures.values()) <= BUDGET:
+                break
+        return pictures
 
     def metrics(self, name: str) -> dict[str, Any]:
         """Return what a stage counted: ``metrics/NAME.json``.
@@ -118,8 +122,8 @@ class Sources:
 
     def prediction_files(self) -> list[tuple[str, str]]:
         """Return the path of each predictions file and the SHA-256 of its bytes."""
-        paths = [PREDICTIONS / f"{name}.parquet" for name in self.models]
-        others = [PREDICTIONS / "validation" / path.name for path in paths]
+        paths = [PREDICTIONS / f"{name}.parquet" for name in self.comparison.models]
+        others = [VALIDATION_PREDICTIONS / path.name for path in paths]
         paths += [path for path in others if (self.root / path).exists()]
         return [(path.as_posix(), sha256_of(self.root / path)) for path in paths]
 
@@ -131,25 +135,23 @@ def read_sources(root: Path) -> Sources:
         VerdictError: a file is missing or damaged, or the predictions are not those compared.
     """
     comparison = read_comparison(root / COMPARISON)
-    if missing := [key for key in _NEEDED if key not in comparison]:
-        raise VerdictError(f"{COMPARISON} has no {missing[0]}: `dvc repro compare` writes it anew")
     predictions = {
-        name: read_predictions(root / PREDICTIONS / f"{name}.parquet")
-        for name in comparison["models"]
+        name: read_predictions(root / PREDICTIONS / f"{name}.parquet") for name in comparison.models
     }
     for name, found in predictions.items():
-        if len(found) != comparison["records"] or list(found.labels) != comparison["labels"]:
+        if len(found) != comparison.records or found.labels != comparison.labels:
             raise VerdictError(
                 f"{PREDICTIONS / name}.parquet has {len(found):,} records of "
-                f"{len(found.labels)} labels, {COMPARISON} was made of {comparison['records']:,} "
-                f"of {len(comparison['labels'])}: run `dvc repro compare`"
+                f"{len(found.labels)} labels, {COMPARISON} was made of {comparison.records:,} of "
+                f"{len(comparison.labels)}: run `dvc repro compare`"
             )
-    conversations = read_conversations(root / TEST_CHAT) if comparison["records"] else []
-    if {c.id for c in conversations} != set(predictions[comparison["candidate"]].ids):
+    conversations = read_conversations(root / TEST_CHAT) if comparison.records else []
+    sources = Sources(root, comparison, predictions, conversations)
+    if {c.id for c in conversations} != set(sources.asked.ids):
         raise VerdictError(
             f"{TEST_CHAT} and {PREDICTIONS} are about different records: run `dvc repro`"
         )
-    return Sources(root, comparison, predictions, conversations)
+    return sources
 
 
 def read_json(root: Path, path: Path) -> dict[str, Any]:
@@ -171,3 +173,15 @@ def _text(root: Path, path: Path) -> str:
         raise VerdictError(
             f"{path} is not here: `dvc repro` writes it, `dvc pull` fetches it"
         ) from None
+
+
+def _picture(data: bytes, side: int, quality: int) -> Picture:
+    with Image.open(io.BytesIO(data), formats=list(_TYPES)) as image:
+        media, size = _TYPES[str(image.format)], image.size
+        if max(size) > side:
+            image.load()
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
+            buffer = io.BytesIO()
+            image.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
+            data, media, size = buffer.getvalue(), "image/jpeg", image.size
+    return Picture(f"data:{media};base64,{base64.b64encode(data).decode()}", *size)

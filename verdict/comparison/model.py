@@ -1,0 +1,193 @@
+"""What a comparison found, as one nested model: everything that shows a comparison reads it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from verdict.comparison.results import (
+    MERGED,
+    MINUS,
+    REPLICATED,
+    Difference,
+    Entries,
+    Estimate,
+    Estimates,
+    Replicated,
+    Subgroup,
+    Thresholds,
+    Verdict,
+    flat_estimates,
+)
+from verdict.statistics.counts import Confusion
+from verdict.statistics.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models on the same records."""
+
+    #: From the file: its sentence alone.
+    verdict: Verdict
+    #: What a reader has to know before trusting the numbers.
+    warnings: tuple[str, ...]
+    kind: Kind
+    candidate: str
+    baseline: str
+    #: The candidate trained with other seeds.
+    replicates: tuple[str, ...]
+    #: None at all where the task is free text.
+    labels: tuple[str, ...]
+    positive: str | None
+    records: int
+    groups: int
+    #: What groups are called, in the plural.
+    noun: str
+    #: Whether any record links two groups.
+    linked: bool
+    #: Whether the data are made up.
+    synthetic: bool
+    resamples: int
+    confidence: float
+    #: By model, in the order of tables.
+    models: dict[str, Estimates]
+    #: The models at a threshold, where that was asked for.
+    thresholds: Thresholds | None
+    #: The mean over the candidate's trainings, if there are several.
+    replicated: Replicated | None
+    #: Metrics of ``BASELINES``, as many of them as there are.
+    baselines: dict[str, dict[str, float | None]]
+    #: What the verdict rests on comes first: ``judged`` minus the baseline.
+    differences: list[Difference]
+    #: ``judged`` minus always giving the commonest answer, in ``kind.against_majority``.
+    over_majority: Estimate
+    #: The models on the parts of the records that were asked for.
+    subgroups: list[Subgroup] = field(default_factory=list)
+    #: The same comparison on merged labels, where that was asked for.
+    merged: "Comparison | None" = None
+
+    # What the compare stage shows beside the numbers. It is not in the file, and empty from there:
+    # the commonest answer; whether no two records share a group; what each model answered, of free
+    # text to closed questions alone; and which labels were merged.
+    majority: str = field(default="", compare=False)
+    independent: bool = field(default=False, compare=False)
+    confusion: dict[str, Confusion] = field(default_factory=dict, compare=False)
+    merge: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
+
+    @property
+    def judged(self) -> str:
+        """What the verdict is about: the candidate, or the mean over its trainings."""
+        return REPLICATED if self.replicates else self.candidate
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings of the candidate there are."""
+        return 1 + len(self.replicates)
+
+    @property
+    def single(self) -> list[str]:
+        """The models without the candidate's trainings with other seeds, which differ little."""
+        return [name for name in self.models if name not in self.replicates]
+
+    @property
+    def rated(self) -> dict[str, Estimates]:
+        """The models' metrics, and those of the mean over trainings, if there is one."""
+        mean = {REPLICATED: self.replicated.metrics} if self.replicated else {}
+        return self.models | mean
+
+    @property
+    def columns(self) -> dict[str, Estimates]:
+        """``rated``, and the baselines, which have no intervals and not every metric."""
+        return self.rated | {
+            baseline: {name: Estimate(value) for name, value in values.items()}
+            for baseline, values in self.baselines.items()
+        }
+
+    def flat(self) -> Entries:
+        """Return everything but the subgroups as one flat mapping: ``tuned.accuracy``, …
+
+        A model's number has ``_low`` and ``_high`` beside it, and ``_undefined`` where it was
+        undefined in so many resamples. Differences are ``tuned_minus_base.…``; the mean over the
+        candidate's training seeds is ``replicated.…``, with the standard deviation between them as
+        ``_sd``. At a threshold there are ``tuned.threshold`` and ``tuned.at_threshold.…``; what was
+        found on merged labels is ``merged.…``.
+        """
+        entries: Entries = {
+            "verdict": self.verdict.sentence,
+            "warnings": list(self.warnings),
+            "kind": self.kind.name,
+            "candidate": self.candidate,
+            "baseline": self.baseline,
+            "models": list(self.models),
+            "replicates": list(self.replicates),
+            "labels": list(self.labels),
+            "positive": self.positive,
+            "records": self.records,
+            "groups": self.groups,
+            "groups_are": self.noun,
+            "linked": self.linked,
+            "synthetic": self.synthetic,
+            "resamples": self.resamples,
+            "confidence": self.confidence,
+        }
+        for model, metrics in self.models.items():
+            entries |= flat_estimates(model, metrics)
+        if self.thresholds:
+            entries |= self.thresholds.flat()
+        if self.replicated:
+            entries |= self.replicated.flat()
+        for baseline, values in self.baselines.items():
+            entries |= {f"{baseline}.{name}": value for name, value in values.items()}
+        for difference in self.differences:
+            entries |= difference.flat(self.kind.decisive)
+        entries |= self.over_majority.flat(
+            f"{self.judged}{MINUS}majority.{self.kind.against_majority}"
+        )
+        return entries | _merged(self.merged.flat() if self.merged else {})
+
+    def headline(self) -> Entries:
+        """Return the few numbers that ``dvc metrics diff`` should show, under short names.
+
+        Each model's name has its value in the decisive metric; ``gain`` is the difference that the
+        verdict rests on, with its interval and ``p``; ``mean`` and ``sd`` are over the candidate's
+        training seeds. Of the candidate also ``auroc``, and sensitivity and specificity at its
+        threshold. What was found on merged labels is ``merged.…``, with the share of right answers,
+        too.
+        """
+        decisive, own = self.kind.decisive, self.models[self.candidate]
+        gain = self.differences[0].metrics[decisive]
+        shown: Entries = {name: self.models[name][decisive].value for name in self.single}
+        if self.replicated:
+            shown["mean"] = self.replicated.metrics[decisive].value
+            shown["sd"] = self.replicated.deviations[decisive]
+        shown |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+        shown["p"] = self.differences[0].p
+        for name in ("auroc", "macro_auroc"):
+            if name in own:
+                shown["auroc"] = own[name].value
+        if self.thresholds and self.candidate in self.thresholds.models:
+            there = self.thresholds.models[self.candidate].metrics
+            shown["sensitivity_at"] = there["recall"].value
+            shown["specificity_at"] = there["specificity"].value
+        if self.merged is None:
+            return shown
+        right, merged = self.kind.right, self.merged
+        rights = {f"{right}.{name}": merged.models[name][right].value for name in self.single}
+        return shown | _merged(rights | merged.headline())
+
+    def to_json(self) -> Entries:
+        """Return what the file holds: the numbers of ``flat``, and a list of subgroups."""
+        return self.flat() | {"subgroups": [subgroup.flat() for subgroup in self.subgroups]}
+
+
+def _merged(entries: Entries) -> Entries:
+    return {f"{MERGED}.{key}": value for key, value in entries.items()}
+
+
+def pairs_of(models: Sequence[str], candidate: str, baseline: str) -> Iterator[tuple[str, str]]:
+    """Yield who is compared with whom.
+
+    The candidate with the baseline, then with the others, then these with the baseline.
+    """
+    others = [name for name in models if name not in (baseline, candidate)]
+    yield candidate, baseline
+    yield from ((candidate, other) for other in others)
+    yield from ((other, baseline) for other in others)

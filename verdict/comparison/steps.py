@@ -1,0 +1,245 @@
+"""Compare models on the same records: check, measure, resample, assemble, judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from verdict.comparison.baselines import Baselines, baselines_of
+from verdict.comparison.bootstrap import bootstrap
+from verdict.comparison.cautions import cautions
+from verdict.comparison.differences import find_difference, paired_difference, paired_differences
+from verdict.comparison.inputs import (
+    by_model,
+    check_roles,
+    check_same_records,
+    check_validation,
+    merge_labels,
+)
+from verdict.comparison.intervals import Measured
+from verdict.comparison.model import Comparison, pairs_of
+from verdict.comparison.replicates import average
+from verdict.comparison.results import REPLICATED, Difference, Thresholds, Verdict
+from verdict.comparison.subgroups import find_subgroups
+from verdict.comparison.thresholds import at_threshold, choose_threshold, make_thresholds
+from verdict.comparison.verdict import decide, find_obstacle
+from verdict.predictions import Predictions
+from verdict.statistics.kinds import Kind
+from verdict.statistics.measurement import Measurement, measure
+
+if TYPE_CHECKING:
+    from verdict.params import Compare
+
+
+#: The name of the model that the verdict is about.
+CANDIDATE = "tuned"
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The models that are compared, how, and what is measured of them."""
+
+    options: "Compare"
+    #: Models that are the candidate, trained with other seeds.
+    replicates: tuple[str, ...]
+    #: By model, on the test split.
+    measurements: dict[str, Measurement]
+    baselines: Baselines
+    #: By model, predictions of the validation split, and thresholds in log-odds; empty where none
+    #: was asked for, or none can be.
+    validation: dict[str, Predictions]
+    thresholds: dict[str, float]
+
+    @property
+    def shared(self) -> Predictions:
+        """The candidate's predictions, for what all models share."""
+        return self.measurements[CANDIDATE].predictions
+
+    @property
+    def kind(self) -> Kind:
+        return self.measurements[CANDIDATE].kind
+
+
+@dataclass(frozen=True)
+class _Resamples:
+    """What was measured, on the records and on the same resamples of them."""
+
+    models: dict[str, Measured]
+    at_threshold: dict[str, Measured]
+    #: Of always giving the commonest answer.
+    majority: Measured
+
+
+def compare(
+    predictions: Sequence[Predictions],
+    options: "Compare",
+    *,
+    validation: Sequence[Predictions] = (),
+    replicates: Sequence[str] = (),
+    synthetic: bool = False,
+    warnings: Sequence[str] = (),
+) -> Comparison:
+    """Compare models that were evaluated on the same records.
+
+    Every model is compared with the baseline, and the candidate with every model; Holm's
+    correction is over all these comparisons of the decisive metric. The verdict rests on one of
+    them, fixed beforehand: the candidate against the baseline, uncorrected. Where there are
+    replicates it rests on the mean over them and the candidate instead; they are no models to
+    compare with.
+
+    Args:
+        predictions: one a model, in the order of tables and figures; ``CANDIDATE`` is among them.
+        options: the section ``compare`` of the parameters.
+        validation: with ``options.sensitivity``, predictions of the same models on the validation
+            split, from which thresholds are chosen.
+        replicates: names of models that are the candidate, trained with other seeds.
+        synthetic: whether the data are made up; then the verdict, too, says so.
+        warnings: what a reader has to know before trusting the numbers, beside what the
+            predictions themselves show (``cautions``).
+
+    Raises:
+        VerdictError: the models' records, labels, groups or prompts differ, a named model is not
+            among them, no record has an attribute, labels cannot be merged so, or the validation
+            split is not one to choose a threshold on.
+    """
+    test, other = by_model(predictions), by_model(validation)
+    _check(test, other, options, replicates)
+    models = _measure(test, other, options, replicates)
+    comparison = _assemble(models, _resample(models), synthetic=synthetic)
+    verdict = decide(comparison, find_obstacle(models.shared, options.groups_are))
+    told = (*warnings, *cautions(predictions, options.groups_are))
+    comparison = replace(comparison, verdict=verdict, warnings=told)
+    if not options.merge:
+        return comparison
+    merged = compare(
+        [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
+        options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None}),
+        replicates=replicates,
+        synthetic=synthetic,
+    )
+    # What there is to be warned of is said once.
+    return replace(comparison, merged=replace(merged, warnings=()), merge=options.merge)
+
+
+def _check(
+    test: Mapping[str, Predictions],
+    validation: Mapping[str, Predictions],
+    options: "Compare",
+    replicates: Sequence[str],
+) -> None:
+    check_roles(list(test), options.baseline, CANDIDATE, replicates)
+    check_same_records(list(test.values()))
+    if options.sensitivity is not None:
+        check_validation(test, validation)
+
+
+def _measure(
+    test: Mapping[str, Predictions],
+    validation: dict[str, Predictions],
+    options: "Compare",
+    replicates: Sequence[str],
+) -> _Models:
+    thresholds = {}
+    if (asked := options.sensitivity) is not None:
+        found = {name: choose_threshold(validation[name], asked) for name in test}
+        thresholds = {name: log_odds for name, log_odds in found.items() if log_odds is not None}
+    return _Models(
+        options,
+        tuple(replicates),
+        {name: measure(p) for name, p in test.items()},
+        baselines_of(test[CANDIDATE]),
+        validation,
+        thresholds,
+    )
+
+
+def _resample(models: _Models) -> _Resamples:
+    """Resample all models together, so that they can be subtracted."""
+    there = {
+        name: at_threshold(models.measurements[name].predictions, log_odds)
+        for name, log_odds in models.thresholds.items()
+    }
+    drawn = bootstrap(
+        {
+            **{("model", name): model for name, model in models.measurements.items()},
+            **{("threshold", name): model for name, model in there.items()},
+            ("baseline", "majority"): models.baselines.resample,
+        },
+        cells=models.shared.cell_groups,
+        records=len(models.shared),
+        resamples=models.options.resamples,
+        seed=models.options.seed,
+    )
+
+    def measured(what: str, found: Mapping[str, Measurement]) -> dict[str, Measured]:
+        return {
+            name: Measured(model.values(), drawn[what, name], model.proportions)
+            for name, model in found.items()
+        }
+
+    return _Resamples(
+        measured("model", models.measurements),
+        measured("threshold", there),
+        Measured(models.baselines.values["majority"], drawn["baseline", "majority"]),
+    )
+
+
+def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Comparison:
+    """Put intervals and differences together, as yet without a verdict and warnings."""
+    options, kind, shared = models.options, models.kind, models.shared
+    confidence = options.confidence
+    judged, replicated = resamples.models[CANDIDATE], None
+    if models.replicates:
+        trainings = [resamples.models[name] for name in (CANDIDATE, *models.replicates)]
+        judged, replicated = average(trainings, kind.metrics, confidence, options.seed)
+    rivalry = kind.against_majority
+    return Comparison(
+        verdict=Verdict(""),
+        warnings=(),
+        kind=kind,
+        candidate=CANDIDATE,
+        baseline=options.baseline,
+        replicates=models.replicates,
+        labels=shared.labels,
+        positive=shared.positive,
+        records=len(shared),
+        groups=len(shared.group_names),
+        noun=options.groups_are,
+        linked=shared.linked,
+        synthetic=synthetic,
+        resamples=options.resamples,
+        confidence=confidence,
+        models={
+            name: model.estimates(kind.metrics, confidence)
+            for name, model in resamples.models.items()
+        },
+        thresholds=_thresholds(models, resamples),
+        replicated=replicated,
+        baselines=models.baselines.values,
+        differences=_differences(models, resamples, judged),
+        over_majority=paired_difference(judged, resamples.majority, rivalry, confidence),
+        subgroups=find_subgroups(models.measurements, options),
+        majority=models.baselines.answer,
+        independent=shared.independent,
+        confusion={name: model.confusion() for name, model in models.measurements.items()},
+    )
+
+
+def _differences(models: _Models, resamples: _Resamples, judged: Measured) -> list[Difference]:
+    """Return what the verdict rests on, then the other pairs of models."""
+    baseline, confidence = models.options.baseline, models.options.confidence
+    single = [name for name in models.measurements if name not in models.replicates]
+    pairs = pairs_of(single, CANDIDATE, baseline)
+    differences = paired_differences(pairs, models.measurements, resamples.models, confidence)
+    if not models.replicates:
+        return differences
+    measured = {**resamples.models, REPLICATED: judged}
+    mean = find_difference((REPLICATED, baseline), measured, models.kind, confidence)
+    return [mean, *differences]
+
+
+def _thresholds(models: _Models, resamples: _Resamples) -> Thresholds | None:
+    asked, confidence = models.options.sensitivity, models.options.confidence
+    if asked is None:
+        return None
+    there = resamples.at_threshold
+    return make_thresholds(models.thresholds, there, models.validation, asked, confidence)

@@ -1,0 +1,280 @@
+"""The model card, in the hub's format: the numbers of the comparison, and where they come from.
+
+The format is the hub's (https://huggingface.co/docs/hub/model-cards): a YAML header with a
+``model-index``, then Markdown.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from verdict.comparison.cautions import crossing_warning
+from verdict.comparison.file import read_comparison
+from verdict.comparison.model import Comparison
+from verdict.comparison.results import Estimate
+from verdict.core.errors import VerdictError
+from verdict.core.files import replacing
+from verdict.statistics.formats import format_difference, format_number, format_p, format_percent
+from verdict.summary.wording import (
+    AT_EDGES,
+    DISCLAIMER,
+    NUMBERS,
+    SYNTHETIC,
+    UNDEFINED,
+    markdown_table,
+    metric_title,
+    whole_groups,
+)
+
+TEMPLATE = Path(__file__).with_name("card.md.j2")
+
+#: What the hub calls the tasks (https://huggingface.co/tasks).
+_HUB_TASKS = {
+    ("generate", True): "image-text-to-text",
+    ("generate", False): "text-generation",
+    ("classify", True): "image-classification",
+    ("classify", False): "text-classification",
+}
+
+
+def write_card(
+    path: Path, metrics: Path, adapter: Path, *, task: str, limits: Sequence[str]
+) -> None:
+    """Write the card of the fine-tuned model.
+
+    Args:
+        path: the Markdown file to write.
+        metrics: the folder of the metrics files; the comparison's is ``report/comparison.json``.
+        adapter: the folder with ``provenance.json``.
+        task: the name of the data set in ``verdict/tasks``.
+        limits: what the task says that its data cannot show.
+
+    Raises:
+        VerdictError: one of the files is missing or not JSON.
+    """
+    comparison = read_comparison(metrics / "report" / NUMBERS)
+    noun = comparison.noun
+    split = _read(metrics / "split.json", "dvc repro split")
+    extract = _read(metrics / "extract.json", "dvc repro extract")
+    trained = _read(metrics / "train.json", "dvc repro train")
+    origin = _read(adapter / "provenance.json", "dvc repro train")
+    card = ModelCard.from_template(
+        _header(comparison, origin, task, images=_sees_images(metrics)),
+        template_path=str(TEMPLATE),
+        title=f"{task}: {origin['base']['name']}, fine-tuned",
+        verdict=comparison.verdict.sentence,
+        synthetic=SYNTHETIC if comparison.synthetic else "",
+        warnings=comparison.warnings,
+        disclaimer=DISCLAIMER,
+        what=_what(origin, trained),
+        settings=_settings(origin["parameters"]),
+        task=task,
+        noun=noun,
+        overlap=_overlap(split, noun, images=_sees_images(metrics)),
+        records=f"{extract['records']:,}",
+        groups=f"{extract['groups']:,}",
+        rejected=f"; {extract['rejected']:,} images were rejected" if extract["rejected"] else "",
+        splits=_splits(split, noun),
+        leak=_leak(split, noun),
+        test_records=f"{comparison.records:,}",
+        test_groups=f"{comparison.groups:,}",
+        confidence=format_percent(comparison.confidence),
+        resamples=f"{comparison.resamples:,}",
+        drawn=whole_groups(noun, linked=comparison.linked),
+        at_edges=AT_EDGES,
+        results=_results(comparison),
+        difference=_difference(comparison),
+        limits=[*_limits(comparison), *limits],
+    )
+    with replacing(path) as partial:
+        # What a template leaves out leaves its blank lines.
+        text = re.sub(r"\n{3,}", "\n\n", str(card)).strip()
+        partial.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _read(path: Path, command: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VerdictError(f"{path} is not here: `{command}` writes it") from None
+    except ValueError as error:
+        raise VerdictError(f"{path} is not JSON ({error}): `{command}` mends it") from None
+
+
+def _sees_images(metrics: Path) -> bool:
+    """Say whether the pre-flight of the training found image tokens in the rows."""
+    preflight = _read(metrics / "preflight.json", "dvc repro train")
+    return any(preflight.get("image_tokens", {}).get("image_tokens_a_row", []))
+
+
+def _header(
+    comparison: Comparison, origin: Mapping[str, Any], task: str, *, images: bool
+) -> ModelCardData:
+    base, parameters = origin["base"], origin["parameters"]
+    hub_task = _HUB_TASKS[parameters["model"]["task"], images]
+    whole = parameters["train"]["method"] == "full"
+    known: dict[str, Any] = {} if base["revision"] is None else {"base_model": base["name"]}
+    return ModelCardData(
+        library_name="transformers" if whole else "peft",
+        pipeline_tag=hub_task,
+        tags=["medical", "not-for-diagnosis", parameters["train"]["method"], task],
+        model_name=f"{task}-{base['name'].rpartition('/')[2]}",
+        eval_results=_eval_results(comparison, hub_task, task),
+        **known,
+    )
+
+
+def _eval_results(comparison: Comparison, hub_task: str, task: str) -> list[EvalResult]:
+    """Return every defined metric of the candidate, with its interval as arguments."""
+    return [
+        EvalResult(
+            task_type=hub_task,
+            dataset_type=task,
+            dataset_name=f"{task} (synthetic)" if comparison.synthetic else task,
+            dataset_split="test",
+            metric_type=metric,
+            metric_name=metric_title(metric, comparison.noun),
+            metric_value=estimate.value,
+            metric_args={
+                "confidence": comparison.confidence,
+                "low": estimate.low,
+                "high": estimate.high,
+            },
+        )
+        for metric, estimate in comparison.models[comparison.candidate].items()
+        if estimate.value is not None
+    ]
+
+
+def _what(origin: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
+    base, parameters = origin["base"], origin["parameters"]
+    revision = f" at revision `{base['revision']}`" if base["revision"] else ""
+    built = " (a tiny model that the project builds itself)" if not base["revision"] else ""
+    whole = parameters["train"]["method"] == "full"
+    kind = "All weights" if whole else "Adapter weights"
+    way = "a classifier's" if parameters["model"]["task"] == "classify" else "a writing model's"
+    return (
+        f"{kind} of `{base['name']}`{revision}{built}, trained as {way}: "
+        f"{trained['trainable_parameters']:,} of its parameters "
+        f"({format_percent(round(trained['trainable_share'], 4))}) learned in {trained['steps']:,} "
+        f"steps from {trained['rows']:,} records."
+    )
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    train, lora = parameters["train"], parameters["lora"]
+    rows = [("method", train["method"])]
+    if train["method"] == "lora":
+        rows += [
+            ("4-bit base (QLoRA)", "yes" if parameters["quantization"]["load_in_4bit"] else "no"),
+            ("rank, alpha, dropout", f"{lora['r']}, {lora['lora_alpha']}, {lora['lora_dropout']}"),
+        ]
+    rows += [
+        ("learning rate", f"{train['learning_rate']:g} ({train['lr_scheduler_type']})"),
+        _extent(train),
+        (
+            "rows a step",
+            str(train["per_device_train_batch_size"] * train["gradient_accumulation_steps"]),
+        ),
+        ("rare labels", train["class_imbalance"]),
+        ("seed", str(train["seed"])),
+        ("arithmetic", parameters["model"]["dtype"]),
+    ]
+    return markdown_table(("setting", "value"), rows, texts=(0, 1))
+
+
+def _extent(train: Mapping[str, Any]) -> tuple[str, str]:
+    """Return how long was trained: by ``max_steps``, where it is set, whatever the epochs."""
+    if train["max_steps"] is not None:
+        return "steps at most", f"{train['max_steps']:,}"
+    return "epochs at most", f"{train['num_train_epochs']:g}"
+
+
+def _splits(split: Mapping[str, Any], noun: str) -> str:
+    rows = []
+    for name in ("train", "validation", "test"):
+        part = split[name]
+        labels = ", ".join(
+            f"{key.removeprefix('label_')} {value:,}"
+            for key, value in part.items()
+            if key.startswith("label_")
+        )
+        rows.append((name, f"{part['records']:,}", f"{part['groups']:,}", labels or UNDEFINED))
+    return markdown_table(("split", "records", noun, "labels"), rows, texts=(0, 3))
+
+
+def _overlap(split: Mapping[str, Any], noun: str, *, images: bool) -> str:
+    """Say what the splits share, as far as it was counted."""
+    if "crosses_splits" not in split:
+        return ""
+    if overlap := crossing_warning(split, noun):
+        return f"{overlap}."
+    kind = "image" if images else "text"
+    return f"The splits share no group ({noun}), no identical {kind} and no listed duplicate."
+
+
+def _leak(split: Mapping[str, Any], noun: str) -> str:
+    leak = split.get("image_level_split_would_leak", {})
+    held = leak.get("test_groups_also_in_training")
+    if not held:
+        return ""
+    return (
+        f" A split by single records would have put {held:,} of {leak['test_groups']:,} {noun} of "
+        "the test split into training as well."
+    )
+
+
+def _results(comparison: Comparison) -> str:
+    names = [*comparison.models, "majority"]
+    columns, undefined = comparison.columns, Estimate(None)
+    rows = [
+        (
+            metric_title(metric, comparison.noun),
+            *(_cell(columns[name].get(metric, undefined)) for name in names),
+        )
+        for metric in comparison.kind.shown("table")
+    ]
+    return markdown_table(("metric", *names), rows)
+
+
+def _cell(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return UNDEFINED
+    value = format_number(estimate.value, 3)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({format_number(estimate.low, 3)} to {format_number(estimate.high, 3)})"
+
+
+def _difference(comparison: Comparison) -> str:
+    """Return the difference of candidate and baseline: of this training, even where others are."""
+    pair = (comparison.candidate, comparison.baseline)
+    found = next(d for d in comparison.differences if (d.first, d.second) == pair)
+    decisive = comparison.kind.decisive
+    estimate, p = found.metrics[decisive], found.p
+    if estimate.value is None or estimate.low is None or estimate.high is None or p is None:
+        return ""
+    shown, low, high = (
+        format_difference(number, 3) for number in (estimate.value, estimate.low, estimate.high)
+    )
+    return (
+        f"{pair[0]} minus {pair[1]}, on the same records: "
+        f"{metric_title(decisive, comparison.noun)} {shown} ({low} to {high}), "
+        f"p {'' if p < 0.001 else '= '}{format_p(p)}."
+    )
+
+
+def _limits(comparison: Comparison) -> list[str]:
+    limits = []
+    if invalid := comparison.models[comparison.candidate]["invalid_rate"].value:
+        limits.append(
+            f"{100 * invalid:.1f} % of its generated answers name no answer, or several; they count"
+            " as wrong."
+        )
+    if not comparison.replicates:
+        limits.append("It was trained with one seed; another seed would give other numbers.")
+    return limits

@@ -1,0 +1,1 @@
+"""A comparison beside its numbers: Markdown and figures, and the words that all reports share."""

@@ -1,0 +1,107 @@
+"""What things are called, how numbers are written, and the sentences that all reports share."""
+
+from collections.abc import Container, Iterable, Sequence
+
+from verdict.statistics.formats import format_difference, format_number, format_p
+from verdict.statistics.metrics import METRICS
+
+#: The files of a report, in its folder.
+REPORT, NUMBERS = "comparison.md", "comparison.json"
+COMPARISON, CONFUSION = "comparison.png", "confusion.png"
+
+SYNTHETIC = (
+    "The data are synthetic: made up by a program in the layout of the published data set. "
+    "The numbers show that the pipeline works and say nothing about patients."
+)
+DISCLAIMER = "Not a medical device, not for diagnosis."
+
+#: Of proportions that no resample moves (``verdict.comparison.intervals``).
+AT_EDGES = (
+    "Where no resample moves a proportion, the interval is Clopper and Pearson's, with the "
+    "effective sample size of clustered records (Korn and Graubard 1998)."
+)
+
+#: Stands where a number is undefined: one label only, or 0/0.
+UNDEFINED = "–"
+
+#: The p values of tests that take records as independent.
+SECONDARY = {"mcnemar_p": "p (McNemar)", "delong_p": "p of AUROC (DeLong)"}
+
+
+def metric_title(metric: str, noun: str) -> str:
+    """Return what people call a metric; ``noun`` is what the groups are called, in the plural."""
+    return METRICS[metric].title.format(groups=noun)
+
+
+def capital_title(metric: str, noun: str) -> str:
+    """Return what people call a metric, beginning with a capital."""
+    plain = metric_title(metric, noun)
+    return plain[0].upper() + plain[1:]
+
+
+def meaning_of(metric: str, units: str, positive: str | None) -> str:
+    """Return one line on what a metric tells.
+
+    ``units`` are what a group's accuracy is averaged over, in the plural.
+    """
+    return METRICS[metric].meaning.format(units=units, positive=shown(positive or "positive"))
+
+
+def units_title(noun: str, *, linked: bool) -> str:
+    """Return what accuracy over groups is a mean over; ``linked``: some records link two groups."""
+    return f"{noun} and linked pairs of {noun}" if linked else noun
+
+
+def whole_groups(noun: str, *, linked: bool) -> str:
+    """Return what the bootstrap draws, and what becomes of records that link two of them."""
+    pairs = f"; a record of two {noun} counts as often as the one was drawn, times the other"
+    return f"whole {noun}{pairs if linked else ''}"
+
+
+def shown(label: str) -> str:
+    """Return a label as people write it."""
+    return label.replace("_", " ")
+
+
+def number(metric: str, value: float | None) -> str:
+    """Return a metric's value: 0.933, or 1.2 % for a rate."""
+    if value is None:
+        return UNDEFINED
+    return f"{100 * value:.1f} %" if METRICS[metric].percent else format_number(value, 3)
+
+
+def interval(metric: str, low: float | None, high: float | None) -> str:
+    """Return an interval, or nothing where there is none."""
+    if low is None or high is None:
+        return ""
+    if METRICS[metric].percent:
+        return f"{100 * low:.1f} to {100 * high:.1f} %"
+    return f"{format_number(low, 3)} to {format_number(high, 3)}"
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign."""
+    return UNDEFINED if value is None else format_difference(value, 3)
+
+
+def signed_interval(low: float | None, high: float | None) -> str:
+    """Return the interval of a difference, or nothing where there is none."""
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def p_text(p: float | None) -> str:
+    """Return a p value for a cell of a table."""
+    return UNDEFINED if p is None else format_p(p)
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: Container[int] = (0,)
+) -> str:
+    """Return a Markdown table: columns of ``texts`` to the left, numbers to the right."""
+    alignment = [":--" if i in texts else "--:" for i in range(len(header))]
+    lines = [header, alignment, *rows]
+    return "\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", r"\|").replace("\n", " ")
