@@ -20,7 +20,7 @@ from tools.recipe import RECIPES, validate
 from tools.verify.signing import claimed
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml, load_yaml
-from verdict.models.adapter import read_provenance
+from verdict.models.provenance import read_provenance
 from verdict.params.data import Format
 from verdict.params.file import PARAMS_FILE
 from verdict.parse import misread, parse_answer

@@ -17,7 +17,7 @@ def main(name: str, params: Params) -> None:
         fetch_model(source.name, source.revision, destination)
         return
     pin_cpu(params.reproducibility)
-    from verdict.models.embedded import build_model
+    from verdict.tiny_models.builder import build_model
 
     build_model(destination, source.embedded)
 

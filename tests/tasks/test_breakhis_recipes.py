@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 from verdict.params.file import check_section
 from verdict.tasks.breakhis import FILES, Embedded, Options
 from verdict.tasks.breakhis.archive.layout import SUBTYPES
+from verdict.tiny_models.questions import RECIPE_QUESTIONS
 
 RECIPES = ("breakhis", "breakhis-binary", "embedded/breakhis", "embedded/breakhis-binary")
 

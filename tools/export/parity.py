@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from stages.evaluate import CHAT, RECORDS
-from verdict.answers.prompts import batches
+from verdict.answers.batches import batches
+from verdict.answers.inference import Loaded
 from verdict.conversations import Conversation, read_conversations
 from verdict.core.errors import VerdictError
-from verdict.models.inference import Loaded
 from verdict.records.shards import ImageStore
 
 TEST = CHAT / "test.jsonl"

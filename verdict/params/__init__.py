@@ -3,6 +3,7 @@
 ``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
 """
 
+import runpy
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -149,6 +150,5 @@ class Params(Section):
 
 
 if __name__ == "__main__":
-    from verdict.params.file import main
-
-    main()
+    # By name: the module that reads the file imports this one.
+    runpy.run_module("verdict.params.file", run_name="__main__")

@@ -206,3 +206,7 @@ def main() -> None:
         sys.exit(str(error))
     if not arguments.quiet:
         print(dump_yaml(params.model_dump()), end="")
+
+
+if __name__ == "__main__":
+    main()
