@@ -8,7 +8,7 @@ from torch import nn
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from verdict.models.load import NOT_QUANTIZED
-from verdict.models.parts import part_of
+from verdict.training.adaptation import part_of
 
 #: NF4 with double quantization (Dettmers et al. 2023): half a byte a weight, a byte a block of 64,
 #: and four bytes for 256 such blocks.

@@ -25,10 +25,10 @@ from benchmarks.costs_rows import (
     steps_of,
 )
 from benchmarks.costs_step import Step, measure_step, prepare, without_numbers
-from tests.models.architectures import without_weights
+from tests.training.architectures import without_weights
 from tools.rendering import read_recipe
-from verdict.models.adapt import make_trainable
 from verdict.params import Params
+from verdict.training.adaptation import make_trainable
 
 #: Assumed share of a GPU's peaks that a run reaches, of arithmetic and of memory traffic alike.
 UTILISATION = 0.35

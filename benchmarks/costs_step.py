@@ -22,8 +22,8 @@ from torch.utils.flop_counter import (
     sdpa_flop_count,
 )
 
-from verdict.models.losses import answer_losses, label_losses
 from verdict.params import Params
+from verdict.training.losses import answer_losses, label_losses
 
 _aten = torch.ops.aten
 #: The CPU's attention, for which torch has no formula: that of the GPU's kernels.

@@ -76,7 +76,7 @@ class Ways:
         """Ask as notebooks do."""
         import torch
 
-        from verdict.models.rows import images_of
+        from verdict.models.chat import images_of
 
         model, processor = self.loaded.model, self.loaded.processor
         tokenizer = processor.tokenizer
@@ -112,7 +112,7 @@ class Ways:
         return found
 
     def scored(self, rows: Sequence[Any]) -> dict[str, str | None]:
-        from verdict.answers.prompts import candidate_ids
+        from verdict.models.chat import candidate_ids
 
         found: dict[str, str | None] = {}
         for batch in self._batches(rows):
@@ -124,8 +124,8 @@ class Ways:
         return found
 
     def generated(self, rows: Sequence[Any]) -> dict[str, str | None]:
-        from verdict.answers.generate import generate_answers
-        from verdict.answers.prompts import end_of_turn_id
+        from verdict.answers.generation import generate_answers
+        from verdict.models.chat import end_of_turn_id
         from verdict.parse import parse_answer
 
         found: dict[str, str | None] = {}
@@ -142,16 +142,16 @@ class Ways:
         return found
 
     def _batches(self, rows: Sequence[Any]) -> Iterator[Any]:
-        from verdict.answers.prompts import batches
+        from verdict.answers.batches import batches
 
         return batches(self.loaded.processor, rows, self.images, self.batch_size, self.device)
 
 
 def prepare_ways(params: Params) -> Ways:
     """Load the recipe's base, and what it is asked about."""
+    from verdict.answers.inference import load_for_inference
     from verdict.answers.score import Scorer
     from verdict.conversations import read_answers, read_conversations
-    from verdict.models.inference import load_for_inference
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
 

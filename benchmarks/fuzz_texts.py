@@ -21,7 +21,7 @@ from tools.rendering import RECIPES, recipe_values, recipes, render
 from verdict.core.errors import VerdictError
 from verdict.core.paths import COMPARISON, LOCK_FILE, PARAMS_FILE, PREDICTIONS
 from verdict.core.yaml12 import dump_yaml, load_yaml
-from verdict.models.adapter import read_provenance
+from verdict.models.provenance import read_provenance
 from verdict.params.data import Format
 from verdict.parse import misread, parse_answer
 from verdict.predictions.origin import edited_by_hand

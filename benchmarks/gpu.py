@@ -35,10 +35,10 @@ from benchmarks.gemma import gemma3_4b_config, rows, tiny_config, write_random_m
 from benchmarks.table import Figure, conclude
 from tools.rendering import read_recipe
 from verdict.core.progress import progress
-from verdict.models.adapt import make_trainable
 from verdict.models.load import load_model
-from verdict.models.losses import answer_losses
 from verdict.params import Params
+from verdict.training.adaptation import make_trainable
+from verdict.training.losses import answer_losses
 
 RECIPE = Path(__file__).resolve().parent.parent / "recipes" / "melanoma.yaml"
 #: Dense bfloat16 operations a second, by a word of the device's name; the first that fits.

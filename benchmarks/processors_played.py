@@ -80,8 +80,8 @@ def operations(_: Path) -> Iterator[tuple[str, Any]]:
 def base(_: Path) -> Iterator[tuple[str, Any]]:
     """Yield the weights of tiny models after a few steps of each kind of lesson."""
     # Not of `build_model`, which rounds them to bfloat16: a difference could hide.
-    from verdict.models.embedded import _BUILDERS
     from verdict.params.data import EmbeddedModel
+    from verdict.tiny_models.builder import _BUILDERS
 
     for architecture, lessons in (
         ("gemma3", "shapes"), ("gemma3n", "shapes"), ("gemma3_text", "comparisons")
@@ -96,8 +96,8 @@ def base(_: Path) -> Iterator[tuple[str, Any]]:
 
 def training(folder: Path, way: str) -> Iterator[tuple[str, Any]]:
     """Yield the weights that a few steps of training learned."""
-    from tests.models.flight import CLASSIFY, DORA, FULL
     from tests.tiny import LORA, MODEL, QLORA, TRAIN, open_tiny, train_tiny
+    from tests.training.flight import CLASSIFY, DORA, FULL
 
     cached = MODEL.model_copy(update={"cache_vision_features": True})
     language = LORA.model_copy(
@@ -122,16 +122,12 @@ def training(folder: Path, way: str) -> Iterator[tuple[str, Any]]:
 
 def answers(folder: Path) -> Iterator[tuple[str, Any]]:
     """Yield what the tiny base answers: each record's log-probabilities and words."""
-    from tests.tiny import MODEL, open_tiny
-    from verdict.answers.evaluate import predict
-    from verdict.models.inference import load_for_inference
+    from tests.tiny import MODEL, ask_tiny, open_tiny
+    from verdict.answers.inference import load_for_inference
 
     tiny = open_tiny(folder)
     loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
-    given = predict(
-        "base", loaded, tiny.conversations, tiny.images, tiny.answers,
-        batch_size=5, max_new_tokens=8, device="cpu",
-    )  # fmt: skip
+    given = ask_tiny(tiny, loaded, name="base", max_new_tokens=8)
     for row in given.table.to_pylist():
         yield row["id"], repr(row).encode()
 

@@ -88,7 +88,7 @@ def interrupt(project: Path, step: int, number: signal.Signals) -> tuple[str, fl
         What was printed, and the seconds that the trainer lived on.
     """
     running = _start(project, "train")
-    seal = f".checkpoints/*/checkpoint-{step}/sealed.json"
+    seal = f".checkpoints/train/*/checkpoint-{step}/sealed.json"
     while not any(project.glob(seal)):
         if running.poll() is not None:
             raise SystemExit(f"the run ended before step {step}:\n{running.communicate()[0]}")

@@ -48,17 +48,18 @@ def prepare(params: Params, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     from verdict.conversations import read_conversations
     from verdict.core.progress import Bar
     from verdict.models.load import load_model, load_processor
-    from verdict.models.train import Task, build_trainer
-    from verdict.models.watch import StopWish, Watch
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
+    from verdict.runtime.signals import StopWish
+    from verdict.training.job import TrainingJob, build_trainer
+    from verdict.training.watch import Watch
 
     device = device_name(params.reproducibility)
     make_deterministic(params.train.seed)
     options = params.train.model_copy(
         update={"max_steps": STEPS, "warmup_steps": 0, "save_strategy": "no"}
     )
-    task = Task(
+    job = TrainingJob(
         train_conversations=read_conversations(CHAT / "train.jsonl"),
         validation_conversations=[],
         images=ImageStore(RECORDS),
@@ -78,7 +79,7 @@ def prepare(params: Params, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     trainer = build_trainer(
         load_model(BASE, params.model, device, params.quantization),
         load_processor(BASE),
-        task,
+        job,
         [watch],
     )
     batches = []

@@ -5,9 +5,9 @@ chosen there. Killed, it goes on where it stopped.
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from verdict.core.kept import discard, exclusive
 from verdict.core.paths import (
     CHAT,
     METRICS,
@@ -19,32 +19,29 @@ from verdict.core.paths import (
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import device_of_workers, go_offline, pin_cpu
+from verdict.runtime.resume import discard, exclusive
 
 
 def main(name: str, params: Params) -> None:
     pin_cpu(params.reproducibility)
     go_offline()
     # Imported only now: torch must find the pins in its environment.
-    from verdict.answers.evaluate import predict
-    from verdict.answers.parts import Parts, folder_for
-    from verdict.answers.workers import answering
+    from verdict.answers.evaluation import FinishedBatches, folder_for, predict
+    from verdict.answers.evaluator import AnswerOptions
+    from verdict.answers.workers import open_evaluator
     from verdict.conversations import read_answers, read_conversations
     from verdict.predictions import write_predictions
-    from verdict.records.shards import ImageStore
     from verdict.reproducibility import make_deterministic
     from verdict.statistics.measurement import write_measurement
-    from verdict.tracking.throughput import keep_throughput
+    from verdict.tracking.stages import keep_throughput
 
     device = device_of_workers(params.reproducibility, params.compute)
     make_deterministic(0, strict=params.reproducibility.strict)
-    options, answers = params.evaluate, read_answers(CHAT)
-    chosen = options.models[name]
+    chosen, answers = params.evaluate.models[name], read_answers(CHAT)
     model, adapter = Path(chosen.model), Path(chosen.adapter)
     chats = [TEST_CHAT, CHAT / "validation.jsonl"]
     settings = {
-        "batch_size": options.batch_size,
-        "max_new_tokens": options.max_new_tokens,
-        "length_normalization": options.length_normalization,
+        **asdict(AnswerOptions.of(params.evaluate)),
         "dtype": params.model.dtype,
         "attn_implementation": params.model.attn_implementation,
         "reproducibility": params.reproducibility.model_dump(),
@@ -54,25 +51,18 @@ def main(name: str, params: Params) -> None:
     folder = folder_for([model, adapter, *chats, CHAT / "answers.json", RECORDS], settings)
     with (
         exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
-        answering(model, adapter, RECORDS, answers, params, device) as (loaded, workers),
+        open_evaluator(model, adapter, RECORDS, answers, params, device) as evaluator,
     ):
-        images, rates = ImageStore(RECORDS), list[float]()
+        rates = list[float]()
         test, validation = (
             predict(
                 name,
-                loaded,
+                evaluator,
                 read_conversations(chat) if asked else [],
-                images,
-                answers,
-                batch_size=options.batch_size,
-                max_new_tokens=options.max_new_tokens,
-                device=device,
-                length_normalization=options.length_normalization,
-                parts=Parts(folder / chat.stem),
-                workers=workers,
+                finished=FinishedBatches(folder / chat.stem),
                 on_rate=rates.append,
             )
-            for chat, asked in zip(chats, (True, options.validation), strict=True)
+            for chat, asked in zip(chats, (True, params.evaluate.validation), strict=True)
         )
         write_predictions(PREDICTIONS / f"{name}.parquet", test)
         if rates:

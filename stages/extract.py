@@ -4,11 +4,11 @@ Killed, it goes on with the shards that were not finished.
 """
 
 from verdict.core.files import write_json
-from verdict.core.kept import discard, exclusive
 from verdict.core.paths import EXTRACT_METRICS, RAW, RECORDS
 from verdict.extraction.extract import extract, folder_for
 from verdict.params import Params
 from verdict.pipeline.stage import run
+from verdict.runtime.resume import discard, exclusive
 from verdict.tasks import read_raw
 
 

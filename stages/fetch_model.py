@@ -18,7 +18,7 @@ def main(name: str, params: Params) -> None:
         return
     assert source.embedded is not None
     pin_cpu(params.reproducibility)
-    from verdict.models.embedded import build_model
+    from verdict.tiny_models.builder import build_model
 
     build_model(destination, source.embedded)
 

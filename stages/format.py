@@ -15,13 +15,13 @@ from verdict.splitting.files import read_split
 def main(params: Params) -> None:
     go_offline()
     # Imported only now: the hub's library must find that in its environment.
-    from verdict.models.control_tokens import check_control_tokens
-    from verdict.models.load import load_processor
+    from verdict.models.chat import check_control_tokens
+    from verdict.models.folder import load_tokenizer
 
     records, splits = read_records(RECORDS), read_split(SPLITS)
     check_subgroups([record for record in records if splits.get(record.id) == "test"], params)
     asked = (converse(record, params.format) for record in records if record.id in splits)
-    check_control_tokens(asked, load_processor(BASE))
+    check_control_tokens(asked, load_tokenizer(BASE))
     write_chat(CHAT, records, splits, params.format)
 
 

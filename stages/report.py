@@ -13,7 +13,7 @@ def main(params: Params) -> None:
     from verdict.report.card import write_card
     from verdict.report.page import write_page
     from verdict.tasks import load_task
-    from verdict.tracking.evaluation import record_evaluation
+    from verdict.tracking.stages import record_evaluation
 
     write_page(
         ".",

@@ -24,20 +24,21 @@ def main(params: Params, replicate: str | None) -> None:
     launch(train, "stages.train", *sys.argv[1:])
     # Imported only now: torch must find the pins in its environment.
     from verdict.conversations import read_answers, read_conversations
-    from verdict.models.adapter import describe_origin
-    from verdict.models.checkpoints import discard, exclusive, folder_for
-    from verdict.models.failures import explained
     from verdict.models.load import load_model, load_processor
-    from verdict.models.publish import RunRecord, publish
-    from verdict.models.train import Task, train_model
+    from verdict.models.provenance import describe_origin
     from verdict.pipeline.inputs import stage_inputs
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
+    from verdict.runtime.failures import explained
+    from verdict.runtime.resume import discard, exclusive, folder_of
+    from verdict.tracking.stages import RunRecord
+    from verdict.training.job import TrainingJob, train_model
+    from verdict.training.results import write_preflight, write_results
 
     device = device_name(params.reproducibility)
     inputs = stage_inputs(stage)
     labels = read_answers(CHAT).labels if params.model.task == "classify" else None
-    task = Task(
+    job = TrainingJob(
         train_conversations=read_conversations(CHAT / "train.jsonl"),
         validation_conversations=read_conversations(CHAT / "validation.jsonl"),
         images=ImageStore(RECORDS),
@@ -46,7 +47,7 @@ def main(params: Params, replicate: str | None) -> None:
         lora=params.lora,
         model=params.model,
         # Which device auto means decides, too.
-        checkpoints=folder_for({**inputs.as_json(), "device": device}),
+        checkpoints=folder_of("train", {**inputs.as_json(), "device": device}),
         device=device,
     )
     origin = describe_origin(
@@ -61,7 +62,9 @@ def main(params: Params, replicate: str | None) -> None:
     )
     with (
         explained(train),
-        exclusive(task.checkpoints),
+        exclusive(
+            job.checkpoints, "training with the same parameters, data and base", stage="train"
+        ),
         RunRecord(params.tracking, metrics, origin, name=replicate or "train") as record,
     ):
         make_deterministic(train.seed, strict=params.reproducibility.strict)
@@ -69,14 +72,14 @@ def main(params: Params, replicate: str | None) -> None:
         training = train_model(
             load_model(base, params.model, device, params.quantization, labels),
             processor,
-            task,
-            on_preflight=record.preflight,
+            job,
+            on_preflight=lambda checks: write_preflight(checks, metrics),
             on_point=record.point,
         )
         if training.is_main:
-            publish(training, adapter, metrics, processor, origin, params.model.dtype)
+            write_results(training, adapter, metrics, processor, origin, params.model.dtype)
             record.trained(adapter, base)
-            discard(task.checkpoints)
+            discard(job.checkpoints)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from verdict.models.torchvision_operators import declare_missing_operators
+from verdict.reproducibility.torchvision_operators import declare_missing_operators
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Real data for tests, beside the checkout; absent in most places.
@@ -41,6 +41,9 @@ SLOW = (
     "tests/answers/",
     "tests/benchmarks/",
     "tests/models/",
+    "tests/tiny_models/",
+    "tests/runtime/",
+    "tests/training/",
 )
 
 ISIC_HEADER = (

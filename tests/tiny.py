@@ -64,7 +64,7 @@ class Tiny:
 
 def build_tiny(folder: Path) -> Tiny:
     """Build a base with two pre-training steps, and twenty coloured squares as records."""
-    from verdict.models.embedded import build_model
+    from verdict.tiny_models.builder import build_model
 
     build_model(
         folder / "base",
@@ -103,7 +103,7 @@ def build_text_tiny(folder: Path, build: Callable[[Any], Any] | None = None) -> 
     """
     import torch
 
-    from verdict.models.embedded.tokenizer import CHAT_TEMPLATE, build_tokenizer
+    from verdict.tiny_models.tokenizer import CHAT_TEMPLATE, build_tokenizer
 
     tokenizer = build_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -195,6 +195,27 @@ def _square(number: int) -> bytes:
     return buffer.getvalue()
 
 
+def ask_tiny(
+    tiny: Tiny,
+    loaded: Any,
+    conversations: Sequence[Conversation] | None = None,
+    *,
+    name: str = "x",
+    batch_size: int = 5,
+    max_new_tokens: int = 4,
+    length_normalization: str = "none",
+    finished: Any = None,
+) -> Any:
+    """Ask a loaded model about the tiny records as the evaluate stage does; return predictions."""
+    from verdict.answers.evaluation import predict
+    from verdict.answers.evaluator import AnswerOptions, Evaluator
+
+    options = AnswerOptions(batch_size, max_new_tokens, length_normalization)
+    evaluator = Evaluator(loaded, tiny.answers, tiny.images, options, "cpu")
+    rows = tiny.conversations if conversations is None else conversations
+    return predict(name, evaluator, rows, finished=finished)
+
+
 def train_tiny(
     tiny: Tiny,
     checkpoints: Path,
@@ -206,24 +227,24 @@ def train_tiny(
     conversations: Sequence[Conversation] | None = None,
     on_point: Callable[[int, dict[str, float]], None] = lambda *_: None,
 ) -> Any:
-    """Train on the tiny records as the train stage does; return its ``Training``."""
+    """Train on the tiny records as the train stage does; return its ``TrainingResult``."""
     from verdict.models.load import load_model, load_processor
-    from verdict.models.train import train_model
     from verdict.reproducibility import make_deterministic
+    from verdict.training.job import train_model
 
     make_deterministic(options.seed)
-    task = tiny_task(
+    job = tiny_job(
         tiny, checkpoints, lora=lora, options=options, model=model, conversations=conversations
     )
     return train_model(
-        load_model(tiny.base, model, "cpu", quantization, task.labels),
+        load_model(tiny.base, model, "cpu", quantization, job.labels),
         load_processor(tiny.base),
-        task,
+        job,
         on_point=on_point,
     )
 
 
-def tiny_task(
+def tiny_job(
     tiny: Tiny,
     checkpoints: Path,
     *,
@@ -232,10 +253,10 @@ def tiny_task(
     model: ModelOptions = MODEL,
     conversations: Sequence[Conversation] | None = None,
 ) -> Any:
-    """Return the ``verdict.models.train.Task`` of the tiny records."""
-    from verdict.models.train import Task
+    """Return the ``verdict.training.job.TrainingJob`` of the tiny records."""
+    from verdict.training.job import TrainingJob
 
-    return Task(
+    return TrainingJob(
         train_conversations=conversations or tiny.conversations,
         validation_conversations=tiny.validation,
         images=tiny.images,

@@ -26,7 +26,9 @@ PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"
 #: Rooms that change no result: errors and progress, the schema, who does the work, the record of
 #: runs, and how files are brought, which their checksums decide.
-WITHOUT_EFFECT = frozenset({"core", "engine", "params", "pipeline", "sources", "tracking"})
+WITHOUT_EFFECT = frozenset(
+    {"core", "engine", "params", "pipeline", "runtime", "sources", "tracking"}
+)
 _TASK = "verdict/tasks/${task}"
 #: What a call of one of verdict.tasks' functions makes of a task a dependency.
 LOADERS = {

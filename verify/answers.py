@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verdict.answers.evaluate import predict
-from verdict.answers.prompts import plan_batches
+from verdict.answers.batches import plan_batches
+from verdict.answers.evaluation import predict
+from verdict.answers.evaluator import AnswerOptions, Evaluator
+from verdict.answers.inference import load_for_inference
 from verdict.conversations import Conversation, read_answers, read_conversations
 from verdict.core.files import write_json
 from verdict.core.paths import CHAT, PREDICTIONS, RECORDS
-from verdict.models.inference import load_for_inference
 from verdict.params import Params
 from verdict.predictions import (
     Predictions,
@@ -138,20 +139,12 @@ def _load(name: str, params: Params) -> LoadedModel:
     options = params.evaluate
     chosen = options.models[name]
     loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
-    images, answers = ImageStore(RECORDS), read_answers(CHAT)
+    evaluator = Evaluator(
+        loaded, read_answers(CHAT), ImageStore(RECORDS), AnswerOptions.of(options), device
+    )
 
     def answer(conversations: Sequence[Conversation]) -> Predictions:
-        return predict(
-            name,
-            loaded,
-            conversations,
-            images,
-            answers,
-            batch_size=options.batch_size,
-            max_new_tokens=options.max_new_tokens,
-            device=device,
-            length_normalization=options.length_normalization,
-        )
+        return predict(name, evaluator, conversations)
 
     def batches(conversations: Sequence[Conversation]) -> list[list[Conversation]]:
         plan = plan_batches(loaded.processor, conversations, options.batch_size)

@@ -119,7 +119,8 @@ measured predict sealed "$work/repro" sh -c \
   'python -c "from PIL import Image; Image.new(\"RGB\", (64, 64)).save(\"/tmp/lesion.jpg\")"
    python -m tools.predict --image /tmp/lesion.jpg --json'
 measured tests sealed "$work/tests" python -m pytest -p no:cacheprovider \
-  --ignore=tests/models --ignore=tests/benchmarks --ignore=tests/tracking --ignore=tests/pipeline
+  --ignore=tests/models --ignore=tests/training --ignore=tests/tiny_models \
+  --ignore=tests/benchmarks --ignore=tests/tracking --ignore=tests/pipeline
 tail -n 1 "$work/tests.log"
 
 # SIGTERM while it trains: a checkpoint within twelve seconds, and the same result after it. Without

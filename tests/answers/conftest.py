@@ -1,5 +1,6 @@
-"""A tiny model that has learned to answer in words."""
+"""A tiny model that has learned to answer in words, and a classifier, as training saved them."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ LESSON = TRAIN.model_copy(
 @pytest.fixture(scope="package")
 def taught(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a model that has learned the tiny records by heart."""
-    from verdict.models.adapter import save_adapter
     from verdict.models.load import load_processor
+    from verdict.training.results import save_adapter
 
     folder = tmp_path_factory.mktemp("taught")
     training = train_tiny(tiny, folder / "checkpoints", options=LESSON)
@@ -35,6 +36,21 @@ def taught(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def loaded(tiny: Tiny, taught: Path) -> Any:
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.inference import load_for_inference
 
     return load_for_inference(tiny.base, taught, MODEL, "cpu")
+
+
+@pytest.fixture(scope="package")
+def classifier(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A classifier under an adapter, and the folder it was saved to."""
+    from tests.answers.saved import LABELS, save, trained
+
+    model = trained(tiny.base, labels=LABELS)
+    return model, save(tiny, tmp_path_factory.mktemp("classifier") / "adapter", model, LABELS)
+
+
+@pytest.fixture
+def copied(classifier: tuple[Any, Path], tmp_path: Path) -> Path:
+    """A copy of the classifier's adapter, free to be damaged."""
+    return Path(shutil.copytree(classifier[1], tmp_path / "adapter"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tiny import Tiny
+from tests.tiny import Tiny, ask_tiny
 from verdict.conversations import Conversation
 from verdict.predictions import SCHEMA, Predictions, write_predictions
 from verdict.statistics.measurement import measure
@@ -18,14 +18,14 @@ torch = pytest.importorskip("torch")
 
 
 def batch(tiny: Tiny, processor: Any, size: int) -> Any:
-    from verdict.answers.prompts import batches
+    from verdict.answers.batches import batches
 
     return next(batches(processor, tiny.conversations[:size], tiny.images, size, "cpu"))
 
 
 def test_cached_scores_equal_a_full_forward_pass(tiny: Tiny, loaded: Any) -> None:
-    from verdict.answers.prompts import candidate_ids
     from verdict.answers.score import Scorer
+    from verdict.models.chat import candidate_ids
 
     model, processor = loaded.model, loaded.processor
     inputs = batch(tiny, processor, 3).inputs
@@ -64,10 +64,7 @@ def varied(tiny: Tiny) -> list[Conversation]:
 
 
 def ask(tiny: Tiny, loaded: Any, rows: list[Conversation], **options: Any) -> Predictions:
-    from verdict.answers.evaluate import predict
-
-    settings = {"batch_size": 5, "max_new_tokens": 8, "device": "cpu", **options}
-    return predict("x", loaded, rows, tiny.images, tiny.answers, **settings)
+    return ask_tiny(tiny, loaded, rows, **{"max_new_tokens": 8, **options})
 
 
 def test_the_batch_size_changes_no_answer_and_no_metric(tiny: Tiny, loaded: Any) -> None:
@@ -91,7 +88,7 @@ def test_one_batch_size_gives_the_same_bytes_again(tiny: Tiny, loaded: Any, tmp_
 
 
 def test_log_likelihoods_are_divided_by_the_number_of_tokens(tiny: Tiny, loaded: Any) -> None:
-    from verdict.answers.prompts import candidate_ids
+    from verdict.models.chat import candidate_ids
 
     plain, by_token = (
         ask(tiny, loaded, tiny.conversations, length_normalization=kind)
@@ -107,7 +104,7 @@ def test_log_likelihoods_are_divided_by_the_number_of_tokens(tiny: Tiny, loaded:
 
 
 def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: Any) -> None:
-    from verdict.answers.prompts import batches
+    from verdict.answers.batches import batches
 
     made = list(batches(loaded.processor, varied(tiny), tiny.images, 4, "cpu"))
     assert sorted(row.id for batch in made for row in batch.conversations) == sorted(
@@ -122,7 +119,7 @@ def test_rows_of_different_lengths_are_never_padded(tiny: Tiny, loaded: Any) -> 
 def test_generation_stops_at_the_end_of_the_turn(
     tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from verdict.answers.generate import generate_answers
+    from verdict.answers.generation import generate_answers
 
     model, processor = loaded.model, loaded.processor
     inputs = batch(tiny, processor, 1).inputs
@@ -147,7 +144,7 @@ def test_generation_stops_at_the_end_of_the_turn(
 def test_nothing_after_the_end_of_the_turn_is_kept(
     tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from verdict.answers.generate import generate_answers
+    from verdict.answers.generation import generate_answers
 
     model, tokenizer = loaded.model, loaded.processor.tokenizer
     inputs = batch(tiny, loaded.processor, 2).inputs
@@ -230,8 +227,8 @@ class Misplacing:
 def test_scores_are_right_where_the_cache_misleads(
     tiny: Tiny, loaded: Any, misplacing: dict[str, Any], way: str, passes: list[int]
 ) -> None:
-    from verdict.answers.prompts import candidate_ids
     from verdict.answers.score import Scorer
+    from verdict.models.chat import candidate_ids
 
     inputs = batch(tiny, loaded.processor, 3).inputs
     candidates = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)
@@ -266,8 +263,8 @@ def test_prompts_share_what_stands_ahead_of_the_image_and_of_any_difference(
 def test_answers_that_no_window_holds_together_stand_in_rows_of_their_own(
     tiny: Tiny, loaded: Any, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from verdict.answers.prompts import candidate_ids
     from verdict.answers.score import Scorer
+    from verdict.models.chat import candidate_ids
 
     inputs = batch(tiny, loaded.processor, 3).inputs
     candidates = candidate_ids(loaded.processor, tiny.conversations[0].prompt, tiny.answers)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.answers.test_answers import ask, varied
 from tests.tiny import Tiny
-from verdict.answers.prompts import count_deciding, plan_batches
-from verdict.answers.workers import Workers
+from verdict.answers.batches import count_deciding, plan_batches
+from verdict.answers.workers import PoolEvaluator
 
 pytest.importorskip("torch")
 
@@ -23,18 +23,22 @@ class Strangers:
         self._tiny, self._loaded = tiny, loaded
 
     def run(self, tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        from verdict.answers.asking import Asker
+        from verdict.answers.evaluator import AnswerOptions, Evaluator
 
         for number in reversed(range(len(tasks))):
             records, plan, ways = pickle.loads(pickle.dumps(tasks[number]))
             assert records == self._tiny.records
-            asker = Asker(self._loaded, self._tiny.answers, 8, by_token=False)
-            yield number, list(asker.ask(plan, self._tiny.images, "cpu", ways))
+            evaluator = Evaluator(
+                self._loaded, self._tiny.answers, self._tiny.images, AnswerOptions(1, 8), "cpu"
+            )
+            yield number, [result for _, result in evaluator.ask(plan, 0, ways)]
 
 
 def test_all_kinds_are_decided_before_parts_are_handed_out(
     tiny: Tiny, loaded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from verdict.answers.evaluation import predict
+    from verdict.answers.evaluator import AnswerOptions
     from verdict.answers.score import Scorer
 
     decided: list[set[str]] = []
@@ -49,8 +53,9 @@ def test_all_kinds_are_decided_before_parts_are_handed_out(
     here = ask(tiny, loaded, rows, batch_size=1)
     kinds = decided.copy()
     assert sorted("pixel_values" in kind for kind in kinds) == [False, True]
-    workers = Workers(Strangers(tiny, loaded), tiny.records)
-    assert ask(tiny, loaded, rows, batch_size=1, workers=workers) == here
+    pool = Strangers(tiny, loaded)
+    evaluator = PoolEvaluator(loaded, tiny.answers, tiny.records, AnswerOptions(1, 8), pool)
+    assert predict("x", evaluator, rows) == here
     assert decided == kinds * 2
 
 

@@ -10,15 +10,15 @@ from tests.tiny import Tiny
 torch = pytest.importorskip("torch")
 
 
-def asker(tiny: Tiny, loaded: Any) -> Any:
-    from verdict.answers.asking import Asker
+def evaluator(tiny: Tiny, loaded: Any) -> Any:
+    from verdict.answers.evaluator import AnswerOptions, Evaluator
 
-    return Asker(loaded, tiny.answers, 8, by_token=False)
+    return Evaluator(loaded, tiny.answers, tiny.images, AnswerOptions(6, 8), "cpu")
 
 
 def anew(tiny: Tiny, loaded: Any, made: Any) -> list[str]:
-    from verdict.answers.generate import generate_answers
-    from verdict.answers.prompts import end_of_turn_id
+    from verdict.answers.generation import generate_answers
+    from verdict.models.chat import end_of_turn_id
 
     end = end_of_turn_id(loaded.processor, made.conversations[0].prompt)
     return generate_answers(
@@ -30,7 +30,7 @@ def test_images_are_encoded_once_for_scoring_and_writing(tiny: Tiny, loaded: Any
     made = batch(tiny, loaded.processor, 6)
     expected = anew(tiny, loaded, made)
     assert len(set(expected)) > 1
-    asking, encoded = asker(tiny, loaded), []
+    asking, encoded = evaluator(tiny, loaded), []
     tower = loaded.model.model.vision_tower
     handle = tower.register_forward_hook(lambda *_: encoded.append(1))
     try:
@@ -62,7 +62,7 @@ def test_a_model_that_writes_otherwise_from_there_begins_anew(
         return output.roll(1, dims=0)
 
     monkeypatch.setattr(loaded.model, "generate", misled)
-    asking = asker(tiny, loaded)
+    asking = evaluator(tiny, loaded)
     for expected_begun in ([True, False], [False]):
         begun.clear()
         assert [one.text for one in asking(made)] == expected
@@ -71,7 +71,7 @@ def test_a_model_that_writes_otherwise_from_there_begins_anew(
 
 
 def test_one_kind_that_begins_anew_holds_for_all(tiny: Tiny, loaded: Any) -> None:
-    from verdict.answers.generate import Writer
+    from verdict.answers.generation import Writer
     from verdict.answers.prefill import read_prompts
 
     made = batch(tiny, loaded.processor, 2)

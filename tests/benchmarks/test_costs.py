@@ -16,7 +16,7 @@ from tests.tiny import (
     Tiny,
     build_text_tiny,
     build_tiny,
-    tiny_task,
+    tiny_job,
 )
 from verdict.params.file import read_params
 from verdict.params.training import ModelOptions, Train
@@ -47,11 +47,11 @@ def train_for(way: str) -> Train:
 
 def real_trainer(tiny: Tiny, folder: Path, train: Train, options: ModelOptions = MODEL) -> Any:
     from verdict.models.load import load_model, load_processor
-    from verdict.models.train import build_trainer
+    from verdict.training.job import build_trainer
 
-    task = tiny_task(tiny, folder, lora=ADAPTERS, options=train, model=options)
+    job = tiny_job(tiny, folder, lora=ADAPTERS, options=train, model=options)
     return build_trainer(
-        load_model(tiny.base, options, "cpu", NOT_QUANTIZED), load_processor(tiny.base), task
+        load_model(tiny.base, options, "cpu", NOT_QUANTIZED), load_processor(tiny.base), job
     )
 
 
@@ -84,7 +84,7 @@ def computed(
     """Return the trainable weights, and the step, of a model made from its configuration alone."""
     from benchmarks.costs_memory import trainable
     from benchmarks.costs_step import measure_step, prepare, without_numbers
-    from verdict.models.adapt import make_trainable
+    from verdict.training.adaptation import make_trainable
 
     params = read_params(ROOT / "params.yaml").model_copy(
         update={"train": train, "lora": ADAPTERS, "model": options}

@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch")
 @pytest.fixture
 def ways(tiny: Tiny) -> Any:
     from benchmarks.evaluate import Ways
+    from verdict.answers.inference import load_for_inference
     from verdict.answers.score import Scorer
-    from verdict.models.inference import load_for_inference
 
     loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
     return Ways(

@@ -103,7 +103,7 @@ def evaluated(project: Path, engine: str, *, kill: bool = False) -> dict[str, by
         text=True,
     )
     while kill and process.poll() is None:
-        begun = list(project.glob(".checkpoints/evaluate/*/test/part-000001.json"))
+        begun = list(project.glob(".checkpoints/evaluate/*/test/batch-000001.json"))
         if begun and kill_worker(psutil.Process(process.pid)):
             break
         # Going through all processes takes time that the workers need.

@@ -37,7 +37,7 @@ def test_what_was_published_is_the_adapter_and_no_data(
     record = json.loads((repro.root / "data/chat/test.jsonl").read_text().splitlines()[0])
     assert record["id"].encode() not in b"".join(hub.received)
     assert_none(got, *hub.received, among=["README.md"])
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.inference import load_for_inference
     from verdict.params.file import read_params
 
     options = read_params(repro.root / "params.yaml").model

@@ -43,7 +43,7 @@ def test_a_listed_parameter_a_file_and_a_folders_content_count(project: Path) ->
     seen = [before]
     edit(project, "lora", "r", 8)
     seen.append(stage_inputs("train").as_json())
-    (project / "verdict/models/part").write_text("other")
+    (project / "verdict/training/part").write_text("other")
     seen.append(stage_inputs("train").as_json())
     (project / "models/base/part").write_text("other")
     seen.append(stage_inputs("train").as_json())

@@ -46,7 +46,8 @@ def expected(prepared: Path) -> dict[str, bytes]:
     """What training leaves when nobody interrupts it."""
     repro(prepared, "train")
     # What extraction keeps between runs lies there, too.
-    assert {path.name for path in prepared.glob(".checkpoints/*")} <= {"extract"}
+    assert {path.name for path in prepared.glob(".checkpoints/*")} <= {"extract", "train"}
+    assert not list(prepared.glob(".checkpoints/train/*"))
     return results(prepared)
 
 
@@ -162,7 +163,7 @@ def test_sigterm_reaches_every_process_of_a_launcher(
     assert lived < 12
     assert "train: stopped by SIGTERM after step " in output
     assert not (project / "models/adapter").exists()
-    assert len(list(project.glob(".checkpoints/*/checkpoint-*/sealed.json"))) == 2
+    assert len(list(project.glob(".checkpoints/train/*/checkpoint-*/sealed.json"))) == 2
 
 
 def test_a_launcher_that_starts_too_few_processes_is_found_out(project: Path) -> None:

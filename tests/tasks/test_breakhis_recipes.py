@@ -6,11 +6,11 @@ import pytest
 
 from tests.conftest import ROOT
 from tools.rendering import recipe_values
-from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 from verdict.params.file import check_section
 from verdict.tasks.breakhis import Options
 from verdict.tasks.breakhis.archive import FILES, Embedded
 from verdict.tasks.breakhis.archive.layout import SUBTYPES
+from verdict.tiny_models.questions import RECIPE_QUESTIONS
 
 RECIPES = ("breakhis", "breakhis-binary", "embedded/breakhis", "embedded/breakhis-binary")
 

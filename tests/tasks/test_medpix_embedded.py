@@ -19,7 +19,6 @@ from pydantic import ValidationError
 from sklearn.ensemble import RandomForestClassifier
 
 from tests.conftest import ROOT
-from verdict.models.embedded.recipe_questions import RECIPE_QUESTIONS
 from verdict.params.data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record
@@ -27,6 +26,7 @@ from verdict.splitting.assignment import split_records
 from verdict.tasks.medpix_vqa import Options, read_table
 from verdict.tasks.medpix_vqa.archive import FILES, Embedded, write_archive
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS
+from verdict.tiny_models.questions import RECIPE_QUESTIONS
 
 OPTIONS = Embedded(seed=20, cases=300, validation_share=0.3, crossing_share=0.1)
 QUESTIONS = {question.prompt: question.answers for question in RECIPE_QUESTIONS}

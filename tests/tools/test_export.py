@@ -28,7 +28,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Load what was stored in this process, which saves seconds."""
     from tools.export import DTYPE, merging
     from tools.export.parity import Prompts
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.inference import load_for_inference
 
     def logits(folder: Path, prompts: int) -> dict[str, Any]:
         options = read_params().model

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import PAIRS, Tiny, build_text_tiny, open_tiny, write_texts
+from tests.tiny import PAIRS, Tiny, ask_tiny, build_text_tiny, open_tiny, write_texts
 from tests.tools.tried import lines, runner, text_project
 from verdict.core.errors import VerdictError
 
@@ -174,7 +174,6 @@ def test_texts_are_asked_about_as_the_pipeline_asks(of_pairs: tuple[Tiny, Path])
     """The records of the tiny text project, through the shard and through predict."""
     from tools.predict.answering import Predictor, Weights
     from tools.predict.questions import Question
-    from verdict.answers.evaluate import predict
     from verdict.params.file import read_params
     from verdict.records.shards import read_records
 
@@ -188,10 +187,12 @@ def test_texts_are_asked_about_as_the_pipeline_asks(of_pairs: tuple[Tiny, Path])
     questions = [Question(one.id, text=records[one.id].text) for one in tiny.conversations]
     answers = list(predictor.answers(questions))
     options = params.evaluate
-    table = predict(
-        "base", predictor.loaded, tiny.conversations, tiny.images, tiny.answers,
-        batch_size=options.batch_size, max_new_tokens=options.max_new_tokens, device="cpu",
-    ).table.to_pylist()  # fmt: skip
+    table = ask_tiny(
+        tiny,
+        predictor.loaded,
+        batch_size=options.batch_size,
+        max_new_tokens=options.max_new_tokens,
+    ).table.to_pylist()
     for row, answered in zip(table, answers, strict=True):
         assert (row["id"], row["predicted"]) == (answered.question.name, answered.answer)
         assert row["generated"] == answered.words

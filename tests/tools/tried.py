@@ -28,7 +28,7 @@ def make_project(
     sections: dict[str, dict[str, Any]] | None = None,
 ) -> Path:
     """Write a project whose tuned model has moved away from its base, as if it had been trained."""
-    from tests.models.saved import save, trained
+    from tests.answers.saved import save, trained
 
     params = copy.deepcopy(COMMITTED)
     params["model"]["task"] = "classify" if labels else "generate"

@@ -14,9 +14,8 @@ from tests.tiny import LORA, MODEL, Tiny
 from tests.tracking.conftest import Server, kept, spools, tracking
 from verdict.core.files import sha256_of_tree, write_json
 from verdict.params import Tracking
-from verdict.tracking.evaluation import record_evaluation
 from verdict.tracking.run import Run, resume_run, start_run
-from verdict.tracking.throughput import keep_throughput, throughput_of
+from verdict.tracking.stages import keep_throughput, record_evaluation, throughput_of
 
 mlflow = pytest.importorskip("mlflow")
 
@@ -166,9 +165,10 @@ print(json.dumps({
 
 def direct_answer(tiny: Tiny, adapter: Path) -> str:
     """Ask the same model without mlflow."""
-    from verdict.answers.generate import generate_answers
-    from verdict.answers.prompts import batches, candidate_ids
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.batches import batches
+    from verdict.answers.generation import generate_answers
+    from verdict.answers.inference import load_for_inference
+    from verdict.models.chat import candidate_ids
 
     loaded = load_for_inference(tiny.base, adapter, MODEL, "cpu")
     conversation = tiny.conversations[0]

@@ -21,13 +21,14 @@ from safetensors.torch import load_file
 from tools.export import DTYPE
 from tools.export.parity import Parity, Prompts, compare, require
 from tools.predict.answering import Weights
+from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, sha256_of_tree, write_json
 from verdict.core.paths import DATA, METRICS, MODELS
-from verdict.models.adapter import PROVENANCE_FILE, read_provenance, save_adapter
-from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference
+from verdict.models.provenance import PROVENANCE_FILE, read_provenance
 from verdict.params import Params
 from verdict.reproducibility import device_name, make_deterministic
+from verdict.training.results import save_adapter
 
 #: Folders of stages' outputs: another file in one of them makes `dvc status` unclean.
 _OF_DVC = (DATA, MODELS, METRICS)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from verdict.answers.prompts import batches
+from verdict.answers.batches import batches
+from verdict.answers.inference import Loaded
 from verdict.conversations import Conversation, read_conversations
 from verdict.core.errors import VerdictError
 from verdict.core.paths import RECORDS, TEST_CHAT
-from verdict.models.inference import Loaded
 from verdict.records.shards import ImageStore
 
 #: Largest difference, root mean square, as a share of the logits' own spread, where weights and

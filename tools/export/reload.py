@@ -14,7 +14,7 @@ def main(folder: Path, prompts: int, out: Path) -> None:
 
     from tools.export import DTYPE
     from tools.export.parity import Prompts
-    from verdict.models.inference import load_for_inference
+    from verdict.answers.inference import load_for_inference
     from verdict.reproducibility import device_name, make_deterministic
 
     device = device_name(params.reproducibility)

@@ -17,18 +17,19 @@ from typing import Any
 from scipy.special import softmax
 
 from tools.predict.questions import Question
-from verdict.answers.evaluate import predict, too_long
-from verdict.answers.prompts import plan_batches
-from verdict.answers.workers import Workers, open_workers
+from verdict.answers.batches import plan_batches
+from verdict.answers.evaluation import predict, too_long
+from verdict.answers.evaluator import AnswerOptions, Evaluator
+from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
+from verdict.answers.workers import PoolEvaluator, open_workers
 from verdict.conversations import Answers, converse
 from verdict.core.errors import VerdictError
 from verdict.core.paths import ADAPTER, BASE
 from verdict.core.project import CHECKPOINTS, project_root
 from verdict.engine import Pool
 from verdict.extraction.images import convert
-from verdict.models.adapter import read_provenance
-from verdict.models.control_tokens import control_token
-from verdict.models.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
+from verdict.models.chat import control_token
+from verdict.models.provenance import read_provenance
 from verdict.params import Params
 from verdict.params.data import Extract, Format
 from verdict.records.archive import MAX_MEMBER_BYTES
@@ -230,27 +231,25 @@ class Predictor:
 
     def _ask(self, records: Path, pool: Pool | None) -> dict[str, dict[str, Any] | str]:
         """Return a row of predictions for each record, by its id, or why there is none."""
-        options, images = self._params.evaluate, ImageStore(records)
+        options = AnswerOptions.of(self._params.evaluate)
+        if pool is not None:
+            evaluator: Evaluator = PoolEvaluator(self.loaded, self._answers, records, options, pool)
+        else:
+            images = ImageStore(records)
+            evaluator = Evaluator(self.loaded, self._answers, images, options, self.device)
         conversations = [converse(record, self.asked) for record in read_records(records)]
         plan = plan_batches(self.loaded.processor, conversations, options.batch_size)
         long = {
             name: f"has {tokens:,} tokens with its longest answer, but the model reads at most "
             f"{self.loaded.limit:,}: ask for less"
-            for name, tokens in too_long(self.loaded, plan, images, self._answers).items()
+            for name, tokens in too_long(evaluator, plan).items()
         }
         if len(long) == len(conversations):
             return {**long}
         found = predict(
             self.weights.name,
-            self.loaded,
+            evaluator,
             [conversation for conversation in conversations if conversation.id not in long],
-            images,
-            self._answers,
-            batch_size=options.batch_size,
-            max_new_tokens=options.max_new_tokens,
-            device=self.device,
-            length_normalization=options.length_normalization,
-            workers=Workers(pool, records) if pool else None,
         )
         return {**long, **{row["id"]: row for row in found.table.to_pylist()}}
 
@@ -268,7 +267,7 @@ class Predictor:
 
 def _signs_in(text: str, loaded: Loaded) -> str | None:
     """Say which of its own signs a model would read in a text: an image that is not there, …"""
-    found = control_token(loaded.processor).findall(text)
+    found = control_token(loaded.processor.tokenizer).findall(text)
     if not found:
         return None
     return f"holds {max(found, key=len)}, which the model takes for a sign of its own: leave it out"

@@ -11,7 +11,7 @@ CANNOT = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True)
-class Read:
+class Prefill:
     """What a model has read of a batch: all tokens of the prompts but the last.
 
     With the last token the model reads on, since what it says there is the answer's beginning.
@@ -32,7 +32,7 @@ class Read:
 
 
 @torch.inference_mode()
-def read_prompts(model: Any, inputs: dict[str, torch.Tensor], *, shared: bool) -> Read:
+def read_prompts(model: Any, inputs: dict[str, torch.Tensor], *, shared: bool) -> Prefill:
     """Let a model read a batch of unpadded prompts, with their images.
 
     Args:
@@ -56,7 +56,7 @@ def read_prompts(model: Any, inputs: dict[str, torch.Tensor], *, shared: bool) -
     # token_type_ids stay whole: they say what each position attends to.
     read["input_ids"] = ids[:, begin:-1]
     output = model(**read, past_key_values=past, use_cache=True, logits_to_keep=1)
-    return Read(ids, output.past_key_values)
+    return Prefill(ids, output.past_key_values)
 
 
 def positions(ids: torch.Tensor, begin: int, end: int) -> torch.Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from verdict.answers.prefill import CANNOT, Read, positions, read_prompts
+from verdict.answers.prefill import CANNOT, Prefill, positions, read_prompts
 
 #: Largest difference, a token, between two ways to compute the same score, by the model's
 #: precision; a wrong position makes a larger one.
@@ -52,7 +52,7 @@ class Scorer:
 
     def read(
         self, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
-    ) -> tuple[list[list[float]], Read | None]:
+    ) -> tuple[list[list[float]], Prefill | None]:
         """Return the same, and what was read of the prompts; None after full passes."""
         kind = " ".join(sorted(inputs))
         slowest = max((_WAYS.index(way) for way in self.ways.values()), default=0)
@@ -67,7 +67,7 @@ class Scorer:
         ways: Sequence[str],
         inputs: dict[str, torch.Tensor],
         candidates: list[list[int]],
-    ) -> tuple[str, torch.Tensor, Read | None]:
+    ) -> tuple[str, torch.Tensor, Prefill | None]:
         """Return the first way that gives the longest candidate's scores, and what it gives."""
         expected: torch.Tensor | None = None
         longest = max(range(len(candidates)), key=lambda index: len(candidates[index]))
@@ -87,7 +87,7 @@ class Scorer:
 
     def _scores(
         self, way: str, inputs: dict[str, torch.Tensor], candidates: list[list[int]]
-    ) -> tuple[torch.Tensor, Read | None]:
+    ) -> tuple[torch.Tensor, Prefill | None]:
         if way == "full":
             return _in_full(self._model, inputs, candidates), None
         read = read_prompts(self._model, inputs, shared=way != "cached")
@@ -96,7 +96,7 @@ class Scorer:
         return after(self._model, read, candidates), read
 
 
-def _fit_a_window(model: Any, read: Read, candidates: list[list[int]]) -> bool:
+def _fit_a_window(model: Any, read: Prefill, candidates: list[list[int]]) -> bool:
     """Say whether every position may see all before it: a mask of our own leaves no window out."""
     config = model.config.get_text_config()
     windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
@@ -105,7 +105,7 @@ def _fit_a_window(model: Any, read: Read, candidates: list[list[int]]) -> bool:
 
 
 @torch.inference_mode()
-def _packed(model: Any, read: Read, candidates: list[list[int]]) -> torch.Tensor:
+def _packed(model: Any, read: Prefill, candidates: list[list[int]]) -> torch.Tensor:
     """Return scores of shape (rows, candidates) from one pass with all answers behind one another.
 
     What stands there is the prompt's last token, which every answer sees, and of each answer all
@@ -146,7 +146,7 @@ def _packed(model: Any, read: Read, candidates: list[list[int]]) -> torch.Tensor
 
 
 @torch.inference_mode()
-def _one_by_one(model: Any, read: Read, candidates: list[list[int]]) -> torch.Tensor:
+def _one_by_one(model: Any, read: Prefill, candidates: list[list[int]]) -> torch.Tensor:
     """Return scores of shape (rows, candidates) from one pass with each answer in its own row."""
     rows, count = len(read.ids), len(candidates)
     width = max(len(candidate) for candidate in candidates)

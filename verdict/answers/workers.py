@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from verdict.answers.asking import Asker, Part, Ways
-from verdict.answers.prompts import Planned, count_deciding
+from verdict.answers.batches import PlannedBatch, count_deciding
+from verdict.answers.evaluator import AnswerOptions, BatchResult, Evaluator, Ways
+from verdict.answers.inference import Loaded, load_for_inference, without_weights
 from verdict.conversations import Answers
 from verdict.engine import Pool, open_pool
-from verdict.models.inference import Loaded, load_for_inference, without_weights
 from verdict.params import Params
 from verdict.params.training import ModelOptions
 from verdict.records.shards import ImageStore
@@ -20,37 +20,46 @@ from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 _BATCHES = 4
 
 #: The folder whose images are asked about, batches, and how to ask.
-_Task = tuple[Path, Sequence[Planned], Ways]
+_Work = tuple[Path, Sequence[PlannedBatch], Ways]
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Workers that have a model, and the folder of the records that they are asked about."""
+class PoolEvaluator(Evaluator):
+    """Asks workers that have the model; here it has no weights.
 
-    pool: Pool
-    records: Path
+    Args:
+        records: the folder that ``images`` come from; workers on other machines see it, too.
+        pool: as ``open_workers`` opens it, with the same model, answers and options.
+    """
 
-    def ask(self, plan: Sequence[Planned], begin: int, ways: Ways) -> Iterator[tuple[int, Part]]:
-        """Yield number and answers of the batches of a plan from ``begin`` on, as they end.
+    def __init__(
+        self, loaded: Loaded, answers: Answers, records: Path, options: AnswerOptions, pool: Pool
+    ):
+        super().__init__(loaded, answers, ImageStore(records), options, "cpu")
+        self._records, self._pool = records, pool
+
+    def ask(
+        self, plan: Sequence[PlannedBatch], begin: int, ways: Ways
+    ) -> Iterator[tuple[int, BatchResult]]:
+        """Yield number and result of the batches of a plan from ``begin`` on, as they end.
 
         One worker has those that decide how the others are asked about; then nothing depends on
         which worker has which.
         """
         if begin < (deciding := count_deciding(plan)):
-            [(_, first)] = self.pool.run([(self.records, plan[begin:deciding], ways)])
+            [(_, first)] = self._pool.run([(self._records, plan[begin:deciding], ways)])
             yield from enumerate(first, begin)
             begin, ways = deciding, first[-1].ways
         starts = range(begin, len(plan), _BATCHES)
-        tasks = [(self.records, plan[start : start + _BATCHES], ways) for start in starts]
-        for index, parts in self.pool.run(tasks):
-            yield from enumerate(parts, starts[index])
+        work = [(self._records, plan[start : start + _BATCHES], ways) for start in starts]
+        for index, results in self._pool.run(work):
+            yield from enumerate(results, starts[index])
 
 
 @contextmanager
-def answering(
+def open_evaluator(
     model: Path, adapter: Path, records: Path, answers: Answers, params: Params, device: str
-) -> Iterator[tuple[Loaded, Workers | None]]:
-    """Yield what ``predict`` needs: with ``compute.engine: local`` the model; else its workers.
+) -> Iterator[Evaluator]:
+    """Load a model as ``compute.engine`` says: ``local`` here; else in workers.
 
     Args:
         records: the folder whose images are asked about; workers on other machines see it, too.
@@ -58,18 +67,20 @@ def answering(
     Raises:
         VerdictError: as ``load_for_inference`` and ``open_pool``.
     """
+    options = AnswerOptions.of(params.evaluate)
     if params.compute.engine == "local":
-        yield load_for_inference(model, adapter, params.model, device), None
+        loaded = load_for_inference(model, adapter, params.model, device)
+        yield Evaluator(loaded, answers, ImageStore(records), options, device)
         return
     loaded = without_weights(model, adapter)
     with open_workers(model, adapter, answers, params, device) as pool:
-        yield loaded, Workers(pool, records)
+        yield PoolEvaluator(loaded, answers, records, options, pool)
 
 
 def open_workers(
     model: Path, adapter: Path, answers: Answers, params: Params, device: str
 ) -> AbstractContextManager[Pool]:
-    """Let workers load a model; each does the tasks of ``Workers``.
+    """Let workers load a model; each does the work of ``PoolEvaluator``.
 
     The bits of the answers are those of this process where ``reproducibility.threads`` is a
     number: Ray gives each worker as many cores, or one.
@@ -85,8 +96,7 @@ def open_workers(
         params.model.attn_implementation,
         device,
         params.reproducibility.strict,
-        params.evaluate.max_new_tokens,
-        params.evaluate.length_normalization == "tokens",
+        AnswerOptions.of(params.evaluate),
     )
     pins = (partial(pin_cpu, params.reproducibility), go_offline)
     cpus = params.reproducibility.threads or 1
@@ -104,22 +114,23 @@ class _Setup:
     attn_implementation: str
     device: str
     strict: bool
-    max_new_tokens: int
-    by_token: bool
+    options: AnswerOptions
 
-    def __call__(self) -> Callable[[_Task], list[Part]]:
+    def __call__(self) -> Callable[[_Work], list[BatchResult]]:
         make_deterministic(0, strict=self.strict)
         # All that decides how a model is held for inference.
-        options = ModelOptions.model_construct(
+        held = ModelOptions.model_construct(
             dtype=self.dtype, attn_implementation=self.attn_implementation
         )
-        loaded = load_for_inference(self.model, self.adapter, options, self.device)
-        asker = Asker(loaded, self.answers, self.max_new_tokens, by_token=self.by_token)
-        # Opened once a folder: reading the ids of many records takes seconds.
-        images_of = lru_cache(maxsize=1)(ImageStore)
+        loaded = load_for_inference(self.model, self.adapter, held, self.device)
 
-        def ask(task: _Task) -> list[Part]:
-            records, plan, ways = task
-            return list(asker.ask(plan, images_of(records), self.device, ways))
+        # Once a folder: reading the ids of many records takes seconds.
+        @lru_cache(maxsize=1)
+        def evaluator(records: Path) -> Evaluator:
+            return Evaluator(loaded, self.answers, ImageStore(records), self.options, self.device)
+
+        def ask(work: _Work) -> list[BatchResult]:
+            records, plan, ways = work
+            return [result for _, result in evaluator(records).ask(plan, 0, ways)]
 
         return ask

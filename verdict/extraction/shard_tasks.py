@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from verdict.core.files import sha256_of, write_json
 from verdict.core.progress import Bar
 from verdict.extraction.images import convert
 from verdict.params.data import Extract
 from verdict.records.archive import ImageSource, Reader
 from verdict.records.raw import RawRow
 from verdict.records.shards import ROW_GROUP, write_shard
+from verdict.runtime.resume import UnsealedError, seal, unseal
 
 #: Bytes of an encoded image by its pixels: 75 kB at 512 × 512 as JPEG (quality 95, 4:4:4).
 _BYTES_PER_PIXEL = {"jpeg": 0.29, "webp_lossless": 1.2}
@@ -88,12 +88,9 @@ def finished(tasks: Sequence[ShardTask]) -> dict[int, list[Rejection]]:
 
 def _sealed(task: ShardTask) -> list[Rejection] | None:
     try:
-        sealed = json.loads(task.seal.read_text(encoding="utf-8"))
-        if sealed["sha256"] != sha256_of(task.path):
-            return None
-    except (OSError, ValueError, KeyError):
+        return unseal(task.seal)
+    except UnsealedError:
         return None
-    return sealed["rejected"]
 
 
 @contextmanager
@@ -140,11 +137,10 @@ class ShardWriter:
         try:
             with task.count.open("wb", buffering=0) as count:
                 write_shard(partial, self._rows(task.rows, rejected, count))
-            seal = {"sha256": sha256_of(partial), "rejected": rejected}
             os.replace(partial, task.path)
         finally:
             partial.unlink(missing_ok=True)
-        write_json(task.seal, seal)
+        seal(task.seal, rejected, [task.path])
         return rejected
 
     def _rows(

@@ -1,5 +1,5 @@
-"""Load, adapt and train models."""
+"""Load a model and say what it is: its weights, its processor, how it reads, where it came from."""
 
-from verdict.models.torchvision_operators import declare_missing_operators
+from verdict.reproducibility.torchvision_operators import declare_missing_operators
 
 declare_missing_operators()

@@ -22,8 +22,8 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.core.errors import VerdictError
-from verdict.models.damage import damage_explained
-from verdict.models.processors import open_processor, without_code
+from verdict.models.folder import damage_explained, require_folder, without_code
+from verdict.models.processors import open_processor
 from verdict.params.training import ModelOptions, Quantization
 
 #: Kept out of 4-bit: the heads, and the small parts that turn pixels and sound into tokens. Full
@@ -51,7 +51,7 @@ def load_processor(folder: Path) -> ProcessorMixin:
     Raises:
         VerdictError: the folder is missing or damaged.
     """
-    _require(folder)
+    require_folder(folder)
     with damage_explained(folder):
         return open_processor(folder)
 
@@ -76,7 +76,7 @@ def load_model(
         VerdictError: the folder is missing or damaged, lacks some of the weights, or holds a model
             of a kind that cannot do what is wanted.
     """
-    _require(folder)
+    require_folder(folder)
     kind = _kind(folder, classify=labels is not None)
     dtype = getattr(torch, options.dtype)
     arguments: dict[str, Any] = {
@@ -135,11 +135,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
-
-
-def _require(folder: Path) -> None:
-    if not folder.is_dir():
-        raise VerdictError(f"{folder} is not here; run `dvc repro` or `dvc pull` first")
 
 
 def _bitsandbytes(

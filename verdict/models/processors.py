@@ -5,16 +5,15 @@ All have the interface of transformers' processors, that of a model which reads 
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerBase, ProcessorMixin
+from transformers import AutoProcessor, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from verdict.core.errors import VerdictError
+from verdict.models.folder import load_tokenizer, without_code
 
 
 class TextProcessor(ProcessorMixin):
@@ -51,11 +50,7 @@ def open_processor(folder: Path) -> ProcessorMixin:
     """
     configs = [folder / PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME]
     if not any(path.is_file() for path in configs):
-        with without_code(folder):
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        return TextProcessor(tokenizer)
+        return TextProcessor(load_tokenizer(folder))
     kind: Any = _named_class(configs)
     if kind is None or "video_processor" not in kind.get_attributes():
         kind = AutoProcessor
@@ -65,24 +60,6 @@ def open_processor(folder: Path) -> ProcessorMixin:
         return kind.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False
         )
-
-
-@contextmanager
-def without_code(folder: Path) -> Iterator[None]:
-    """Say of a folder that wants its own Python code run that it is refused.
-
-    Raises:
-        VerdictError: instead of transformers' advice to let it.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):
-            raise
-        raise VerdictError(
-            f"{folder} holds Python code that would have to run to load it, and none is ever run "
-            "from a model's folder; choose a model that transformers knows"
-        ) from None
 
 
 def _named_class(configs: list[Path]) -> type[ProcessorMixin] | None:

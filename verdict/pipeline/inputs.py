@@ -30,7 +30,7 @@ def stage_inputs(stage: str) -> StageInputs:
     values = read_params().model_dump()
     return StageInputs(
         {key: _value(values, key) for key in sorted(listed_params(stage))},
-        {path: _digest(Path(path)) for path in sorted(stage_definition(stage)["deps"])},
+        {path: digest_of(Path(path)) for path in sorted(stage_definition(stage)["deps"])},
     )
 
 
@@ -40,7 +40,12 @@ def _value(values: dict[str, Any], key: str) -> Any:
     return values
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file or a folder that a stage reads.
+
+    Raises:
+        VerdictError: it is missing.
+    """
     if not path.exists():
         raise VerdictError(f"{path} is not here; run `dvc repro` or `dvc pull` first")
     return sha256_of_tree(path) if path.is_dir() else sha256_of(path)

@@ -28,7 +28,7 @@ class AnsweringModel(PythonModel):
         """
         import torch
 
-        from verdict.models.inference import load_for_inference
+        from verdict.answers.inference import load_for_inference
         from verdict.params.training import ModelOptions
 
         config = context.model_config
@@ -57,35 +57,24 @@ class AnsweringModel(PythonModel):
             model_input: a DataFrame with ``image`` (an encoded image's bytes, or its path) and
                 ``prompt`` (the question, or a list of messages as in ``data/chat``).
         """
-        from verdict.answers.prompts import batches
-
-        images, conversations = _conversations(model_input)
-        texts = [""] * len(conversations)
-        store: Any = images
-        for batch in batches(self._loaded.processor, conversations, store, 16, self._device):
-            for row, answer in zip(batch.conversations, self._answer(batch), strict=True):
-                texts[int(row.id)] = answer
-        return texts
-
-    def _answer(self, batch: Any) -> list[str]:
-        from verdict.answers.classify import classify
-        from verdict.answers.generate import generate_answers
-        from verdict.answers.prompts import candidate_ids
+        from verdict.answers.batches import plan_batches
+        from verdict.answers.evaluator import AnswerOptions, Evaluator
         from verdict.conversations import Answers
 
-        model, processor, labels = self._loaded.model, self._loaded.processor, self._loaded.labels
-        if labels is not None:
-            scores = classify(model, batch.inputs, labels, labels)
-            return [labels[row.index(max(row))] for row in scores]
-        # Rendering any answer shows how a turn ends.
-        [ended] = candidate_ids(processor, batch.conversations[0].prompt, Answers({"": "x"}, ""))
-        return generate_answers(
-            model,
-            processor,
-            batch.inputs,
-            end_of_turn=ended[-1],
-            max_new_tokens=self._longest,
-        )
+        images, conversations = _conversations(model_input)
+        store: Any = images
+        labels = self._loaded.labels or []
+        answers = Answers(dict.fromkeys(labels, ""), None)
+        options = AnswerOptions(16, self._longest)
+        evaluator = Evaluator(self._loaded, answers, store, options, self._device)
+        plan = plan_batches(self._loaded.processor, conversations, options.batch_size)
+        texts = [""] * len(conversations)
+        for number, result in evaluator.ask(plan, 0, {}):
+            for row, (scores, text) in zip(
+                plan[number].conversations, result.predictions, strict=True
+            ):
+                texts[int(row.id)] = labels[scores.index(max(scores))] if scores else text
+        return texts
 
 
 def _conversations(table: pd.DataFrame) -> tuple[dict[str, bytes], list[Any]]:

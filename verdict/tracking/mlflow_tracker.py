@@ -14,8 +14,7 @@ from mlflow.entities import LoggedModelStatus, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from verdict.core.errors import VerdictError
-from verdict.tracking.redaction import without_secrets
-from verdict.tracking.spool import Event, Spool
+from verdict.tracking.spool import Event, Spool, without_secrets
 
 #: What one request may carry.
 MAX_METRICS, MAX_PARAMS = 1000, 100

@@ -12,8 +12,7 @@ from typing import Any, Self
 from verdict.core.files import sha256_of
 from verdict.core.paths import LOCK_FILE
 from verdict.core.project import project_root
-from verdict.tracking.redaction import without_secrets
-from verdict.tracking.spool import TRACKING, Spool, SpoolWriter
+from verdict.tracking.spool import TRACKING, Spool, SpoolWriter, without_secrets
 
 TRACKERS = ("mlflow", "tensorboard", "wandb")
 

@@ -9,9 +9,8 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from verdict.core.files import write_json
-from verdict.tracking.redaction import without_secrets
 from verdict.tracking.run import upload_command
-from verdict.tracking.spool import Event, Spool, SpoolReader
+from verdict.tracking.spool import Event, Spool, SpoolReader, without_secrets
 
 #: Seconds between two looks at the file.
 INTERVAL = 0.5

@@ -1,7 +1,11 @@
-"""The file of events between the work and the trackers: one JSON line an event, only appended."""
+"""The file of events between the work and the trackers: one JSON line an event, only appended.
+
+No secret stands in it: no password of an address, and no token from the environment.
+"""
 
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -11,11 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from verdict.core.errors import VerdictError
+from verdict.sources.addresses import redacted, scheme_of
 
 Event = dict[str, Any]
 
 #: Everything that tracking keeps on disk, in the project's folder.
 TRACKING = Path(".tracking")
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>)]+")
+_SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|API_KEY|ACCESS_KEY|KAGGLE_KEY)$")
+#: Shorter values of such variables are no secrets, and would blank out ordinary text.
+_SHORTEST = 6
 
 
 @dataclass(frozen=True)
@@ -142,3 +152,26 @@ def _link(source: str, destination: str) -> None:
         os.link(source, destination)
     except OSError:
         shutil.copyfile(source, destination)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return ``value`` (text, or lists and mappings of it) as it may be recorded and shown."""
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(item) for item in value]
+    return value
+
+
+def _clean(text: str) -> str:
+    for name, secret in os.environ.items():
+        if _SECRET_NAME.search(name) and len(secret) >= _SHORTEST:
+            text = text.replace(secret, "…")
+    return _ADDRESS.sub(lambda found: _clean_address(found.group()), text)
+
+
+def _clean_address(address: str) -> str:
+    # A database's file may look like an empty host with a path; it carries no secret there.
+    return address if scheme_of(address) == "sqlite" else redacted(address)

@@ -1,0 +1,160 @@
+"""Batches of conversations: which go together, and their inputs, made ready beside the model."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import ProcessorMixin
+
+from verdict.conversations import Conversation
+from verdict.models.chat import count_images, images_of, render_prompt
+from verdict.records.shards import ImageStore
+
+#: At most so many batches are made ready at once: of 32 images of 896 pixels, 0.3 GB each.
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conversations whose prompts have the same number of tokens, and their model inputs."""
+
+    conversations: list[Conversation]
+    inputs: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """Conversations of one batch, and their rendered prompts; nothing is decoded yet.
+
+    Attributes:
+        tokens: of each prompt, an image counted as its placeholder.
+    """
+
+    conversations: list[Conversation]
+    texts: list[str]
+    tokens: int
+
+    @property
+    def pictures(self) -> int:
+        """How many images each has; this decides which inputs a processor makes of them."""
+        return count_images(self.conversations[0].prompt)
+
+
+def plan_batches(
+    processor: ProcessorMixin, conversations: Sequence[Conversation], batch_size: int
+) -> list[PlannedBatch]:
+    """Return batches of prompts of equal length, shortest first; with as many images each.
+
+    Left padding under scaled-dot-product attention can change a row's result
+    (transformers#47651); rows of one length need none, so no row depends on its neighbours.
+
+    The first batch with each number of images stands ahead of all others (``count_deciding``).
+    """
+    rendered: dict[str, tuple[str, int]] = {}
+    alike: dict[tuple[int, int], list[tuple[Conversation, str]]] = {}
+    for conversation in conversations:
+        # Mostly one prompt for all; a template takes longer to render than a batch to plan.
+        key = repr(conversation.prompt)
+        if key not in rendered:
+            text = render_prompt(processor, conversation.prompt)
+            ids = processor.tokenizer(text, add_special_tokens=False).input_ids
+            rendered[key] = text, len(ids)
+        text, length = rendered[key]
+        pictured = count_images(conversation.prompt)
+        alike.setdefault((length, pictured), []).append((conversation, text))
+    plan = []
+    for (length, _), rows in sorted(alike.items(), key=lambda item: item[0]):
+        for start in range(0, len(rows), batch_size):
+            chosen = rows[start : start + batch_size]
+            plan.append(
+                PlannedBatch([row for row, _ in chosen], [text for _, text in chosen], length)
+            )
+    first: dict[int, int] = {}
+    for index, planned in enumerate(plan):
+        first.setdefault(planned.pictures, index)
+    ahead = set(first.values())
+    order = [*sorted(ahead), *(index for index in range(len(plan)) if index not in ahead)]
+    return [plan[index] for index in order]
+
+
+def over_limit(
+    processor: ProcessorMixin,
+    plan: Sequence[PlannedBatch],
+    images: ImageStore,
+    limit: int,
+    answer: int,
+) -> dict[str, int]:
+    """Return the tokens of each record that, with an answer, does not fit what the model reads.
+
+    Args:
+        limit: the most tokens that the model reads.
+        answer: tokens of the longest answer that it is asked about.
+    """
+    found: dict[str, int] = {}
+    for pictures in {planned.pictures for planned in plan}:
+        alike = [planned for planned in plan if planned.pictures == pictures]
+        longest = max(alike, key=lambda planned: planned.tokens)
+        one = PlannedBatch(longest.conversations[:1], longest.texts[:1], longest.tokens)
+        # Stored images all have one size, and so become as many tokens.
+        read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
+        further = read - longest.tokens + answer
+        found |= {
+            row.id: planned.tokens + further
+            for planned in alike
+            if planned.tokens + further > limit
+            for row in planned.conversations
+        }
+    return found
+
+
+def count_deciding(plan: Sequence[PlannedBatch]) -> int:
+    """Return how many batches at the beginning of a plan decide how the others are asked about."""
+    return len({planned.pictures for planned in plan})
+
+
+def prepare(
+    processor: ProcessorMixin, plan: Sequence[PlannedBatch], images: ImageStore, device: str
+) -> Iterator[Batch]:
+    """Yield the batches of a plan, the next ones made ready while the model works."""
+    # Decoding runs beside other threads; a GPU would wait for one alone.
+    threads = max(1, min(_THREADS, len(os.sched_getaffinity(0)) - 1))
+    with ThreadPoolExecutor(max_workers=threads) as beside:
+        coming: deque[Future[Batch]] = deque()
+        for planned in plan:
+            coming.append(beside.submit(_prepare, processor, planned, images, device))
+            if len(coming) > threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def batches(
+    processor: ProcessorMixin,
+    conversations: Sequence[Conversation],
+    images: ImageStore,
+    batch_size: int,
+    device: str,
+) -> Iterator[Batch]:
+    """Yield the batches of ``plan_batches``, ready for the model."""
+    yield from prepare(
+        processor, plan_batches(processor, conversations, batch_size), images, device
+    )
+
+
+def _prepare(
+    processor: ProcessorMixin, planned: PlannedBatch, images: ImageStore, device: str
+) -> Batch:
+    pictures = [images_of(row, images) for row in planned.conversations]
+    # Gemma 3's processor counts tokens one by one, which is slow in a tensor of torch.
+    inputs: Any = processor(
+        images=pictures if any(pictures) else None,
+        text=planned.texts,
+        return_tensors="np",
+        add_special_tokens=False,
+    )
+    tensors = {name: torch.from_numpy(value).to(device) for name, value in inputs.items()}
+    return Batch(planned.conversations, tensors)

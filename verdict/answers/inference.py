@@ -1,0 +1,225 @@
+"""Load what answers questions: a model as it comes, under an adapter, or wholly fine-tuned."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, ProcessorMixin
+from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
+
+from verdict.core.errors import VerdictError
+from verdict.core.files import sha256_of_tree
+from verdict.models.folder import (
+    SIGNS_OF_DAMAGE,
+    DamagedModelError,
+    damage_explained,
+    first_line,
+    require_folder,
+)
+from verdict.models.load import load_model, load_processor
+from verdict.models.provenance import PROVENANCE_FILE, read_provenance
+from verdict.params.training import ModelOptions
+
+#: What peft calls an adapter's files. peft itself is imported only for one that has such files: it
+#: takes a second.
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+
+#: Beside weights it makes a folder a whole model.
+MODEL_CONFIG = "config.json"
+
+#: One of them is in every folder that a processor or a tokenizer was saved to.
+_PROCESSOR_FILES = (
+    PROCESSOR_NAME, IMAGE_PROCESSOR_NAME, TOKENIZER_CONFIG_FILE, FULL_TOKENIZER_FILE
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in evaluation mode, and the processor saved beside its adapter or weights.
+
+    Where none was saved (peft alone saves none), it is the base's.
+
+    Attributes:
+        labels: a classifier's labels in the order of its outputs; None for a model that writes.
+        limit: the most tokens that the model reads; None where its configuration names none.
+    """
+
+    model: Any
+    processor: ProcessorMixin
+    labels: list[str] | None
+    limit: int | None = None
+
+
+def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
+    """Load a model unquantized, on ``cpu`` or ``cuda``.
+
+    Args:
+        folder: the model that the adapter was trained on, or the one to take as it comes.
+        adapter: a folder with a peft adapter, or with a wholly fine-tuned model; or the
+            ``config.json`` of ``folder``, to take that model as it comes.
+
+    Raises:
+        VerdictError: a folder is missing or damaged, holds no adapter, was trained from another
+            base, or is a classifier whose labels are not recorded.
+    """
+    return _load_all(folder, adapter, options, device)
+
+
+def without_weights(folder: Path, adapter: Path) -> Loaded:
+    """Open the same model for one who plans what others ask: its ``model`` is None.
+
+    Raises:
+        VerdictError: as ``load_for_inference``, as far as no weights are read.
+    """
+    return _load_all(folder, adapter, None, "cpu")
+
+
+def _load_all(folder: Path, adapter: Path, options: ModelOptions | None, device: str) -> Loaded:
+    """Load what belongs to a model; without options no weights."""
+    kind = _kind_of(folder, adapter)
+    model = None
+    if kind == "base":
+        if options:
+            model = load_model(folder, options, device).eval()
+        return Loaded(model, load_processor(folder), None, _limit(folder))
+    with _damage_explained(folder, adapter):
+        provenance = read_provenance(adapter)
+        if options:
+            _check_base(folder, adapter, provenance)
+        labels = _labels(kind, adapter, provenance)
+        if options and kind == "adapter":
+            model = _load_adapted(folder, adapter, options, device, labels).eval()
+        elif options:
+            model = _load(adapter, options, device, labels).eval()
+        return Loaded(model, _processor_of(folder, adapter), labels, _limit(folder))
+
+
+def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
+    require_folder(folder)
+    if (adapter / ADAPTER_CONFIG).is_file():
+        return "adapter"
+    if (adapter / MODEL_CONFIG).is_file():
+        return "fine-tuned"
+    if adapter.name == MODEL_CONFIG:
+        return "base"
+    raise VerdictError(f"{adapter} holds no adapter; run `dvc repro train` or `dvc pull`")
+
+
+def _limit(folder: Path) -> int | None:
+    """Return a model's context; an adapter, or tuning as a whole, does not change it."""
+    with damage_explained(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:
+    saved = any((adapter / name).exists() for name in _PROCESSOR_FILES)
+    return load_processor(adapter if saved else folder)
+
+
+def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] | None:
+    """Return a classifier's labels in the order of its outputs; None for a model that writes."""
+    if kind == "adapter":
+        from peft import PeftConfig, TaskType
+
+        if PeftConfig.from_pretrained(str(adapter)).task_type != TaskType.SEQ_CLS:
+            return None
+        return _known_labels(adapter, provenance.get("labels"))
+    config = json.loads((adapter / MODEL_CONFIG).read_text(encoding="utf-8"))
+    if not any(name.endswith("ForSequenceClassification") for name in config["architectures"]):
+        return None
+    by_index = config.get("id2label", {})
+    recorded = [by_index[str(index)] for index in range(len(by_index))]
+    return _known_labels(adapter, provenance.get("labels") or recorded)
+
+
+def _load_adapted(
+    folder: Path, adapter: Path, options: ModelOptions, device: str, labels: list[str] | None
+) -> Any:
+    from peft import PeftModel
+
+    if not (adapter / ADAPTER_WEIGHTS).is_file():
+        # peft would look for it on the hub.
+        raise OSError(f"{ADAPTER_WEIGHTS} is missing")
+    model = _load(folder, options, device, labels)
+    with warnings.catch_warnings():
+        # Modules without weights would keep those they were made with.
+        warnings.filterwarnings("error", message="Found missing adapter keys")
+        adapted = PeftModel.from_pretrained(model, str(adapter), torch_device=device)
+    # Weights of modules that the config does not name are skipped without a word. What was loaded
+    # is known to load_adapter alone, which puts the same weights to the same places once more.
+    mapping = getattr(model, "_checkpoint_conversion_mapping", {})
+    loaded = adapted.load_adapter(
+        str(adapter), adapted.active_adapter, torch_device=device, key_mapping=mapping
+    )
+    if unknown := sorted(loaded.unexpected_keys):
+        named = f"{', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}"
+        raise VerdictError(
+            f"{adapter} holds weights that its {ADAPTER_CONFIG} does not name, and they would be "
+            f"left out: {named}; run `dvc pull` or `dvc repro train`, or copy both "
+            "files from where the adapter came"
+        )
+    return adapted
+
+
+def _load(folder: Path, options: ModelOptions, device: str, labels: list[str] | None) -> Any:
+    """Load a model; a classifier's head computes in float32, whatever the rest does.
+
+    In bfloat16 its few outputs would often tie, which blurs what ranks by them.
+    """
+    model: Any = load_model(folder, options, device, labels=labels)
+    if labels is not None:
+        model.score.float()
+        model.score.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    return model
+
+
+def _known_labels(adapter: Path, labels: list[str] | None) -> list[str]:
+    if not labels:
+        raise VerdictError(
+            f"{adapter} is a classifier, but its {PROVENANCE_FILE} does not say which labels its "
+            "outputs stand for; run `dvc repro train` or `dvc pull`"
+        )
+    return labels
+
+
+def _check_base(folder: Path, adapter: Path, provenance: dict[str, Any]) -> None:
+    base = provenance.get("base")
+    if base is None:
+        return
+    found = sha256_of_tree(folder)
+    if found != base["sha256"]:
+        revision = f" at revision {base['revision']}" if base["revision"] else ""
+        raise VerdictError(
+            f"{adapter} was trained from {base['name']}{revision} (SHA-256 "
+            f"{base['sha256'][:12]}), but {folder} is another model ({found[:12]}); name the model "
+            "it was trained from in evaluate.models.*.model, or run `dvc repro train`"
+        )
+
+
+@contextmanager
+def _damage_explained(folder: Path, adapter: Path) -> Iterator[None]:
+    """Raise a VerdictError where an adapter cannot be read, or not be laid over the model."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except DamagedModelError as error:
+        if error.folder != adapter:
+            raise
+        raise _does_not_fit(folder, adapter, error.problem) from error
+    except SIGNS_OF_DAMAGE as error:
+        raise _does_not_fit(folder, adapter, first_line(error)) from error
+
+
+def _does_not_fit(folder: Path, adapter: Path, problem: str) -> VerdictError:
+    return VerdictError(
+        f"{adapter} does not load over {folder}: it is damaged, or was trained from another "
+        f"model ({problem}); run `dvc pull` or `dvc repro train`"
+    )

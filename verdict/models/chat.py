@@ -1,0 +1,112 @@
+"""Conversations as a model reads them: rendered by its chat template, with their images.
+
+No library of models is imported here, so that whoever only looks through texts begins at once.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from verdict.conversations import Answers, Conversation, Message
+from verdict.core.errors import VerdictError
+from verdict.records.shards import ImageStore
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
+
+
+def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
+    """Render the messages up to where the model's answer begins; it carries its own BOS."""
+    return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+
+
+def render_completion(processor: "ProcessorMixin", prompt: list[Message], answer: str) -> str:
+    """Render an answer as the model should write it: the text and the end of the turn."""
+    turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
+    whole = processor.apply_chat_template([*prompt, turn], tokenize=False)
+    return whole.removeprefix(render_prompt(processor, prompt)).rstrip()
+
+
+def answer_of(conversation: Conversation) -> str:
+    """Return the text of the model's turn, without the space around it."""
+    content = conversation.completion[0]["content"]
+    return (content if isinstance(content, str) else content[0]["text"]).strip()
+
+
+def end_of_turn_id(processor: "ProcessorMixin", prompt: list[Message]) -> int:
+    """Return the token with which the model ends its turn, whatever it answers."""
+    completion = render_completion(processor, prompt, "answer")
+    return processor.tokenizer(completion, add_special_tokens=False).input_ids[-1]
+
+
+def candidate_ids(
+    processor: "ProcessorMixin", prompt: list[Message], answers: Answers
+) -> list[list[int]]:
+    """Return the token ids of each candidate answer, ending with the end-of-turn token."""
+    return [
+        processor.tokenizer(
+            render_completion(processor, prompt, answer), add_special_tokens=False
+        ).input_ids
+        for answer in answers.answers.values()
+    ]
+
+
+def count_images(prompt: Sequence[Message]) -> int:
+    """Return how many images a prompt's messages refer to."""
+    return sum(
+        part["type"] == "image"
+        for message in prompt
+        if not isinstance(message["content"], str)
+        for part in message["content"]
+    )
+
+
+def images_of(conversation: Conversation, images: ImageStore) -> list[Image.Image]:
+    """Decode a conversation's image; none where it is text alone, and the store is not asked."""
+    return [decode(images[conversation.id])] if count_images(conversation.prompt) else []
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode a stored image to RGB."""
+    return Image.open(io.BytesIO(data), formats=["JPEG", "WEBP"]).convert("RGB")
+
+
+def control_token(tokenizer: "PreTrainedTokenizerBase") -> re.Pattern[str]:
+    """Return what finds the special tokens of a tokenizer in a text, the longest at each place."""
+    tokens = tokenizer.added_tokens_decoder.values()
+    special = sorted((token.content for token in tokens if token.special), key=len, reverse=True)
+    # Without special tokens nothing is found.
+    return re.compile("|".join(map(re.escape, special)) or r"(?!)")
+
+
+def check_control_tokens(
+    conversations: Iterable[Conversation], tokenizer: "PreTrainedTokenizerBase"
+) -> None:
+    """Look through all texts of prompts and answers for a model's own signs.
+
+    It would read an image, or another's turn, there.
+
+    Raises:
+        VerdictError: one holds a control token; it names the first such record and their number.
+    """
+    pattern = control_token(tokenizer)
+    known: dict[str, str | None] = {}
+    found: dict[str, str] = {}
+    for conversation in conversations:
+        for message in [*conversation.prompt, *conversation.completion]:
+            for part in message["content"]:
+                text = part.get("text", "")
+                if text not in known:
+                    match = pattern.search(text)
+                    known[text] = match[0] if match else None
+                if token := known[text]:
+                    found.setdefault(conversation.id, token)
+    for record, token in found.items():
+        raise VerdictError(
+            f"record {record} holds {token}, which the model takes for a sign of its own; so do "
+            f"{len(found):,} records in all. Take it out of their texts, or of format.system, "
+            "format.prompt or format.answers"
+        )
