@@ -6,10 +6,10 @@ With a name of ``replicates`` the same is done again with that seed, beside the 
 import sys
 
 from verdict.core.paths import ADAPTER, BASE, CHAT, METRICS, RECORDS, REPLICATE_METRICS, REPLICATES
-from verdict.core.processes import launch
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import go_offline, pin_cpu
+from verdict.runtime.processes import launch
 
 
 def main(params: Params, replicate: str | None) -> None:

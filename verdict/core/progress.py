@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from verdict.core.processes import is_main
+from verdict.runtime.processes import is_main
 
 #: Seconds between two plain lines where there is no terminal.
 PLAIN_INTERVAL = 10.0

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 import verdict
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, sha256_of
-from verdict.core.processes import is_main
 from verdict.core.project import CHECKPOINTS, project_root
+from verdict.runtime.processes import is_main
 
 _CHECKPOINT_SEAL = "sealed.json"
 

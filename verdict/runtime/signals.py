@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from verdict.core.errors import VerdictError
-from verdict.core.processes import is_main
+from verdict.runtime.processes import is_main
 
 #: Seconds from SIGTERM to the end; a preempted pod gets about 15 in all.
 GRACE = 10.0

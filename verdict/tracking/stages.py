@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from verdict.core.files import sha256_of, sha256_of_tree, write_json
-from verdict.core.processes import is_main
 from verdict.core.project import project_root
 from verdict.params import Tracking
+from verdict.runtime.processes import is_main
 from verdict.tracking.run import Run, project_tags, resume_run, start_run
 
 #: How quickly the models answered; in the project's folder, not in git.

@@ -15,8 +15,8 @@ from transformers import ProcessorMixin
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, write_csv, write_json
-from verdict.core.processes import is_main
 from verdict.models.provenance import PROVENANCE_FILE
+from verdict.runtime.processes import is_main
 from verdict.training.job import TrainingResult
 from verdict.training.preflight import Preflight
 

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from verdict.core import processes
 from verdict.params.training import Train
+from verdict.runtime import processes
 
 COMMITTED: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["train"]
 
@@ -85,8 +85,8 @@ def test_accelerate_gets_the_count_and_the_arguments(started: list[list[str]]) -
 TRAINING = """
 import os, signal, sys, time
 from pathlib import Path
-from tests.core.test_processes import train
-from verdict.core.processes import launch
+from tests.runtime.test_processes import train
+from verdict.runtime.processes import launch
 
 launch(train(launcher=sys.argv[1], num_processes=int(sys.argv[2])), "training", *sys.argv[1:])
 rank = os.environ.get("RANK", "0")
