@@ -8,6 +8,7 @@ from verdict.core.errors import VerdictError
 from verdict.core.kept import discard, exclusive, folder_of
 
 
+@pytest.mark.fault("several at once")
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     folder = tmp_path / "key"
     with (

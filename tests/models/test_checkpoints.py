@@ -27,6 +27,7 @@ def test_the_newest_by_number_is_taken(tmp_path: Path) -> None:
     assert newest_complete(tmp_path / "nowhere") is None
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -80,6 +81,7 @@ def _try(folder: Path, answers: "multiprocessing.Queue[str]") -> None:
         answers.put(str(error))
 
 
+@pytest.mark.fault("several at once")
 def test_a_second_trainer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     answers: multiprocessing.Queue[str] = multiprocessing.get_context("spawn").Queue()
 
@@ -97,6 +99,7 @@ def test_a_second_trainer_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     assert second() == "held"
 
 
+@pytest.mark.fault("kills")
 def test_a_killed_trainer_leaves_no_lock_behind(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"

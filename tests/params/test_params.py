@@ -88,6 +88,7 @@ def _comment_above(lines: list[str], line: int) -> str:
     return " ".join(comment)
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
@@ -131,6 +132,7 @@ def test_each_mistake_is_named_with_its_fix(
     assert re.search(expected, problem), problem
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -194,6 +196,7 @@ def test_an_unquoted_no_means_no(params: dict[str, Any], tmp_path: Path) -> None
     assert read_params(path).train.eval_strategy == "no"
 
 
+@pytest.mark.fault("parameters")
 def test_a_missing_key_is_named(params: dict[str, Any], tmp_path: Path) -> None:
     del params["lora"]["r"]
     assert "lora.r: missing" in problem_of(params, tmp_path)
@@ -208,6 +211,7 @@ def test_all_problems_are_told_at_once(params: dict[str, Any], tmp_path: Path) -
     assert "train.seed" in problem
 
 
+@pytest.mark.fault("parameters")
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("- a\n- b\n")

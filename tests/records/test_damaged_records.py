@@ -18,6 +18,8 @@ from verdict.splitting.files import read_split, write_split
 from verdict.tasks.melanoma.options import Options
 from verdict.tasks.melanoma.table import read_table
 
+pytestmark = pytest.mark.fault("pulled data")
+
 SHARD = "records/shard-00000-of-00001.parquet"
 
 

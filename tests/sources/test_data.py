@@ -148,6 +148,7 @@ def test_two_entries_with_one_address(fetch: Callable[..., dict[str, bytes]], fo
         fetch({"one": "1", "two": "2"}, one=str(folder / "a.csv"), two=str(folder / "a.csv"))
 
 
+@pytest.mark.fault("network")
 def test_a_failure_replaces_nothing_and_keeps_what_came(
     fetch: Callable[..., dict[str, bytes]], tmp_path: Path
 ) -> None:
@@ -169,6 +170,7 @@ def test_entries_that_the_task_does_not_know(fetch: Callable[..., dict[str, byte
         fetch({"one": "one.csv"}, other="a.csv")
 
 
+@pytest.mark.fault("secrets")
 def test_no_secret_of_an_address_gets_into_what_dvc_writes(fetch: Callable[..., object]) -> None:
     with pytest.raises(VerdictError, match="DVC would write it into"):
         fetch({"a": "a.zip"}, a="https://user:hunter22@127.0.0.1:9/a.zip")

@@ -14,6 +14,8 @@ from tools.verify.signing import claimed, key_signer, sign
 from tools.verify.statement import describe
 from verdict.core.errors import VerdictError
 
+pytestmark = pytest.mark.fault("forgeries")
+
 
 def wrong(said: str) -> list[tuple[str, ...]]:
     words = ("DIFFERENT", "missing", "extra", "not here")
