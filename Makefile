@@ -99,10 +99,12 @@ system:  ## install Chromium and QEMU for the tests that are skipped without the
 test: install-dev  ## run the tests, the quick ones first
 	python -m pytest
 
-lint: install-dev  ## check style and types
+lint: install-dev  ## check style, types, safety, and that what is imported is declared
 	ruff check .
 	ruff format --check .
 	mypy
+	bandit --configfile pyproject.toml --quiet --recursive verdict stages verify tools benchmarks
+	PYTHONWARNINGS=ignore deptry .
 
 sbom: install-dev  ## write sbom.cdx.json, the CycloneDX bill of materials of what is installed here
 	cyclonedx-py environment --output-reproducible --output-file sbom.cdx.json $(VENV)

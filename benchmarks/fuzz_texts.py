@@ -96,7 +96,7 @@ def locks(folder: Path) -> Attempt:
         "tuned_minus_base.balanced_accuracy_high": 0.6, "tuned.balanced_accuracy": 0.9,
     }  # fmt: skip
     sound = json.dumps(numbers).encode()
-    md5 = hashlib.md5(output.read_bytes()).hexdigest()
+    md5 = hashlib.md5(output.read_bytes(), usedforsecurity=False).hexdigest()
     stage = {
         "cmd": "python -m stages.evaluate",
         "deps": [{"path": "data/chat", "md5": "0" * 32}],
@@ -105,7 +105,12 @@ def locks(folder: Path) -> Attempt:
     }
     report = {
         "cmd": "python -m stages.report",
-        "outs": [{"path": str(COMPARISON), "md5": hashlib.md5(sound).hexdigest()}],
+        "outs": [
+            {
+                "path": str(COMPARISON),
+                "md5": hashlib.md5(sound, usedforsecurity=False).hexdigest(),
+            }
+        ],
     }
     content = {"schema": "2.0", "stages": {"evaluate@base": stage, "report": report}}
     COMPARISON.parent.mkdir(parents=True)

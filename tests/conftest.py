@@ -36,6 +36,7 @@ SLOW = (
     "tests/pipeline/test_verify.py",
     "tests/pipeline/test_recipes_words.py",
     "tests/pipeline/",
+    "tests/faults/",
     "tests/engine/test_ray",
     "tests/tracking/",
     "tests/answers/",

@@ -60,6 +60,7 @@ def test_what_dvc_wrote_down_is_unedited(tmp_path: Path, file: Path) -> None:
     assert edited_by_hand(file, lock(tmp_path, file)) is None
 
 
+@pytest.mark.fault("forgeries")
 def test_an_edited_file_is_named_with_both_hashes(tmp_path: Path, file: Path) -> None:
     path, before = lock(tmp_path, file), md5(file)
     edit(file)
@@ -111,6 +112,7 @@ BROKEN = (
 )  # fmt: skip
 
 
+@pytest.mark.fault("forgeries")
 @pytest.mark.parametrize("text", BROKEN)
 def test_a_broken_lock_is_said_to_be_so(tmp_path: Path, file: Path, text: bytes) -> None:
     path = tmp_path / "dvc.lock"

@@ -95,6 +95,7 @@ def test_valid_words(text: str, label: str) -> None:
     assert parse_answer(text, MATCH).label == label
 
 
+@pytest.mark.fault("answers")
 @pytest.mark.parametrize(
     ("answers", "text", "reason"),
     [
@@ -203,6 +204,9 @@ def labelled(*texts: str) -> Answers:
         (TUMOURS, "Answer: A", "A"),
         (TUMOURS, "This is PT.", "PT"),
         (["Yes", "No"], "No, there is no mass.", "No"),
+        (["Yes", "No"], "There is no doubt left. No.", "No"),
+        (["Yes", "No"], "The answer is no, clearly.", "No"),
+        (["Yes", "No"], "Yes. Answer:", "Yes"),
         (["Yes", "No"], "No.", "No"),
         (SIZES, "< 2 cm", "< 2 cm"),
         (SIZES, "> 2 cm", "> 2 cm"),
@@ -231,6 +235,7 @@ def test_what_tells_answers_apart_in_medicine_is_kept(
     assert parse_answer(text, labelled(*answers)).label == label
 
 
+@pytest.mark.fault("answers")
 @pytest.mark.parametrize(
     ("answers", "text"),
     [
@@ -240,6 +245,7 @@ def test_what_tells_answers_apart_in_medicine_is_kept(
         (TUMOURS, "This is a phyllodes tumour."),
         (TUMOURS, "A phyllodes tumour."),
         (["Yes", "No"], "There is no way to tell."),
+        (["Yes", "No"], "It is no."),
         (["other", "melanoma"], "The other lesion is smaller."),
         (SIZES, "2 cm"),
         (["HER2+", "HER2-"], "HER2"),
@@ -270,6 +276,7 @@ texts = st.text() | st.lists(
 ).map("".join)
 
 
+@pytest.mark.fault("answers")
 @given(texts, st.lists(texts, min_size=2, max_size=5, unique=True))
 def test_any_text_has_a_result_under_any_answers(text: str, answers: list[str]) -> None:
     parsed = parse_answer(text, labelled(*answers))

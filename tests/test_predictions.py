@@ -152,6 +152,7 @@ def test_a_wrong_value_of_free_text_is_named(
         read_predictions(path)
 
 
+@pytest.mark.fault("pulled data")
 @pytest.mark.parametrize(
     ("column", "row", "value", "problem"),
     [
@@ -183,6 +184,7 @@ def test_a_wrong_value_is_named(
         read_predictions(path)
 
 
+@pytest.mark.fault("pulled data")
 def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> None:
     table = predictions.table
     with pytest.raises(VerdictError, match=r"the column group is missing.*`dvc repro`"):
@@ -195,6 +197,7 @@ def test_wrong_columns_are_named(tmp_path: Path, predictions: Predictions) -> No
         read_predictions(store(tmp_path / "p", table.append_column("more", pa.array([1, 2, 3]))))
 
 
+@pytest.mark.fault("pulled data")
 @pytest.mark.parametrize(
     ("description", "problem"),
     [
@@ -223,6 +226,7 @@ def test_how_log_likelihoods_were_normalized_is_kept(
         assert normalized.part(np.array([True, False, True])).length_normalization == kind
 
 
+@pytest.mark.fault("pulled data")
 def test_missing_and_damaged_files_are_named(tmp_path: Path, predictions: Predictions) -> None:
     with pytest.raises(VerdictError, match=r"gone\.parquet is not here: `dvc pull"):
         read_predictions(tmp_path / "gone.parquet")
@@ -233,6 +237,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path, predictions: Predic
         read_predictions(path)
 
 
+@pytest.mark.fault("pulled data")
 def test_text_that_is_not_utf_8_is_named(tmp_path: Path, predictions: Predictions) -> None:
     path = tmp_path / "p.parquet"
     pq.write_table(

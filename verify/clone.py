@@ -148,7 +148,7 @@ def run(
     """
     process = subprocess.Popen(
         command,
-        shell=isinstance(command, str),
+        shell=isinstance(command, str),  # nosec B602 # as DVC runs a stage
         cwd=clone,
         env={
             **environment(),

@@ -41,6 +41,7 @@ def test_what_was_kept_is_read_to_the_last_bit(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -174,6 +175,7 @@ def outputs(project: Path) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.fault("kills")
 def test_killed_and_resumed_is_the_same_to_the_byte(project: Path) -> None:
     process = start(project)
     out, error = process.communicate()

@@ -11,6 +11,8 @@ from tests.answers.saved import edit, load, predict, save, trained
 from tests.tiny import MODEL, Tiny
 from verdict.core.errors import VerdictError
 
+pytestmark = pytest.mark.fault("models")
+
 
 def test_a_classifier_for_other_labels_is_refused(tiny: Tiny, copied: Path) -> None:
     edit(copied / "provenance.json", lambda content: content.update(labels=["nevus", "melanoma"]))

@@ -11,6 +11,7 @@ from verdict.core import files
 from verdict.core.files import replacing, sha256_of_tree, write_csv, write_json
 
 
+@pytest.mark.fault("storage")
 def test_a_failed_write_leaves_the_old_file_and_no_partial(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     write_json(path, {"a": 1})
@@ -30,6 +31,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.fault("storage")
 def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
     with replacing(tmp_path / "out") as partial:
         partial.mkdir()
@@ -60,6 +62,7 @@ def test_csv_has_unix_line_ends(tmp_path: Path) -> None:
     assert (tmp_path / "x.csv").read_bytes() == b'a,b\n1,"x,y"\n'
 
 
+@pytest.mark.fault("several at once")
 def test_of_two_writers_at_once_each_puts_a_whole_file_in_place(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     half, ended = threading.Event(), threading.Event()
@@ -84,6 +87,7 @@ def test_of_two_writers_at_once_each_puts_a_whole_file_in_place(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.fault("several at once")
 def test_of_two_writers_at_once_each_puts_a_whole_folder_in_place(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.mkdir()
@@ -125,6 +129,7 @@ with replacing(sys.argv[1]) as partial:
 """
 
 
+@pytest.mark.fault("kills")
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT)

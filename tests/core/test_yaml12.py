@@ -129,6 +129,7 @@ def test_what_is_committed_means_the_same_to_every_reader(path: Path) -> None:
     assert repr(load_yaml(path.read_bytes(), path)) == repr(yaml.safe_load(path.read_bytes()))
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -157,6 +158,7 @@ def doubled(times: int) -> str:
     )
 
 
+@pytest.mark.fault("parameters")
 def test_aliases_may_repeat_values_but_not_without_end() -> None:
     assert load_yaml(doubled(3), "x")["a2"] == [[["x"], ["x"]], [["x"], ["x"]]]
     for text in (doubled(40), "a: &a [*a]\n", "a: &a {b: *a}\n", f"x: 1\n{doubled(30)}"):

@@ -56,6 +56,7 @@ def cloud_run(job: str) -> dict[str, str]:
     return {name: one["secretKeyRef"]["name"] for name, one in found.items()}
 
 
+@pytest.mark.fault("secrets")
 @pytest.mark.parametrize("service", [batch, cloud_run])
 def test_a_job_names_the_secrets_that_there_are(elsewhere: Path, service: Service) -> None:
     script = f"{service.__name__}/submit.sh"
@@ -94,6 +95,7 @@ def test_no_job_starts_while_secret_manager_gives_no_answer(elsewhere: Path, scr
 PIPED = 'case $* in *"versions add"*) echo "piped: $(cat)" >>"$LOG" ;; esac'
 
 
+@pytest.mark.fault("secrets")
 def test_each_token_that_is_set_is_kept_and_written_nowhere(elsewhere: Path) -> None:
     new = {"gcloud": f"case $* in *describe*) exit 1 ;; esac\n{PIPED}"}
     tokens = {name: f"canary_{name}" for name in names()}
@@ -150,6 +152,7 @@ def test_a_secret_that_was_left_empty_gets_its_token(elsewhere: Path) -> None:
     assert "verdict-hf-token exists, and keeps its value" in result.stdout
 
 
+@pytest.mark.fault("secrets")
 def test_secrets_go_by_a_pipe_and_only_those_that_pods_need(elsewhere: Path) -> None:
     (elsewhere / ".env").write_text(
         "# tokens\nHF_TOKEN=hf_secret\nWANDB_API_KEY=\nGOOGLE_APPLICATION_CREDENTIALS=key.json\n"

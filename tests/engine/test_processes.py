@@ -37,6 +37,7 @@ def test_every_result_comes_with_its_number() -> None:
         assert sorted(pool.run([5, 6, 7])) == [(0, 10), (1, 12), (2, 14)]
 
 
+@pytest.mark.fault("kills")
 def test_a_killed_worker_ends_with_advice() -> None:
     with (
         open_pool(partial(returns, end), LOCAL, most=1) as pool,
@@ -51,6 +52,7 @@ def begin(name: str) -> None:
     time.sleep(600)
 
 
+@pytest.mark.fault("kills")
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     script = (
         "from functools import partial\n"

@@ -70,6 +70,7 @@ def shards(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.fault("kills")
 def test_records_are_the_same_bytes_though_a_worker_is_killed(
     isic: Callable[..., IsicArchive],
     here: Path,
@@ -118,6 +119,7 @@ def evaluated(project: Path, engine: str, *, kill: bool = False) -> dict[str, by
     return found
 
 
+@pytest.mark.fault("kills")
 def test_predictions_are_the_same_bytes_though_a_worker_is_killed(tiny: Tiny, here: Path) -> None:
     (here / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
     for folder in ("data/chat", "models"):

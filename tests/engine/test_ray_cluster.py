@@ -72,6 +72,7 @@ def test_no_more_workers_than_there_is_room_for(
     assert "ray: 3 workers, and not 5: there is room for no more" in capsys.readouterr().out
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize("left", ["with a free node", "without"])
 def test_a_lost_node_costs_nothing(
     nodes: dict[str, Callable[[], None]],
@@ -121,6 +122,7 @@ def leave(number: int) -> int:
     return number
 
 
+@pytest.mark.fault("kills")
 def test_a_task_that_kills_every_worker_ends(here: Path) -> None:
     with (
         open_pool(partial(returns, leave), RAY) as pool,

@@ -92,6 +92,7 @@ def damage(archive: IsicArchive, name: str) -> None:
     archive.images[name] = archive.images[name][:300]
 
 
+@pytest.mark.fault("images")
 def test_a_truncated_jpeg_stops_the_stage_and_keeps_the_old_records(
     isic: Callable[..., IsicArchive], tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_truncated_jpeg_stops_the_stage_and_keeps_the_old_records(
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
+@pytest.mark.fault("images")
 def test_an_allowed_rejection_is_recorded_by_name_and_reason(
     isic: Callable[..., IsicArchive], tmp_path: Path
 ) -> None:
@@ -120,6 +122,7 @@ def test_an_allowed_rejection_is_recorded_by_name_and_reason(
     assert read_duplicates(tmp_path / "records") == []
 
 
+@pytest.mark.fault("tables")
 def test_a_row_without_an_image_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     archive = isic()
     del archive.images["ISIC_0000002"]
@@ -127,6 +130,7 @@ def test_a_row_without_an_image_is_named(isic: Callable[..., IsicArchive], tmp_p
         run(archive, tmp_path / "records")
 
 
+@pytest.mark.fault("tables")
 def test_an_image_without_a_row_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     archive = isic()
     archive.images["ISIC_7777777"] = jpeg()
@@ -134,6 +138,7 @@ def test_an_image_without_a_row_is_named(isic: Callable[..., IsicArchive], tmp_p
         run(archive, tmp_path / "records")
 
 
+@pytest.mark.fault("archives")
 def test_an_empty_archive_is_refused(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     archive = isic()
     archive.images.clear()
@@ -141,6 +146,7 @@ def test_an_empty_archive_is_refused(isic: Callable[..., IsicArchive], tmp_path:
         run(archive, tmp_path / "records")
 
 
+@pytest.mark.fault("archives")
 def test_a_cut_off_archive_is_refused(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     table = read_table(isic().write(), Options())
     table.images.path.write_bytes(table.images.path.read_bytes()[:-200])
@@ -148,6 +154,7 @@ def test_a_cut_off_archive_is_refused(isic: Callable[..., IsicArchive], tmp_path
         extract(table, OPTIONS, tmp_path / "records")
 
 
+@pytest.mark.fault("archives")
 def test_a_flipped_byte_in_the_archive_is_noticed(
     isic: Callable[..., IsicArchive], tmp_path: Path
 ) -> None:
@@ -178,6 +185,7 @@ def test_records_of_text_alone_need_no_archive(tmp_path: Path) -> None:
     assert first.sha256 == hashlib.sha256(b"Which plane?").hexdigest()
 
 
+@pytest.mark.fault("tables")
 def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:
     rows = [RawRow("p1", "e1", None, text="a"), RawRow("p1", "e2", None, text="b")]
     with pytest.raises(VerdictError, match="p1 stands in the table twice"):
@@ -207,6 +215,7 @@ def test_images_are_read_out_of_parquet_files(tmp_path: Path) -> None:
     assert all(record.has_image for record in read_records(tmp_path / "records"))
 
 
+@pytest.mark.fault("tables")
 def test_a_parquet_row_without_an_image_is_named(tmp_path: Path) -> None:
     images = parquet_archive(tmp_path, 3)
     table = pa.table({"image_id": pa.array([None] * 3, pq.read_schema(images.files[1])[0].type)})

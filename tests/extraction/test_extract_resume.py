@@ -129,6 +129,7 @@ runpy.run_module("stages.extract", run_name="__main__")
 """
 
 
+@pytest.mark.fault("kills")
 def test_killed_and_resumed_is_the_same_to_the_byte(
     isic: Callable[..., IsicArchive], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.fault("images")
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_whatever_a_decoder_raises_is_a_file_that_does_not_decode(kind: str) -> None:
     if "AVIF" in kind and not features.check("avif"):
@@ -68,6 +69,7 @@ def test_whatever_a_decoder_raises_is_a_file_that_does_not_decode(kind: str) -> 
         result(DAMAGED[kind]())
 
 
+@pytest.mark.fault("images")
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
 def test_what_is_not_the_file_s_fault_is_not_hidden(
     monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
@@ -81,6 +83,7 @@ def test_what_is_not_the_file_s_fault_is_not_hidden(
         result(data)
 
 
+@pytest.mark.fault("images")
 def test_extract_leaves_out_the_damaged_and_keeps_the_others(
     isic: Callable[..., IsicArchive],
 ) -> None:
@@ -149,6 +152,7 @@ def test_transparency_is_laid_on_black() -> None:
     assert (result(encoded(Image.new("RGBA", (64, 64), (255, 255, 255, 0)))) == 0).all()
 
 
+@pytest.mark.fault("images")
 def test_sixteen_bit_images_are_refused_not_clipped() -> None:
     with pytest.raises(ValueError, match="mode I;16"):
         result(encoded(Image.new("I;16", (64, 64), 4000)))
@@ -168,6 +172,7 @@ def test_of_a_camera_s_views_the_first_is_the_picture() -> None:
     assert pixels[..., 0].max() < 60
 
 
+@pytest.mark.fault("images")
 def test_too_many_pixels_are_refused_before_decoding() -> None:
     with pytest.raises(ValueError, match=r"megapixels, more than extract\.max_megapixels"):
         result(encoded(Image.new("L", (1100, 1000))), max_megapixels=1)
@@ -236,6 +241,7 @@ def test_the_real_image_with_orientation_6_is_upright() -> None:
     assert (stored.width > stored.height) == borders_left_right
 
 
+@pytest.mark.fault("images")
 def test_no_format_is_opened_that_starts_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("was started"))
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
@@ -243,6 +249,7 @@ def test_no_format_is_opened_that_starts_a_program(monkeypatch: pytest.MonkeyPat
         convert(eps, OPTIONS)
 
 
+@pytest.mark.fault("images")
 def test_every_image_that_is_opened_names_the_formats_it_may_have() -> None:
     unnamed = [
         f"{path.relative_to(ROOT)}:{node.lineno}"

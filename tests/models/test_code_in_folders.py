@@ -14,6 +14,8 @@ from tests.tiny import Tiny
 from verdict.core.errors import VerdictError
 from verdict.params.training import ModelOptions
 
+pytestmark = pytest.mark.fault("supply chain")
+
 pytest.importorskip("torch")
 
 OPTIONS = ModelOptions(

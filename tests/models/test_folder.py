@@ -9,6 +9,8 @@ import pytest
 from tests.tiny import MODEL, QLORA, Tiny
 from verdict.core.errors import VerdictError
 
+pytestmark = pytest.mark.fault("models")
+
 
 @pytest.fixture
 def base(tiny: Tiny, tmp_path: Path) -> Path:

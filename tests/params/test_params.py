@@ -35,6 +35,7 @@ def test_the_committed_params_are_valid() -> None:
     read_params(ROOT / "params.yaml")
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
@@ -79,6 +80,7 @@ def test_each_mistake_is_named_with_its_fix(
     assert re.search(expected, problem), problem
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -142,6 +144,7 @@ def test_an_unquoted_no_means_no(params: dict[str, Any], tmp_path: Path) -> None
     assert read_params(path).train.eval_strategy == "no"
 
 
+@pytest.mark.fault("parameters")
 def test_a_missing_key_is_named(params: dict[str, Any], tmp_path: Path) -> None:
     del params["lora"]["r"]
     assert "lora.r: missing" in problem_of(params, tmp_path)
@@ -163,6 +166,7 @@ def test_a_hub_model_needs_no_description_of_the_tiny_one(params: dict[str, Any]
         assert Params.model_validate(params).models["base"].name == base["name"]
 
 
+@pytest.mark.fault("parameters")
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("- a\n- b\n")

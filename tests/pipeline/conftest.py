@@ -37,12 +37,17 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     said: str = ""
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of what runs in the clone."""
+        return {**os.environ, **_ENVIRONMENT, **self.environment}
+
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the clone; with ``check``, a failure fails the test with its output."""
         result = subprocess.run(
             command,
             cwd=self.root,
-            env={**os.environ, **_ENVIRONMENT, **self.environment},
+            env=self.variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

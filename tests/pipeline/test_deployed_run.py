@@ -134,6 +134,7 @@ def test_another_command_runs_in_the_project_and_its_output_is_brought_out(
     assert exported.read_bytes() == (few.home.root / "dvc.yaml").read_bytes()
 
 
+@pytest.mark.fault("kills")
 def test_sigterm_reaches_the_stage_which_saves_and_is_gone_on_with(slow: Deployed) -> None:
     process = slow.start()
     _wait_for(slow.project / "begun")
@@ -150,6 +151,7 @@ def test_sigterm_reaches_the_stage_which_saves_and_is_gone_on_with(slow: Deploye
     assert (slow.project / "slow.txt").read_text("utf-8") == "half and the rest"
 
 
+@pytest.mark.fault("kills")
 def test_a_lock_of_a_machine_that_was_switched_off_holds_up_nothing(slow: Deployed) -> None:
     slow.run()
     held = {"write": {str(slow.project / "slow.txt"): {"pid": os.getpid(), "cmd": "dvc repro"}}}

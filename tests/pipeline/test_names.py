@@ -8,6 +8,8 @@ import yaml
 from tests.conftest import ROOT
 from tests.pipeline.conftest import Project, ran
 
+pytestmark = pytest.mark.fault("parameters")
+
 SHELL = "x; touch LET_IN $(touch LET_IN) `touch LET_IN`"
 
 

@@ -15,6 +15,7 @@ from tools.publish.files import clean_commit, collect
 from tools.publish.hub import send
 
 
+@pytest.mark.fault("secrets")
 def test_what_was_published_is_the_adapter_and_no_data(
     repro: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +50,7 @@ def test_what_was_published_is_the_adapter_and_no_data(
     assert all(here[name].equal(there[name]) for name in here)
 
 
+@pytest.mark.fault("forgeries")
 def test_metrics_that_predictions_do_not_give_are_not_published(
     repro: Project, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def cloned(origin: Project, emulator: Emulator) -> Callable[[str], Project]:
     return make
 
 
+@pytest.mark.fault("network")
 def test_server_killed_mid_push(origin: Project, emulator: Emulator) -> None:
     push = begin(origin, sys.executable, "-m", "dvc", "push", "--quiet")
     _wait_until(lambda: len(emulator.objects()) > SMALL // 10)
@@ -76,6 +77,7 @@ def test_server_killed_mid_push(origin: Project, emulator: Emulator) -> None:
     assert stored - {name for name in stored if name.endswith(".dir")} == expected
 
 
+@pytest.mark.fault("network")
 def test_server_killed_mid_pull(
     origin: Project, emulator: Emulator, cloned: Callable[[str], Project]
 ) -> None:
@@ -93,6 +95,7 @@ def test_server_killed_mid_pull(
     assert _files(clone.root) == _files(origin.root)
 
 
+@pytest.mark.fault("forgeries")
 def test_corrupted_object_is_told(
     origin: Project, emulator: Emulator, cloned: Callable[[str], Project]
 ) -> None:

@@ -117,6 +117,7 @@ def test_another_seed_is_trained_beside_the_first_and_counts(repro: Project) -> 
     repro.dvc("checkout")
 
 
+@pytest.mark.fault("parameters")
 def test_a_mistake_stops_the_run_and_loses_nothing(repro: Project) -> None:
     before = (repro.root / "dvc.lock").read_bytes()
     adapter = (repro.root / "models/adapter/adapter_model.safetensors").read_bytes()
@@ -156,6 +157,7 @@ def test_a_stage_started_by_another_python_says_what_to_do(repro: Project) -> No
     assert "lacks the pinned packages: run `make install`" in result.stdout
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

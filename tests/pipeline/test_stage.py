@@ -30,6 +30,7 @@ def _quota() -> None:
     raise OSError(errno.EDQUOT, "Disk quota exceeded", "data/records")
 
 
+@pytest.mark.fault("storage")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     ("fail", "said"),
@@ -68,6 +69,7 @@ def test_any_other_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
         stage.run("extract", fail)
 
 
+@pytest.mark.fault("storage")
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -78,6 +78,7 @@ def losses(project: Path) -> list[float]:
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.fault("kills")
 def test_killed_mid_epoch_and_resumed_to_the_byte(
     project: Path, expected: dict[str, bytes]
 ) -> None:
@@ -88,6 +89,7 @@ def test_killed_mid_epoch_and_resumed_to_the_byte(
     assert results(project) == expected
 
 
+@pytest.mark.fault("kills")
 def test_sigterm_saves_ends_in_time_and_resumes(project: Path, expected: dict[str, bytes]) -> None:
     output, lived = interrupt(project, 4, signal.SIGTERM)
     assert lived < 12
@@ -101,6 +103,7 @@ def test_sigterm_saves_ends_in_time_and_resumes(project: Path, expected: dict[st
     assert results(project) == expected
 
 
+@pytest.mark.fault("several at once")
 def test_of_two_trainers_one_is_refused(project: Path, expected: dict[str, bytes]) -> None:
     both = [
         subprocess.Popen(
@@ -143,6 +146,7 @@ def test_two_processes_learn_the_same_and_only_the_first_writes(
     assert provenance[0]["consumed"]["rows"] == provenance[1]["consumed"]["rows"]
 
 
+@pytest.mark.fault("kills")
 def test_sigterm_reaches_every_process_of_a_launcher(
     project: Path, expected: dict[str, bytes]
 ) -> None:

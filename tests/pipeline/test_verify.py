@@ -64,6 +64,7 @@ def test_the_project_holds_and_nothing_of_it_is_touched(repro: Project, tmp_path
     assert found["sentence"] in (tmp_path / "verification.html").read_text("utf-8")
 
 
+@pytest.mark.fault("secrets")
 def test_no_secret_is_in_what_the_pipeline_wrote(repro: Project, tmp_path: Path) -> None:
     among = (
         "params.yaml", "dvc.lock", "models/adapter/provenance.json", "metrics/environment.json",
@@ -74,6 +75,7 @@ def test_no_secret_is_in_what_the_pipeline_wrote(repro: Project, tmp_path: Path)
     assert leaks(tmp_path) == [str(tmp_path / "planted")]
 
 
+@pytest.mark.fault("forgeries")
 def test_each_change_to_what_was_pulled_is_named(repro: Project, tmp_path: Path) -> None:
     project = copied(repro, tmp_path / "project")
     project.edit({("report", "cases"): 5})
@@ -105,6 +107,7 @@ def test_each_change_to_what_was_pulled_is_named(repro: Project, tmp_path: Path)
     assert page["made_again"]["detail"].startswith("its parameters are not those of dvc.lock")
 
 
+@pytest.mark.fault("forgeries")
 def test_changes_that_are_committed_with_their_hashes_are_found_by_making_again(
     repro: Project, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_reader_needs_places_and_no_directory(tmp_path: Path) -> None:
         assert {key: reader.read(place) for key, place in places.items()} == CONTENT
 
 
+@pytest.mark.fault("archives")
 def test_an_archive_that_a_worker_does_not_see_is_missing(tmp_path: Path) -> None:
     with (
         pytest.raises(VerdictError, match=r"a\.zip is missing; run `dvc repro fetch` again"),
@@ -94,6 +95,7 @@ def flip_data(data: bytearray) -> None:
     data[begin : begin + 20] = bytes(255 - value for value in data[begin : begin + 20])
 
 
+@pytest.mark.fault("archives")
 @pytest.mark.parametrize("method", METHODS)
 def test_damaged_data_are_a_reason_and_no_end(method: str, tmp_path: Path) -> None:
     write(tmp_path / "a.zip", METHODS[method])
@@ -118,6 +120,7 @@ def in_directory(offset: int, value: bytes) -> Callable[[bytearray], None]:
     return work
 
 
+@pytest.mark.fault("archives")
 @pytest.mark.parametrize(
     ("work", "reason"),
     [
@@ -144,6 +147,7 @@ def test_a_member_that_misleads_is_a_reason(
         assert reader.read(places["image_1"]) == CONTENT["image_1"]
 
 
+@pytest.mark.fault("storage")
 def test_a_failing_disk_is_no_damaged_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

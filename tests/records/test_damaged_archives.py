@@ -13,6 +13,8 @@ import pytest
 from verdict.core.errors import VerdictError
 from verdict.records.archive import ImageSource, ParquetImages, ZipImages
 
+pytestmark = pytest.mark.fault("archives")
+
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 

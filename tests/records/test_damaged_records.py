@@ -17,6 +17,8 @@ from verdict.splitting.assignment import Division
 from verdict.splitting.files import read_split, write_split
 from verdict.tasks.melanoma.table import Options, read_table
 
+pytestmark = pytest.mark.fault("pulled data")
+
 SHARD = "records/shard-00000-of-00001.parquet"
 
 

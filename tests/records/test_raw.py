@@ -5,6 +5,8 @@ import pytest
 from verdict.core.errors import VerdictError
 from verdict.records.raw import parse_json
 
+pytestmark = pytest.mark.fault("tables")
+
 ABYSS = 100_000
 
 

@@ -16,6 +16,8 @@ from tests.tiny import TRAIN, Tiny, train_tiny
 from tests.training.test_job import vary
 from verdict.core.errors import VerdictError
 
+pytestmark = pytest.mark.fault("training")
+
 torch = pytest.importorskip("torch")
 
 
@@ -170,6 +172,7 @@ def test_an_error_in_a_data_worker_ends_the_training_with_one_message(
     assert over - float(ended.stdout.split("happened at")[-1].split()[0]) < 60
 
 
+@pytest.mark.fault("storage")
 @pytest.mark.parametrize("write", ["torch", "safetensors"])
 def test_a_full_disk_is_recognised_however_it_is_reported(write: str) -> None:
     from safetensors.torch import save_file

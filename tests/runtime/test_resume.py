@@ -19,6 +19,7 @@ from verdict.runtime.resume import (
 TRAINING = "training", "train"
 
 
+@pytest.mark.fault("several at once")
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     folder = tmp_path / "key"
     with (
@@ -57,6 +58,7 @@ def test_the_newest_by_number_is_taken(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path / "nowhere") is None
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -114,6 +116,7 @@ def _try(folder: Path, answers: "multiprocessing.Queue[str]") -> None:
         answers.put(str(error))
 
 
+@pytest.mark.fault("several at once")
 def test_a_second_trainer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     answers: multiprocessing.Queue[str] = multiprocessing.get_context("spawn").Queue()
 
@@ -131,6 +134,7 @@ def test_a_second_trainer_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     assert second() == "held"
 
 
+@pytest.mark.fault("kills")
 def test_a_killed_trainer_leaves_no_lock_behind(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"

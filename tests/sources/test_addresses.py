@@ -4,6 +4,7 @@ from verdict.core.errors import VerdictError
 from verdict.sources.addresses import own_name, redacted, refuse_secrets, scheme_of
 
 
+@pytest.mark.fault("secrets")
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
@@ -62,6 +63,7 @@ def test_name_of_the_file(address: str, name: str) -> None:
     assert own_name(address) == name
 
 
+@pytest.mark.fault("secrets")
 @pytest.mark.parametrize(
     "address",
     [

@@ -136,6 +136,7 @@ def test_two_entries_with_one_address(fetch: Callable[..., dict[str, bytes]], fo
         fetch({"one": "1", "two": "2"}, one=str(folder / "a.csv"), two=str(folder / "a.csv"))
 
 
+@pytest.mark.fault("network")
 def test_a_failure_replaces_nothing_and_keeps_what_came(
     fetch: Callable[..., dict[str, bytes]], tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_failure_replaces_nothing_and_keeps_what_came(
         assert [request.status for request in good.requests] == [200, 416]
 
 
+@pytest.mark.fault("secrets")
 def test_no_secret_of_an_address_gets_into_what_dvc_writes(fetch: Callable[..., object]) -> None:
     with pytest.raises(VerdictError, match="DVC would write it into"):
         fetch({"a": "a.zip"}, a="https://user:hunter22@127.0.0.1:9/a.zip")

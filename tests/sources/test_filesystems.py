@@ -147,6 +147,7 @@ def test_empty_file(source: tuple[str, Put], fetch: Callable[..., bytes]) -> Non
     assert fetch(f"{root}empty.zip", sha256=None) == b""
 
 
+@pytest.mark.fault("network")
 def test_interrupted_copy_is_continued(
     source: tuple[str, Put], fetch: Callable[..., bytes], interrupt: Callable[[str], Path]
 ) -> None:
@@ -158,6 +159,7 @@ def test_interrupted_copy_is_continued(
     assert fetch(f"{root}continued.zip", sha256=None) == b"mark" + CONTENT[4:]
 
 
+@pytest.mark.fault("network")
 def test_file_changed_between_attempts(
     source: tuple[str, Put], fetch: Callable[..., bytes], interrupt: Callable[[str], Path]
 ) -> None:
@@ -168,6 +170,7 @@ def test_file_changed_between_attempts(
     assert fetch(f"{root}changed.zip", sha256=None) == CONTENT
 
 
+@pytest.mark.fault("supply chain")
 def test_wrong_checksum(source: tuple[str, Put], fetch: Callable[..., bytes]) -> None:
     root, put = source
     put("wrong.zip", CONTENT[::-1])
@@ -177,6 +180,7 @@ def test_wrong_checksum(source: tuple[str, Put], fetch: Callable[..., bytes]) ->
     assert fetch(f"{root}wrong.zip") == CONTENT
 
 
+@pytest.mark.fault("network")
 def test_missing_file(source: tuple[str, Put], fetch: Callable[..., bytes]) -> None:
     root, _ = source
     with pytest.raises(VerdictError, match=r"missing\.zip does not exist"):
@@ -202,6 +206,7 @@ def test_folder_instead_of_a_file(
         fetch(f"{root}folder")
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("source", ["gs", "s3"], indirect=True)
 def test_missing_bucket(source: tuple[str, Put], fetch: Callable[..., bytes]) -> None:
     root, _ = source
@@ -237,6 +242,7 @@ def test_public_bucket_without_credentials(
     assert fetch("s3://data/public.zip") == CONTENT
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("error", [ConnectionResetError("reset by peer"), None])
 def test_reading_ends_half_way_and_is_continued(
     source: tuple[str, Put],
@@ -263,6 +269,7 @@ def test_reading_ends_half_way_and_is_continued(
     assert starts == [0, 2 * BLOCK]
 
 
+@pytest.mark.fault("network")
 def test_trouble_that_stays_is_reported(
     amazon: Put, fetch: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

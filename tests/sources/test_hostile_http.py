@@ -10,6 +10,8 @@ from tests.sources.servers import FileServer, serving
 from verdict.core.errors import VerdictError
 from verdict.sources.addresses import own_name
 
+pytestmark = pytest.mark.fault("network")
+
 #: A digit in Latin-1 that ``int`` refuses.
 SQUARED = "\xb2"
 

@@ -12,6 +12,8 @@ from verdict.core.errors import VerdictError
 from verdict.sources.hub import fetch_model
 from verdict.sources.hub_data import list_hub_files
 
+pytestmark = pytest.mark.fault("supply chain")
+
 FILES = {"config.json": b"{}", "model.safetensors": b"weights"}
 
 

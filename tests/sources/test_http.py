@@ -64,6 +64,7 @@ def test_destination_on_another_file_system(tmp_path: Path) -> None:
         folder.rmdir()
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     "version",
     [
@@ -98,6 +99,7 @@ def test_answer_200_to_a_range_starts_again(fetch: Callable[..., bytes]) -> None
         assert [request.status for request in server.requests] == [200, 200]
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("honours_if_range", [True, False])
 def test_file_changed_between_attempts(
     tmp_path: Path, fetch: Callable[..., bytes], honours_if_range: bool
@@ -115,6 +117,7 @@ def test_file_changed_between_attempts(
     assert server.requests[3].if_range == '"one"'
 
 
+@pytest.mark.fault("network")
 def test_length_alone_gives_a_change_away(fetch: Callable[..., bytes]) -> None:
     with serving(FileServer(CONTENT, etag=None, break_after=[HALF] * 9, ranges=False)) as server:
         with pytest.raises(VerdictError):
@@ -136,6 +139,7 @@ def test_complete_partial_is_accepted_without_a_transfer(
         assert server.requests[1].sent == 0
 
 
+@pytest.mark.fault("network")
 def test_file_became_shorter_than_the_partial(tmp_path: Path, fetch: Callable[..., bytes]) -> None:
     with serving(FileServer(CONTENT)) as server:
         module.receive(f"{server.address}/a", sha256=None, partial_folder=tmp_path / "partial")

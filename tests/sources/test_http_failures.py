@@ -20,6 +20,8 @@ from verdict.sources import download as module
 from verdict.sources import http, partial
 from verdict.sources.download import receive
 
+pytestmark = pytest.mark.fault("network")
+
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_passing_trouble_is_retried(fetch: Callable[..., bytes], status: int) -> None:
@@ -138,6 +140,7 @@ def test_nobody_listens(fetch: Callable[..., bytes]) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.fault("secrets")
 def test_secrets_stay_secret(
     fetch: Callable[..., bytes], capfd: pytest.CaptureFixture[str], caplog: Any
 ) -> None:
@@ -159,6 +162,7 @@ def test_secrets_stay_secret(
     assert "secret" not in shown.err + shown.out + caplog.text
 
 
+@pytest.mark.fault("secrets")
 def test_names_of_partial_files_hold_no_secret(tmp_path: Path) -> None:
     with serving(FileServer(CONTENT)) as server:
         address = f"{server.address}/a.zip?token=secret"
@@ -174,6 +178,7 @@ def test_impossible_addresses(fetch: Callable[..., bytes], address: str) -> None
         fetch(address)
 
 
+@pytest.mark.fault("storage")
 def test_no_space_is_noticed_before_the_transfer(
     fetch: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +189,7 @@ def test_no_space_is_noticed_before_the_transfer(
         fetch(f"{server.address}/a")
 
 
+@pytest.mark.fault("storage")
 @pytest.mark.parametrize("chunk", [CONTENT, b"x"])
 def test_full_disk_during_the_transfer(tmp_path: Path, chunk: bytes) -> None:
     received = partial.Partial(tmp_path, "address")
@@ -192,6 +198,7 @@ def test_full_disk_during_the_transfer(tmp_path: Path, chunk: bytes) -> None:
         list(received.append(iter([chunk])))
 
 
+@pytest.mark.fault("several at once")
 def test_second_process_is_kept_out(tmp_path: Path) -> None:
     with serving(FileServer(CONTENT)) as server:
         address = f"{server.address}/a"
@@ -202,6 +209,7 @@ def test_second_process_is_kept_out(tmp_path: Path) -> None:
             receive(address, sha256=None, partial_folder=tmp_path / "partial").place(tmp_path / "a")
 
 
+@pytest.mark.fault("kills")
 def test_killed_download_is_continued(tmp_path: Path, fetch: Callable[..., bytes]) -> None:
     with serving(FileServer(CONTENT, wait_at=2 * 2**20)) as server:
         address = f"{server.address}/a"

@@ -72,6 +72,7 @@ def test_unfinished_folders_of_other_revisions_are_removed(hub: Hub, tmp_path: P
     assert not [path.name for path in tmp_path.iterdir() if "unfinished" in path.name]
 
 
+@pytest.mark.fault("supply chain")
 @pytest.mark.parametrize("revision", [COMMIT, "main"])
 def test_only_what_is_loaded_arrives(hub: Hub, tmp_path: Path, revision: str) -> None:
     fetch_model(NAME, revision, tmp_path / "models" / "base")
@@ -88,6 +89,7 @@ def test_an_older_model_is_replaced_whole(hub: Hub, tmp_path: Path) -> None:
     assert _files(base) == WANTED
 
 
+@pytest.mark.fault("network")
 def test_body_cut_half_way(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     hub.broken["model-00001-of-00002.safetensors"] = 100_000
@@ -96,6 +98,7 @@ def test_body_cut_half_way(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not hub.broken
 
 
+@pytest.mark.fault("network")
 def test_failed_fetch_is_continued_by_the_next(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +131,7 @@ def test_failed_fetch_is_continued_by_the_next(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.fault("supply chain")
 def test_damaged_weights_are_not_accepted(hub: Hub, tmp_path: Path) -> None:
     hub.listed_checksum["model-00001-of-00002.safetensors"] = "0" * 64
     with pytest.raises(VerdictError, match=r"model-00001-of-00002\.safetensors .* damaged"):
@@ -139,6 +143,7 @@ def test_damaged_weights_are_not_accepted(hub: Hub, tmp_path: Path) -> None:
     assert _files(tmp_path / "base") == WANTED
 
 
+@pytest.mark.fault("supply chain")
 def test_model_without_safetensors(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"config.json": b"{}", "pytorch_model.bin": b"pickle"}
     with pytest.raises(VerdictError, match=r"no \*\.safetensors"):
@@ -157,21 +162,25 @@ def test_gated_model(hub: Hub, tmp_path: Path, where: str, status: int) -> None:
     assert not (tmp_path / "base").exists()
 
 
+@pytest.mark.fault("network")
 def test_unknown_model(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="organization/absent is not on the hub"):
         fetch_model("organization/absent", COMMIT, tmp_path / "base")
 
 
+@pytest.mark.fault("network")
 def test_unknown_revision(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="has no revision ffff"):
         fetch_model(NAME, "f" * 40, tmp_path / "base")
 
 
+@pytest.mark.fault("supply chain")
 def test_impossible_name(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="organization/model"):
         fetch_model("../../etc", COMMIT, tmp_path / "base")
 
 
+@pytest.mark.fault("secrets")
 def test_token_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     hub.files_refused = (403, "")
@@ -180,12 +189,14 @@ def test_token_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "hf_secret" not in str(caught.value)
 
 
+@pytest.mark.fault("network")
 def test_hub_is_down(hub: Hub, tmp_path: Path) -> None:
     hub.listing_refused = (500, "")
     with pytest.raises(VerdictError, match="HTTP 500"):
         fetch_model(NAME, COMMIT, tmp_path / "base")
 
 
+@pytest.mark.fault("network")
 def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -122,6 +122,7 @@ def test_two_files_of_one_name(hub: Hub, tmp_path: Path) -> None:
     assert not hub.served
 
 
+@pytest.mark.fault("supply chain")
 def test_checksum_in_the_parameters(hub: Hub, tmp_path: Path) -> None:
     sha256 = hashlib.sha256(OTHERS["pairs.csv"]).hexdigest()
     assert _fetch(tmp_path, "*.csv", sha256=sha256) == {"pairs.csv": OTHERS["pairs.csv"]}
@@ -131,6 +132,7 @@ def test_checksum_in_the_parameters(hub: Hub, tmp_path: Path) -> None:
         _fetch(tmp_path, "data/train-*.parquet", sha256=sha256)
 
 
+@pytest.mark.fault("supply chain")
 @pytest.mark.parametrize("name", ["data/validation-00000-of-00001.parquet", "pairs.csv"])
 def test_damaged_file_is_not_accepted(hub: Hub, tmp_path: Path, name: str) -> None:
     hub.listed_checksum[name] = "0" * 64
@@ -140,6 +142,7 @@ def test_damaged_file_is_not_accepted(hub: Hub, tmp_path: Path, name: str) -> No
     assert _fetch(tmp_path, name) == _own({name: OTHERS[name]})
 
 
+@pytest.mark.fault("supply chain")
 @pytest.mark.parametrize("revision", ["", "@main", "@v1.0", "@refs/pr/1", "@" + COMMIT[:7]])
 def test_revision_that_moves(hub: Hub, tmp_path: Path, revision: str) -> None:
     with pytest.raises(VerdictError, match="needs a commit") as caught:
@@ -162,11 +165,13 @@ def test_impossible_address(hub: Hub, tmp_path: Path, address: str) -> None:
         _fetch(tmp_path, address)
 
 
+@pytest.mark.fault("network")
 def test_unknown_data_set(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="owner/absent is not on the hub as a data set"):
         _fetch(tmp_path, f"hf://datasets/owner/absent@{COMMIT}/a.csv")
 
 
+@pytest.mark.fault("network")
 def test_unknown_revision(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match=f"has no revision ffff.*{PAGE}/commits/main"):
         _fetch(tmp_path, f"hf://datasets/{NAME}@{'f' * 40}/pairs.csv")
@@ -191,6 +196,7 @@ def test_token(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "hf_secret" not in str(caught.value)
 
 
+@pytest.mark.fault("secrets")
 def test_token_stays_with_the_hub(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +208,7 @@ def test_token_stays_with_the_hub(
         assert storage.tokens == {None}
 
 
+@pytest.mark.fault("network")
 def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     with socket.socket() as unused:
@@ -217,6 +224,7 @@ def test_offline_mode(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         _fetch(tmp_path, "pairs.csv")
 
 
+@pytest.mark.fault("kills")
 def test_killed_download_is_continued(hub: Hub, tmp_path: Path) -> None:
     first, second = TRAIN
     hub.wait_at = 2 * 2**20

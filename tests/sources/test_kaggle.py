@@ -62,6 +62,7 @@ def test_the_version_asked_for_arrives_as_one_archive(
     assert len(storage.requests) == 1
 
 
+@pytest.mark.fault("network")
 def test_broken_archive_is_continued_at_a_newly_signed_address(
     kaggle: Kaggle, storage: FileServer, tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_broken_archive_is_continued_at_a_newly_signed_address(
     assert signatures == ["signed-1", "signed-2"]
 
 
+@pytest.mark.fault("network")
 def test_failed_archive_is_continued_by_the_next_call(
     kaggle: Kaggle, storage: FileServer, tmp_path: Path
 ) -> None:
@@ -91,6 +93,7 @@ def test_failed_archive_is_continued_by_the_next_call(
     assert storage.requests[-1].range == f"bytes={HALF}-"
 
 
+@pytest.mark.fault("supply chain")
 def test_wrong_checksum(kaggle: Kaggle, tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match=f"{ADDRESS} has the wrong checksum: .* {SHA256}"):
         _fetch(tmp_path, sha256="0" * 64)
@@ -135,6 +138,7 @@ def _basic(username: str, key: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{key}".encode()).decode()
 
 
+@pytest.mark.fault("secrets")
 @pytest.mark.parametrize(
     "give", [_set_token, _write_token, _set_pair, _write_pair, _write_pair_elsewhere]
 )
@@ -161,6 +165,7 @@ def test_the_token_comes_first(
     assert kaggle.requests[0].authorization == expected
 
 
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused(
     kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
@@ -182,6 +187,7 @@ def test_unknown(kaggle: Kaggle, tmp_path: Path) -> None:
         _fetch(tmp_path)
 
 
+@pytest.mark.fault("network")
 def test_log_in_page(kaggle: Kaggle, storage: FileServer, tmp_path: Path) -> None:
     storage.headers = {"Content-Type": "text/html"}
     with pytest.raises(VerdictError, match=r"web page .* KAGGLE_API_TOKEN"):
@@ -214,6 +220,7 @@ def test_damaged_kaggle_json(kaggle: Kaggle, tmp_path: Path, content: str) -> No
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.fault("secrets")
 @pytest.mark.parametrize("token", ["KGAT secret", "KGAT_\nsecret", "sécret"])
 def test_impossible_token(
     kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
@@ -224,6 +231,7 @@ def test_impossible_token(
     assert token not in str(caught.value)
 
 
+@pytest.mark.fault("secrets")
 def test_secrets_stay_secret(
     kaggle: Kaggle,
     storage: FileServer,

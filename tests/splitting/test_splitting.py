@@ -1,4 +1,6 @@
+import re
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +56,7 @@ def test_the_seed_decides_the_split() -> None:
     assert split_records(records, [], TENTHS.model_copy(update={"seed": 43})) != first
 
 
+@pytest.mark.fault("splits")
 def test_the_gate_names_a_crossing_group() -> None:
     records = some_records(8)
     assignment = {r.id: "train" for r in records} | {"r0001": "test"}
@@ -61,6 +64,7 @@ def test_the_gate_names_a_crossing_group() -> None:
         check_split(records, [], assignment)
 
 
+@pytest.mark.fault("splits")
 def test_the_gate_names_crossing_duplicates_and_identical_images() -> None:
     records = [record(i, i, "benign") for i in range(3)]
     assignment = {"r0000": "train", "r0001": "validation", "r0002": "test"}
@@ -71,6 +75,7 @@ def test_the_gate_names_crossing_duplicates_and_identical_images() -> None:
         check_split(twins, [], assignment)
 
 
+@pytest.mark.fault("splits")
 def test_a_split_without_a_label_is_refused() -> None:
     records = [record(i, i, "melanoma" if i == 0 else "benign") for i in range(100)]
     division = split_records(records, [], TENTHS)
@@ -78,6 +83,7 @@ def test_a_split_without_a_label_is_refused() -> None:
         check_split(records, [], division.assignment)
 
 
+@pytest.mark.fault("splits")
 def test_too_few_groups_are_refused() -> None:
     records = [record(i, i % 3, "benign") for i in range(30)]
     with pytest.raises(VerdictError, match=r"30 records in 3 .* larger shares of val"):
@@ -125,6 +131,7 @@ def test_splits_survive_writing(tmp_path) -> None:
     assert not (tmp_path / "splits" / "left_out.csv").exists()
 
 
+@pytest.mark.fault("splits")
 def test_an_id_in_two_splits_is_refused(tmp_path) -> None:
     write_split(tmp_path / "splits", split_records(some_records(), [], TENTHS))
     twice = (tmp_path / "splits/test.csv").read_text().splitlines()[1]
@@ -207,6 +214,52 @@ def test_a_missing_test_split_is_cut_from_the_published_validation_by_group() ->
     assert Counter(division.assignment.values()) == {"train": 300, "validation": 50, "test": 50}
 
 
+@pytest.mark.fault("splits")
+def test_published_splits_without_any_to_cut_from_are_refused() -> None:
+    records = [published(i, f"g{i}", "test") for i in range(40)]
+    with pytest.raises(VerdictError, match="have neither validation nor train, from which"):
+        split_records(records, [], PUBLISHED)
+
+
+def test_a_pair_between_what_is_cut_and_what_stays_is_left_out() -> None:
+    records = [replace(pair, split="train") for pair in pairs()]
+    test = [published(200 + i, f"t{i}", "test", label="match") for i in range(4)]
+    options = PUBLISHED.model_copy(update={"train": 0.5, "validation": 0.25, "test": 0.25})
+    division = split_records([*records, *test], [], options)
+    check_split([*records, *test], [], division.assignment, complete=("train",))
+    assert division.left_out
+    assert set(division.left_out.values()) == {"links a group of validation and one of train"}
+    assert not division.left_out.keys() & division.assignment.keys()
+
+
+def test_as_many_groups_and_records_of_a_label_as_folds_are_enough() -> None:
+    records = [record(i, i, "benign") for i in range(10)]
+    assert Counter(split_records(records, [], TENTHS).assignment.values())["test"] == 1
+    with pytest.raises(VerdictError, match="9 records in 9 independent groups cannot be split"):
+        split_records(records[:9], [], TENTHS)
+
+
+def test_duplicates_that_are_all_there_is_cross_like_others() -> None:
+    records = [published(0, "g0", "train"), published(1, "g1", "test")]
+    division = Division({"r0000": "train", "r0001": "test"})
+    duplicates = [("r0000", "r0001")]
+    with pytest.raises(VerdictError, match="duplicates r0000 and r0001 cross splits"):
+        check_split(records, duplicates, division.assignment, complete=())
+    facts = describe_split(records, duplicates, division, PUBLISHED)
+    assert facts["crosses_splits"]["duplicate_pairs"] == 1
+
+
+def test_of_identical_images_those_in_the_test_split_are_counted() -> None:
+    names = ["train", "test", "test", "validation"]
+    records = [
+        published(i, f"g{i}", name, sha256="same" if i < 3 else "own")
+        for i, name in enumerate(names)
+    ]
+    division = Division({r.id: name for r, name in zip(records, names, strict=True)})
+    facts = describe_split(records, [], division, PUBLISHED)
+    assert facts["crosses_splits"]["identical"] == 2
+
+
 def crossing_records() -> list[Record]:
     """Group g0 in training and in test; g1 in training and, by an equal image, in test."""
     records = [published(i, f"g{i // 4}", "train" if i < 80 else "test") for i in range(120)]
@@ -215,6 +268,7 @@ def crossing_records() -> list[Record]:
     return records
 
 
+@pytest.mark.fault("splits")
 def test_published_splits_that_divide_a_group_stop_the_work_by_default() -> None:
     with pytest.raises(VerdictError, match=r"divide 2 groups \(g0, g1\)"):
         split_records(crossing_records(), [], PUBLISHED)
@@ -259,6 +313,23 @@ def test_what_leaving_out_does_to_the_balance_is_told() -> None:
     facts = describe_split(records, [], split_records(records, [], kept), kept)
     assert "published_shares" not in facts
     assert balance_warning(facts) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "published", "told"),
+    [
+        # Exactly a twentieth; a little less; a label that is gone altogether.
+        ({"share_a": 0.1, "share_b": 0.9}, {"a": 0.05, "b": 0.95}, "a is 10 % of train"),
+        ({"share_a": 0.09, "share_b": 0.91}, {"a": 0.05, "b": 0.95}, None),
+        ({"share_b": 1.0}, {"a": 0.04, "b": 0.96}, None),
+        ({"share_b": 0.5, "share_c": 0.5}, {"a": 0.06, "b": 0.47, "c": 0.47}, "a is 0 % of"),
+    ],
+)
+def test_from_which_change_of_the_balance_on_it_is_told(
+    now: dict[str, float], published: dict[str, float], told: str | None
+) -> None:
+    said = balance_warning({"train": now, "published_shares": {"train": published}})
+    assert (told in said) if told and said else said == told
 
 
 def test_left_out_records_and_their_reasons_are_written(tmp_path) -> None:
@@ -326,7 +397,9 @@ def test_pairs_are_split_by_entity_and_those_between_splits_left_out() -> None:
     assert all(record.label == "no_match" for record in records if record.id in division.left_out)
     assert 10 < len(division.left_out) < 50
     reason = division.left_out[sorted(division.left_out)[0]]
-    assert reason.startswith("links a group of ")
+    names = re.fullmatch("links a group of ([a-z]+) and one of ([a-z]+)", reason)
+    assert names
+    assert names[1] != names[2]
 
 
 def test_both_groups_of_a_pair_are_counted() -> None:
@@ -340,6 +413,7 @@ def test_both_groups_of_a_pair_are_counted() -> None:
     assert [facts[name]["groups"] for name in ("train", "validation", "test")] == [2, 1, 2]
 
 
+@pytest.mark.fault("splits")
 def test_of_a_pair_the_group_that_crosses_is_named() -> None:
     records = [
         published(0, "e0", "train", label="match"),

@@ -33,6 +33,7 @@ def test_the_table_is_found_wherever_it_lies(tmp_path: Path, name: str) -> None:
 PATH = ImageName("LC", "14-5555", 100, 2).path
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
@@ -73,6 +74,7 @@ def test_what_cannot_be_balanced_is_refused(tmp_path: Path) -> None:
         read(small(tmp_path, row), magnifications=[400], balance_seed=42)
 
 
+@pytest.mark.fault("tables")
 def test_an_archive_without_the_table_or_with_two_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match=r"breakhis\.zip is missing; run `dvc repro fetch`"):
         read(tmp_path)
@@ -88,6 +90,7 @@ def test_an_archive_without_the_table_or_with_two_is_refused(tmp_path: Path) -> 
             read(tmp_path)
 
 
+@pytest.mark.fault("tables")
 def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
     path = small(tmp_path) / FILES["archive"]
     path.write_bytes(path.read_bytes().replace(b"14-2222", b"14-9999", 1))
@@ -95,6 +98,7 @@ def test_a_damaged_table_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_table_that_does_not_unpack_is_refused(tmp_path: Path, kind: int) -> None:
     path = tmp_path / FILES["archive"]
@@ -108,6 +112,7 @@ def test_a_table_that_does_not_unpack_is_refused(tmp_path: Path, kind: int) -> N
         read(tmp_path)
 
 
+@pytest.mark.fault("tables")
 def test_a_table_that_lies_outside_the_archive_is_refused(tmp_path: Path) -> None:
     path = small(tmp_path) / FILES["archive"]
     content = bytearray(path.read_bytes())

@@ -167,6 +167,7 @@ def test_labels_may_be_any_words_in_any_case(tmp_path: Path) -> None:
     assert [row.label for row in table.rows] == ["match", "no_match"]
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -209,6 +210,7 @@ def test_a_bad_file_is_named_with_line_and_column(
         read(tmp_path, name, content)
 
 
+@pytest.mark.fault("tables")
 def test_a_parquet_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     table = pa.table([["a"], ["b"], ["1"], ["c"]], names=["left", "right", "label", "left"])
     pq.write_table(table, tmp_path / "p.parquet")
@@ -216,6 +218,7 @@ def test_a_parquet_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "p.parquet", (tmp_path / "p.parquet").read_bytes())
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize(
     "messages",
     [
@@ -232,6 +235,7 @@ def test_a_conversation_of_another_form_is_named(tmp_path: Path, messages: Any) 
         read(tmp_path, "p.parquet", content, **MESSAGES)
 
 
+@pytest.mark.fault("tables")
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     read(tmp_path, "a/train.csv", lines(","))
     with pytest.raises(VerdictError, match="two files called train"):
@@ -406,6 +410,7 @@ def test_two_tables_and_pairs_of_ids_are_read(tmp_path: Path) -> None:
     assert named.rows[0].text == "Record A:\nCOL name VAL Ann\n\nRecord B:\nCOL name VAL Anna"
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize(
     ("pairs", "options", "said"),
     [
@@ -423,6 +428,7 @@ def test_ids_that_name_no_record_are_refused(
         read_raw("entity_resolution", tmp_path, {**TABLES, **options})
 
 
+@pytest.mark.fault("tables")
 def test_tables_need_their_ids_once_and_both_files(tmp_path: Path) -> None:
     folder = tmp_path / "pairs"
     two_tables(folder)

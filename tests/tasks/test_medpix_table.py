@@ -133,6 +133,7 @@ def test_a_long_question_is_no_attribute(archive: Archive, read: Callable[..., R
     assert first.attributes == {"question_type": "closed"}
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize("split", ["train", "validation"])
 @pytest.mark.parametrize("cells", [{"case_id": None}, {"case_id": " "}, {"question": None}])
 def test_a_row_without_case_or_question_is_named(
@@ -181,6 +182,7 @@ def test_only_blank_answers_are_too_few(archive: Archive, read: Callable[..., Ra
         read("leave_out")
 
 
+@pytest.mark.fault("tables")
 def test_a_missing_column_is_named(archive: Archive) -> None:
     folder = archive.write()
     path = archive.path("train/train-00001-of-00002")
@@ -191,6 +193,7 @@ def test_a_missing_column_is_named(archive: Archive) -> None:
         read_raw("medpix_vqa", folder, {"blank_answers": "fail"})
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize("damage", ["cut", "text"])
 def test_a_damaged_file_is_named(archive: Archive, damage: str) -> None:
     folder = archive.write()
@@ -203,6 +206,7 @@ def test_a_damaged_file_is_named(archive: Archive, damage: str) -> None:
         read_raw("medpix_vqa", folder, {"blank_answers": "fail"})
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize("missing", ["train/", "validation/"])
 def test_a_folder_without_files_is_named(archive: Archive, missing: str) -> None:
     folder = archive.write()
@@ -214,6 +218,7 @@ def test_a_folder_without_files_is_named(archive: Archive, missing: str) -> None
         read_raw("medpix_vqa", folder, {"blank_answers": "fail"})
 
 
+@pytest.mark.fault("tables")
 def test_two_files_of_one_name_are_refused(archive: Archive, read: Callable[..., RawTable]) -> None:
     archive.files["validation/train-00000-of-00002"] = [row(6)]
     with pytest.raises(VerdictError, match=r"train-00000-of-00002\.parquet have the same name"):
@@ -237,6 +242,7 @@ def test_images_are_those_of_their_rows(
         assert max(abs(a - b) for a, b in zip(stored, wanted, strict=True)) < 8
 
 
+@pytest.mark.fault("images")
 def test_a_row_without_an_image_is_rejected_by_name(
     archive: Archive, read: Callable[..., RawTable], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def test_crlf_empty_cells_and_lesions_are_read(isic: Callable[..., IsicArchive])
     assert table.duplicates == [("ISIC_0000000", "ISIC_0000001")]
 
 
+@pytest.mark.fault("tables")
 def test_a_missing_column_is_named(isic: Callable[..., IsicArchive]) -> None:
     folder = isic().write()
     path = folder / "ISIC_2020_Training_GroundTruth.csv"
@@ -28,6 +29,7 @@ def test_a_missing_column_is_named(isic: Callable[..., IsicArchive]) -> None:
         read_table(folder, Options())
 
 
+@pytest.mark.fault("tables")
 def test_a_cell_larger_than_the_limit_is_named(isic: Callable[..., IsicArchive]) -> None:
     folder = isic().write()
     path = folder / "ISIC_2020_Training_GroundTruth.csv"
@@ -39,6 +41,7 @@ def test_a_cell_larger_than_the_limit_is_named(isic: Callable[..., IsicArchive])
         read_table(folder, Options())
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -59,6 +62,7 @@ def test_a_bad_row_is_named(
         read_table(archive.write(), Options())
 
 
+@pytest.mark.fault("tables")
 def test_tables_that_disagree_are_refused(isic: Callable[..., IsicArchive]) -> None:
     folder = isic().write()
     path = folder / "ISIC_2020_Training_GroundTruth_v2.csv"
@@ -67,6 +71,7 @@ def test_tables_that_disagree_are_refused(isic: Callable[..., IsicArchive]) -> N
         read_table(folder, Options())
 
 
+@pytest.mark.fault("tables")
 def test_a_row_missing_from_version_2_is_named(isic: Callable[..., IsicArchive]) -> None:
     folder = isic().write()
     path = folder / "ISIC_2020_Training_GroundTruth_v2.csv"
@@ -76,6 +81,7 @@ def test_a_row_missing_from_version_2_is_named(isic: Callable[..., IsicArchive])
         read_table(folder, Options())
 
 
+@pytest.mark.fault("tables")
 def test_a_duplicate_of_an_unknown_image_is_named(isic: Callable[..., IsicArchive]) -> None:
     archive = isic()
     archive.duplicates.append(("ISIC_0000001", "ISIC_8888888"))
@@ -83,6 +89,7 @@ def test_a_duplicate_of_an_unknown_image_is_named(isic: Callable[..., IsicArchiv
         read_table(archive.write(), Options())
 
 
+@pytest.mark.fault("tables")
 def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
     isic: Callable[..., IsicArchive],
 ) -> None:
@@ -94,6 +101,7 @@ def test_a_table_without_rows_is_refused_but_no_duplicates_are_fine(
         read_table(archive.write(), Options())
 
 
+@pytest.mark.fault("tables")
 def test_a_missing_table_is_named(isic: Callable[..., IsicArchive], tmp_path: Path) -> None:
     folder = isic().write()
     (folder / "ISIC_2020_Training_GroundTruth.csv").unlink()
@@ -129,6 +137,7 @@ def test_the_tasks_own_options_are_checked(tmp_path: Path) -> None:
         read_raw("melanoma", tmp_path, {"fold": 1})
 
 
+@pytest.mark.fault("tables")
 def test_a_column_that_stands_twice_is_refused(isic: Callable[..., IsicArchive]) -> None:
     folder = isic().write()
     path = folder / "ISIC_2020_Training_GroundTruth.csv"
@@ -144,6 +153,7 @@ def test_spaces_around_a_patient_make_no_other_patient(isic: Callable[..., IsicA
     assert read_raw("melanoma", archive.write(), {}).rows[3].group == patient
 
 
+@pytest.mark.fault("tables")
 @pytest.mark.parametrize("column", ["image_name", "patient_id"])
 @pytest.mark.parametrize("character", ["\u200b", "\x00", "\u2060"])
 def test_an_identifier_with_an_invisible_character_is_refused(

@@ -68,6 +68,7 @@ def test_one_process_and_two_learn_the_same() -> None:
     assert len(weights) == 1
 
 
+@pytest.mark.fault("kills")
 def test_an_end_of_the_second_process_ends_the_first_with_a_message() -> None:
     process = start("os.kill(os.getpid(), signal.SIGKILL)", CORES)
     _, errors = process.communicate(timeout=120)
@@ -75,6 +76,7 @@ def test_an_end_of_the_second_process_ends_the_first_with_a_message() -> None:
     assert "the second process of the pre-training ended with code -9" in errors
 
 
+@pytest.mark.fault("kills")
 def test_an_error_of_the_first_process_is_its_own_and_ends_both() -> None:
     process = start("pass", CORES, first="raise OSError('the disk is gone')")
     _, errors = process.communicate(timeout=120)
@@ -82,6 +84,7 @@ def test_an_error_of_the_first_process_is_its_own_and_ends_both() -> None:
     assert errors.endswith("OSError: the disk is gone\n")
 
 
+@pytest.mark.fault("kills")
 def test_an_end_of_the_first_process_ends_the_second() -> None:
     process = start("print('waits', flush=True); time.sleep(5)", CORES)
     assert process.stdout

@@ -15,6 +15,8 @@ from tests.tiny import Tiny
 from tests.tools.tried import make_project
 from tools.demo.samples import samples
 
+pytestmark = pytest.mark.fault("visitors")
+
 pytest.importorskip("gradio", reason="gradio is not installed: make install-tools")
 
 

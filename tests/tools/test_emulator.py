@@ -77,6 +77,7 @@ def test_part_out_of_place_is_refused(tmp_path: Path) -> None:
     assert storage.add_to_resumable_upload("upload", b"34", 4, 2) == b"1234"
 
 
+@pytest.mark.fault("kills")
 def test_index_outlives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
     with serving(tmp_path) as emulator:
         files = client(emulator)

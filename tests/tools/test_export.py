@@ -145,6 +145,7 @@ def test_what_stages_write_gets_no_other_files(tiny: Tiny, project: Any, output:
         export(params, chosen(params, None, None), Path(output), 4, print)
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.usefixtures("here", "in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_from_outside_it_leaves_nothing(
@@ -176,6 +177,7 @@ def test_no_prompts_prove_nothing(prompts: str, capsys: pytest.CaptureFixture[st
     assert f"{prompts} prompts prove nothing" in capsys.readouterr().err
 
 
+@pytest.mark.fault("storage")
 def test_a_place_that_cannot_be_written_is_told_before_the_work(tiny: Tiny, project: Any) -> None:
     from tools.export.merging import export
 
@@ -220,6 +222,7 @@ def test_a_model_as_it_comes_has_no_adapter(tiny: Tiny, project: Any) -> None:
         export(params, chosen(params, "base", None), Path("exported"), 4, print)
 
 
+@pytest.mark.fault("forgeries")
 def test_a_wrong_merge_is_not_published(
     tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +236,7 @@ def test_a_wrong_merge_is_not_published(
     assert not [path for path in root.iterdir() if "exported" in path.name]
 
 
+@pytest.mark.fault("forgeries")
 @pytest.mark.usefixtures("here")
 def test_a_wrong_file_is_not_published(
     tiny: Tiny, project: Any, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.fault("images")
 def test_files_that_a_decoder_stumbles_over_have_no_answer_and_the_others_have(
     run: Run, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,6 +57,7 @@ def test_files_that_a_decoder_stumbles_over_have_no_answer_and_the_others_have(
         assert (row["error"] or "").startswith("does not decode: ") == damaged
 
 
+@pytest.mark.fault("images")
 @pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
 def test_pipes_devices_and_names_that_are_no_text_leave_the_others_their_answers(
     run: Run, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str
@@ -192,6 +194,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert set(Path("/tmp").glob("verdict-ray-*")) <= of_ray
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("engine", ["local", "ray"])

@@ -74,6 +74,7 @@ def test_published_once_and_brought_back(
     assert set(hub.files) == SENT
 
 
+@pytest.mark.fault("secrets")
 def test_the_command_lists_first_and_sends_no_secret(
     hub: WritableHub,
     miniature: Path,
@@ -152,6 +153,7 @@ def plant(root: Path, outputs: dict[str, object]) -> None:
     git(root, "commit", "--quiet", "-m", "With more stages")
 
 
+@pytest.mark.fault("secrets")
 def test_neither_patients_nor_records_nor_answers_of_the_data_are_named(
     hub: WritableHub, miniature: Path
 ) -> None:
@@ -176,6 +178,7 @@ def test_neither_patients_nor_records_nor_answers_of_the_data_are_named(
         assert name.encode() not in everything
 
 
+@pytest.mark.fault("secrets")
 def test_data_and_secrets_beside_what_is_published_are_not_sent(
     hub: WritableHub, miniature: Path
 ) -> None:
@@ -215,6 +218,7 @@ def test_no_token(
     assert not hub.received
 
 
+@pytest.mark.fault("secrets")
 def test_expired_token_is_not_repeated_to_the_reader(
     hub: WritableHub, files: list[Published], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -165,6 +165,7 @@ def test_an_unknown_name_gets_a_suggestion(project: Path) -> None:
         use("../../x")
 
 
+@pytest.mark.fault("parameters")
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -201,6 +202,7 @@ def test_check_is_quiet_or_says_the_problem(
         main(["check"])
 
 
+@pytest.mark.fault("kills")
 def test_check_also_frees_a_dvc_that_was_killed(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

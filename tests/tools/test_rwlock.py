@@ -13,6 +13,8 @@ from dvc.lock import make_lock
 from tools.rwlock import remove_cut
 from verdict.core.errors import VerdictError
 
+pytestmark = pytest.mark.fault("kills")
+
 RWLOCK = Path(".dvc/tmp/rwlock")
 #: What is left of {"write": {"/é": …}} at several lengths, and what a full disk may leave.
 CUT = (b"", b'{"wri', b'{"write": {"/\xc3', b"\0" * 12)

@@ -70,6 +70,7 @@ def test_errors_name_the_address(server: FileServer, said: str) -> None:
     assert len(server.requests) == 1, "what will not change is not asked again"
 
 
+@pytest.mark.fault("secrets")
 def test_errors_hide_the_secret_of_a_signed_address() -> None:
     with (
         serving(FileServer(b"", statuses=[403])) as server,

@@ -17,6 +17,8 @@ import pytest
 from tests.tracking.conftest import Server, kept, spools, tracking
 from verdict.tracking.run import Run, start_run
 
+pytestmark = pytest.mark.fault("trackers")
+
 mlflow = pytest.importorskip("mlflow")
 
 DEAD = "http://127.0.0.1:9"

@@ -255,6 +255,7 @@ def test_what_was_sent_already_is_not_sent_twice(
     assert [step for step, _ in curve(client, found)] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.fault("secrets")
 def test_no_secret_is_written_down(
     client: Any, project: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def uninterrupted(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Calla
     return train
 
 
+@pytest.mark.fault("kills")
 @KINDS
 @pytest.mark.parametrize(("last_step", "resumed_from"), [(5, 4), (7, 6)], ids=["mid", "end"])
 def test_killed_and_resumed_is_the_same_to_the_bit(
@@ -134,6 +135,7 @@ def test_stopped_at_an_epochs_last_step_the_evaluation_still_comes(
     expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize(
     "options",
     [
@@ -168,6 +170,7 @@ WITH_WORKERS = vary(
 )
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
     tiny: Tiny, tmp_path: Path, uninterrupted: Callable[..., Any], moment: str
@@ -207,11 +210,13 @@ def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
     expect_equal(uninterrupted(options=WITH_WORKERS), resumed)
 
 
+@pytest.mark.fault("kills")
 def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="SIGTERM before the first step"), signals.heed_signals():
         terminate()
 
 
+@pytest.mark.fault("kills")
 def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     tiny: Tiny,
     tmp_path: Path,
@@ -232,6 +237,7 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     expect_equal(whole, resumed)
 
 
+@pytest.mark.fault("kills")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_run_with_a_checkpoint_at_that_step(
     tiny: Tiny, tmp_path: Path, uninterrupted: Callable[..., Any], number: signal.Signals
@@ -249,6 +255,7 @@ def test_a_signal_ends_the_run_with_a_checkpoint_at_that_step(
     expect_equal(whole, train_tiny(tiny, tmp_path / "cut", options=options))
 
 
+@pytest.mark.fault("kills")
 def test_a_second_ctrl_c_does_not_wait(tiny: Tiny, tmp_path: Path) -> None:
     def twice() -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -258,6 +265,7 @@ def test_a_second_ctrl_c_does_not_wait(tiny: Tiny, tmp_path: Path) -> None:
         train_tiny(tiny, tmp_path, on_point=at(2, twice))
 
 
+@pytest.mark.fault("kills")
 def test_a_step_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     given_up = threading.Event()
     monkeypatch.setattr(signals, "GRACE", 0.05)

@@ -107,6 +107,7 @@ def test_local_data_need_not_be_where_a_judge_is(tmp_path: Path) -> None:
     assert check_code([stage], tmp_path, Digester()).status is Status.DIFFERENT
 
 
+@pytest.mark.fault("forgeries")
 @pytest.mark.parametrize(
     "lock",
     [
@@ -130,6 +131,7 @@ def test_a_lock_that_dvc_did_not_write_is_named(
     assert "Could not verify: dvc.lock is not as DVC writes it" in capsys.readouterr().err
 
 
+@pytest.mark.fault("forgeries")
 def test_a_lock_names_nothing_outside_the_project(
     miniature: Path, chain: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_lock_names_nothing_outside_the_project(
     assert "dvc.lock: '../base.parquet' is no path in the project" in capsys.readouterr().err
 
 
+@pytest.mark.fault("forgeries")
 def test_what_is_edited_or_removed_since_the_commit_is_named(miniature: Path) -> None:
     (miniature / "verify").mkdir(parents=True)
     (miniature / "verify/claims.py").write_text("")
@@ -175,6 +178,7 @@ def test_edited_parameters_that_cannot_be_read_are_named(
     assert "\n" not in found.detail
 
 
+@pytest.mark.fault("forgeries")
 def test_what_is_committed_among_results_and_nobody_makes_is_named(miniature: Path) -> None:
     git(miniature, "rm", "--quiet", "metrics/note.txt")
     assert check_origin(miniature, Pipeline(miniature).stages) == IDENTICAL

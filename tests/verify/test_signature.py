@@ -110,6 +110,7 @@ def encrypted() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
 
+@pytest.mark.fault("forgeries")
 def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Path) -> None:
     write_keys()
     pending = prepare(parse(["--sign", "--private-key", "own.pem"]), lambda _: None)
@@ -121,6 +122,7 @@ def test_nothing_is_signed_that_is_different_or_of_another_commit(miniature: Pat
     assert not SIGNATURE.exists()
 
 
+@pytest.mark.fault("forgeries")
 def test_unclean_tree_and_absent_outputs_are_not_signed(
     miniature: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from verdict.core.errors import VerdictError
 from verify.signature import claimed, key_signer, sign
 from verify.statement import describe
 
+pytestmark = pytest.mark.fault("forgeries")
+
 
 def wrong(said: str) -> list[tuple[str, ...]]:
     words = ("DIFFERENT", "missing", "extra", "not here")

@@ -83,7 +83,7 @@ def _serve(options: argparse.Namespace) -> None:
         weights = chosen(params, options.model, options.adapter)
         # One image at a time is nothing for a cluster.
         predictor = Predictor(params.model_copy(update={"compute": LOCAL}), weights)
-        assert predictor.loaded  # what is wrong with it is said before the page opens
+        _ = predictor.loaded  # what is wrong with it is said before the page opens
         title = f"Ask the {weights.name} model ({params.task.replace('_', ' ')})"
         page = build(predictor, task_of_pairs(params), samples(cases), title)
         try:

@@ -191,5 +191,5 @@ class Worker:
             os.chdir(self._folder)
             for call in self._first:
                 call()
-            self._work = pickle.loads(self._make)()
-        return self._work(pickle.loads(task))
+            self._work = pickle.loads(self._make)()  # nosec B301 # of this run
+        return self._work(pickle.loads(task))  # nosec B301 # of this run

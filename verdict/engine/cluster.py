@@ -75,7 +75,7 @@ def _cluster(ray: Any, compute: Compute, cpus: int) -> Iterator[None]:
     # Ray listens on every interface, and wants this token; one of its own it would keep at home.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     # Short: Ray keeps sockets in it, whose paths have 107 bytes at most.
-    folder = tempfile.mkdtemp(prefix="verdict-ray-", dir="/tmp")
+    folder = tempfile.mkdtemp(prefix="verdict-ray-", dir="/tmp")  # nosec B108 # mkdtemp
     try:
         ray.init(
             address="local",

@@ -24,7 +24,7 @@ _DISK_FULL = (
 )
 #: How shared memory that is full shows, in a process that prepares batches.
 _NO_SHARED_MEMORY = ("unable to write to file </torch_", "unable to allocate shared memory")
-_SHARED_MEMORY = "/dev/shm"
+_SHARED_MEMORY = "/dev/shm"  # nosec B108 # only looked at
 #: Less than any batch needs.
 _LITTLE = 2**20  # bytes
 #: How an error in a process that prepares batches shows.
