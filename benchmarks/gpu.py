@@ -34,9 +34,9 @@ from transformers.integrations.liger import apply_liger_kernel
 from benchmarks.gemma import gemma3_4b_config, rows, tiny_config, write_random_model
 from benchmarks.table import Figure, conclude
 from tools.rendering import read_recipe
-from verdict.core.progress import progress
 from verdict.models.load import load_model
 from verdict.params import Params
+from verdict.runtime.progress import progress
 from verdict.training.adaptation import make_trainable
 from verdict.training.losses import answer_losses
 

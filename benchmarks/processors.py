@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.processors_played import KINDS
 from tests.tiny import build_tiny
-from verdict.core.progress import progress
+from verdict.runtime.progress import progress
 
 EMULATOR = "qemu-x86_64"
 #: As QEMU names them: of AMD and of Intel.

@@ -46,10 +46,10 @@ def main() -> None:
 def prepare(params: Params, folder: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Return the trainer of the recipe, and ready batches of the same rows."""
     from verdict.conversations import read_conversations
-    from verdict.core.progress import Bar
     from verdict.models.load import load_model, load_processor
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
+    from verdict.runtime.progress import Bar
     from verdict.runtime.signals import StopWish
     from verdict.training.job import TrainingJob, build_trainer
     from verdict.training.watch import Watch

@@ -24,10 +24,10 @@ from PIL import Image
 from tools.own_recipe import write_recipe
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
-from verdict.core.progress import Bar, progress
 from verdict.extraction.images import FORMATS
 from verdict.pipeline.command import command, parser_of
 from verdict.records.raw import parse_json, tidy
+from verdict.runtime.progress import Bar, progress
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, Split, write_split
 
 _SPLITS: dict[str, Split] = {

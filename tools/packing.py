@@ -19,10 +19,10 @@ from PIL import Image, ImageOps
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
-from verdict.core.progress import progress
 from verdict.extraction.images import FORMATS
 from verdict.records.archive import IMAGE_SUFFIXES
 from verdict.records.raw import refuse_repeated, tidy
+from verdict.runtime.progress import progress
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 #: How programs write that a cell has no value.

@@ -6,8 +6,8 @@ import io
 import pytest
 
 from benchmarks.scale_large import times
-from verdict.core import progress
-from verdict.core.progress import Bar
+from verdict.runtime import progress
+from verdict.runtime.progress import Bar
 
 
 def test_times_are_read_from_the_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:

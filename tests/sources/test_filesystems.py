@@ -16,7 +16,7 @@ import pytest
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 from verdict.core.errors import VerdictError
-from verdict.core.progress import Bar
+from verdict.runtime.progress import Bar
 from verdict.sources import download as module
 from verdict.sources import filesystems
 from verdict.sources.download import receive

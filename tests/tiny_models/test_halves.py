@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from verdict.tiny_models.halves import in_halves
 from verdict.tiny_models.pretraining import optimise
-from verdict.core.progress import progress
+from verdict.runtime.progress import progress
 
 torch.set_num_threads(1)
 torch.manual_seed(1)

@@ -181,7 +181,7 @@ def test_reading_is_learned_within_a_few_steps(tokenizer: Any) -> None:
     """Whether a word of the second text recurs in the first is told far better than by chance."""
     from torch import nn
 
-    from verdict.core.progress import progress
+    from verdict.runtime.progress import progress
     from verdict.tiny_models import reading
     from verdict.tiny_models.architecture import build_untrained_text
     from verdict.tiny_models.halves import Halves, in_halves

@@ -9,11 +9,11 @@ from verdict.answers.batches import PlannedBatch, over_limit, plan_batches
 from verdict.answers.evaluator import BatchResult, Evaluator, Prediction
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.core.progress import progress
 from verdict.models.chat import answer_of, candidate_ids, check_control_tokens
 from verdict.parse import Parsed, parse_answer
 from verdict.pipeline.inputs import digest_of
 from verdict.predictions import Predictions, make_predictions
+from verdict.runtime.progress import progress
 from verdict.runtime.resume import UnsealedError, digests_of_sources, folder_of, seal, unseal
 
 #: The packages that decide what a model answers, and how images reach it.

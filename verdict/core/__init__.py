@@ -1,1 +1,1 @@
-"""What every room needs: errors, files, processes, progress; nothing here changes a result."""
+"""What every room needs: errors, files, paths, YAML; nothing here changes a result."""

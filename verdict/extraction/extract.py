@@ -10,7 +10,6 @@ from typing import Any
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
-from verdict.core.progress import progress
 from verdict.engine import LOCAL, open_pool
 from verdict.extraction.shard_tasks import (
     Item,
@@ -26,6 +25,7 @@ from verdict.params.data import Extract
 from verdict.records.archive import ImageSource
 from verdict.records.duplicates import write_duplicates
 from verdict.records.raw import RawRow, RawTable
+from verdict.runtime.progress import progress
 from verdict.runtime.resume import digests_of_sources, folder_of
 
 

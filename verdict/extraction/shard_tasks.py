@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from verdict.core.progress import Bar
 from verdict.extraction.images import convert
 from verdict.params.data import Extract
 from verdict.records.archive import ImageSource, Reader
 from verdict.records.raw import RawRow
 from verdict.records.shards import ROW_GROUP, write_shard
+from verdict.runtime.progress import Bar
 from verdict.runtime.resume import UnsealedError, seal, unseal
 
 #: Bytes of an encoded image by its pixels: 75 kB at 512 × 512 as JPEG (quality 95, 4:4:4).

@@ -8,7 +8,7 @@ from typing import Self
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from verdict.core.errors import VerdictError
-from verdict.core.progress import Bar, progress
+from verdict.runtime.progress import Bar, progress
 from verdict.sources.addresses import own_name, redacted, scheme_of
 from verdict.sources.filesystems import open_bucket, open_local
 from verdict.sources.http import open_http

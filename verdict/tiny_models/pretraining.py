@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import Gemma3nProcessor, Gemma3Processor, PreTrainedModel
 
-from verdict.core.progress import Bar, progress
+from verdict.runtime.progress import Bar, progress
 from verdict.tiny_models import shapes
 from verdict.tiny_models.architecture import IMAGE_SIZE
 from verdict.tiny_models.conversations import Conversations

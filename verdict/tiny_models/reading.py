@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GemmaTokenizer
 
-from verdict.core.progress import progress
+from verdict.runtime.progress import progress
 from verdict.tiny_models import comparisons
 from verdict.tiny_models.comparisons import Comparison
 from verdict.tiny_models.conversations import IGNORED, padded

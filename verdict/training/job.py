@@ -16,11 +16,11 @@ from transformers import (
 
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.core.progress import progress
 from verdict.params.training import Lora, ModelOptions, Train
 from verdict.records.shards import ImageStore
 from verdict.reproducibility import seed_everything
 from verdict.runtime.batch_processes import ending
+from verdict.runtime.progress import progress
 from verdict.runtime.resume import newest_checkpoint
 from verdict.runtime.signals import heed_signals
 from verdict.training.adaptation import count_parameters, hold_in_float32, make_trainable

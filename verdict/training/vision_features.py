@@ -22,10 +22,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
-from verdict.core.progress import progress
 from verdict.models.chat import count_images, decode
 from verdict.records.shards import ImageStore
 from verdict.runtime.batch_processes import shield
+from verdict.runtime.progress import progress
 
 #: numpy knows no bfloat16; its bits are kept as integers.
 _ON_DISK = {torch.bfloat16: "<i2", torch.float32: "<f4"}

@@ -9,8 +9,8 @@ import torch.distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from verdict.core.errors import VerdictError
-from verdict.core.progress import Bar
 from verdict.runtime.failures import peak_memory
+from verdict.runtime.progress import Bar
 from verdict.runtime.signals import Stopped, StopWish
 
 

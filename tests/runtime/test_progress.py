@@ -1,7 +1,7 @@
 import pytest
 
-from verdict.core import progress as module
-from verdict.core.progress import progress
+from verdict.runtime import progress as module
+from verdict.runtime.progress import progress
 
 
 def test_plain_lines_where_there_is_no_terminal(
