@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.table import Figure, conclude
+from testing.places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 ENOUGH = 90  # per cent
 #: Files that are printed.
 _SHOWN = 15

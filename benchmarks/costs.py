@@ -14,9 +14,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.costs_recipe import UTILISATION, Cost, Gpu, cost_of
-from benchmarks.costs_rows import ANSWER, PAIR, QUESTION
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.costs_recipe import UTILISATION, Cost, Gpu, cost_of
+from benchmarks.parts.costs_rows import ANSWER, PAIR, QUESTION
+from benchmarks.parts.table import Figure, conclude
 from tools.rendering import recipes
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"

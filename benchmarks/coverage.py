@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.differences import paired_difference
 from verdict.comparison.intervals import Measured

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.table import Figure, conclude
 from verdict.core.paths import BASE, CHAT, RECORDS
 from verdict.params import Params
 from verdict.params.file import read_params

@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.isic_sized import draw, write_archive
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.isic_sized import draw, write_archive
+from benchmarks.parts.table import Figure, conclude
 from verdict.extraction.extract import extract
 from verdict.extraction.images import convert
 from verdict.params import Compute

@@ -24,9 +24,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks import fuzz_files, fuzz_network, fuzz_texts
-from benchmarks.fuzz_files import Attempt
-from benchmarks.table import Figure, conclude
+from benchmarks.parts import fuzz_files, fuzz_network, fuzz_texts
+from benchmarks.parts.fuzz_files import Attempt
+from benchmarks.parts.table import Figure, conclude
 from verdict.core.errors import VerdictError
 
 #: Where inputs are read, and how many are drawn for it.

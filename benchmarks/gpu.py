@@ -31,8 +31,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import Gemma3Config
 from transformers.integrations.liger import apply_liger_kernel
 
-from benchmarks.gemma import gemma3_4b_config, rows, tiny_config, write_random_model
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.gemma import gemma3_4b_config, rows, tiny_config, write_random_model
+from benchmarks.parts.table import Figure, conclude
 from tools.rendering import read_recipe
 from verdict.models.load import load_model
 from verdict.params import Params

@@ -16,13 +16,11 @@ import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks.table import Figure, conclude
-from tests.pipeline.conftest import SMALL, Project, lay_out, ran
-from verdict.core.files import sha256_of
+from benchmarks.parts.table import Figure, conclude
+from testing.project import SMALL, Project, Result, lay_out, ran, result
 from verdict.core.yaml12 import dump_yaml
 
 KILLS = 30
@@ -32,28 +30,6 @@ WITHOUT = "reference"
 MOMENTS = (0.02, 0.95)
 #: A run that ended before its kill is killed earlier, so many times at most.
 _TRIES = 5
-
-
-@dataclass(frozen=True)
-class Result:
-    """A project after a run: the bytes of its lock, and a hash of every output by its path."""
-
-    lock: bytes
-    outputs: dict[str, str]
-
-
-def result(project: Project) -> Result:
-    """Return what a run has left; what git keeps and what says where it ran is none of it."""
-    files = [
-        path
-        for folder in ("data", "metrics", "models")
-        for path in (project.root / folder).rglob("*")
-        if path.is_file() and path.name not in (".gitignore", "environment.json")
-    ]
-    return Result(
-        (project.root / "dvc.lock").read_bytes(),
-        {path.relative_to(project.root).as_posix(): sha256_of(path) for path in files},
-    )
 
 
 def prepare(folder: Path) -> Project:

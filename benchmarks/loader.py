@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.table import Figure, conclude
 from benchmarks.step import prepare, seconds_a_bare_step
-from benchmarks.table import Figure, conclude
 from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 

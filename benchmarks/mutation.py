@@ -1,7 +1,7 @@
 """Would the tests notice a mistake in statistics, splitting or parsing?
 
 ``make bench name=mutation`` plants small mistakes, one at a time: another comparison, sign, number
-or condition, a result or a refusal left out (:mod:`benchmarks.mutants`). Of all there are it draws
+or condition, a result or a refusal left out. Of all there are it draws
 some by a fixed seed, and runs for each the tests that come by its line, the quick ones first, until
 one fails. What no test notices is printed with its place; some of that changes no result at all
 (equivalent mutants), so that 100 % is out of reach.
@@ -26,10 +26,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.mutants import Mutant, mutants
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.mutants import Mutant, mutants
+from benchmarks.parts.table import Figure, conclude
+from testing.places import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 #: What is tried: packages and modules, their tests, and how many mutants are drawn.
 TARGETS: dict[str, tuple[Sequence[str], Sequence[str], int]] = {
     "statistics": (("verdict.statistics",), ("tests/statistics",), 150),

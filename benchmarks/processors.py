@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.processors_played import KINDS
-from tests.tiny import build_tiny
+from benchmarks.parts.processors_played import KINDS
+from testing.tiny import build_tiny
 from verdict.runtime.progress import progress
 
 EMULATOR = "qemu-x86_64"
@@ -52,7 +52,7 @@ def played(kind: str, folder: Path, emulated: str | None = None) -> dict[str, st
         emulated: the processor that QEMU plays; None for this one.
     """
     before = [] if emulated is None else [EMULATOR, "-cpu", emulated]
-    python = [sys.executable, "-m", "benchmarks.processors_played"]
+    python = [sys.executable, "-m", "benchmarks.parts.processors_played"]
     command = [*before, *python, kind, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.table import Figure, conclude
-from benchmarks.verify_project import cloned
-from tests.pipeline.conftest import Project
+from benchmarks.parts.table import Figure, conclude
+from benchmarks.parts.verify_project import cloned
+from testing.places import ROOT
+from testing.project import Project
 from verdict.core.paths import COMPARE_METRICS, COMPARISON
 
-ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted(path.stem for path in (ROOT / "recipes" / "embedded").glob("*.yaml"))
 #: The smallest number above zero that metrics are rounded to.
 ABOVE_ZERO = 1e-6

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.extract import Time, timed
-from benchmarks.table import Figure, conclude
-from tests.pipeline.conftest import Project
-from tests.pipeline.emulated import ENVIRONMENT, Emulator
+from benchmarks.parts.table import Figure, conclude
+from testing.emulator import ENVIRONMENT, Emulator
+from testing.places import ROOT
+from testing.project import Project
 from tools.rendering import read_recipe
 from verdict.records.shards import write_shard
 
-ROOT = Path(__file__).resolve().parent.parent
 IMAGE = 20_000  # bytes
 TIMED, ALL = 3_000, 33_126
 ROUNDS = 5

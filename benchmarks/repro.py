@@ -15,11 +15,11 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.ceiling import forest_balanced_accuracy
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.ceiling import forest_balanced_accuracy
+from benchmarks.parts.table import Figure, conclude
+from testing.places import ROOT
 from verdict.core.paths import COMPARISON, METRICS
 
-ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {
     "TZ": "Pacific/Kiritimati",
     # Plain ASCII, and no help from Python against it.

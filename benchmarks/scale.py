@@ -3,9 +3,9 @@
 ``make bench name=scale`` makes an archive with the published layout and counts (33,126 images of
 2,056 patients, 584 melanomas, 425 pairs of duplicates), its pixels small, and lets ``dvc`` run
 fetch, extract, split and format in a fresh copy of the project; then it asks ``dvc status``,
-pushes to a folder, and pulls into a clone. ``benchmarks/scale_bytes.py`` adds whether bytes or
-objects decide how long that takes, ``benchmarks/scale_large.py`` the stages on 24-megapixel images,
-killed half-way. ``docs/scale.md`` goes on from the costs a million images.
+pushes to a folder, and pulls into a clone. ``parts/scale_bytes.py`` adds whether bytes or objects
+decide how long that takes, ``parts/scale_large.py`` the stages on 24-megapixel images, killed
+half-way. ``docs/scale.md`` goes on from the costs a million images.
 """
 
 import os
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.extract import cpu_seconds
-from benchmarks.isic_sized import IMAGES, draw, write_archive
+from benchmarks.parts.isic_sized import IMAGES, draw, write_archive
+from benchmarks.parts.scale_bytes import bytes_figures, commit
+from benchmarks.parts.scale_large import STAGES, large_figures, most, project_of
+from benchmarks.parts.table import Figure, conclude
 from benchmarks.repro import Cost, measure
-from benchmarks.scale_bytes import bytes_figures, commit
-from benchmarks.scale_large import STAGES, large_figures, most, project_of
-from benchmarks.table import Figure, conclude
 
 PICTURES, SIZE = 16, (320, 240)
 #: As many shards as the published recipe makes: 512 pixels in shards of 256 MB.

@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts.table import Figure, conclude
 from benchmarks.repro import clone, measure
-from benchmarks.table import Figure, conclude
 from verdict.core.paths import COMPARISON
 
 #: Before the kernels were replaced; ``BEFORE`` names another.

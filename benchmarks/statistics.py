@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import sklearn.metrics as sk
 
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import group_weights
 from verdict.comparison.model import Comparison
 from verdict.comparison.steps import compare

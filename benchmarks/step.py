@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import Figure, conclude
+from benchmarks.parts.table import Figure, conclude
 from verdict.core.paths import BASE, CHAT, RECORDS
 from verdict.params import Params
 from verdict.params.file import read_params

@@ -3,8 +3,8 @@
 ``make bench name=verify`` takes the last commit of this checkout and goes as a judge does: in a
 fresh clone with an empty cache, as committed; then, with the data of DVC's cache pushed to an
 emulated bucket, from there, without and with ``--train``. Then twelve changes are planted, each in
-a clone of its own (:mod:`benchmarks.verify_changes`), and ten faults of server, client and objects
-are gone through (:mod:`benchmarks.verify_faults`). It takes about a quarter of an hour.
+a clone of its own, and ten faults of server, client and objects are gone through. It takes about a
+quarter of an hour.
 """
 
 import resource
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.table import Figure, conclude
-from benchmarks.verify_changes import CHANGES, plant_and_verify
-from benchmarks.verify_faults import Faults
-from benchmarks.verify_project import cloned, start_bucket
-from tests.pipeline.conftest import Project
-from tests.pipeline.planted import verify, wrong
+from benchmarks.parts.table import Figure, conclude
+from benchmarks.parts.verify_changes import CHANGES, plant_and_verify
+from benchmarks.parts.verify_faults import Faults
+from benchmarks.parts.verify_project import cloned, start_bucket
+from testing.planted import verify, wrong
+from testing.project import Project
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.statistics.samples import skin_models
+from testing.places import ROOT
+from testing.samples import skin_models
 from verdict.core.files import write_json
 from verdict.predictions import make_predictions, write_predictions
 from verdict.predictions.origin import edited_by_hand

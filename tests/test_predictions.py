@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.statistics.samples import SKIN, drawn, predictions_from, texts_from
+from testing.samples import SKIN, drawn, predictions_from, texts_from
 from verdict.core.errors import VerdictError
 from verdict.predictions import (
     METADATA_KEY,

@@ -40,7 +40,7 @@ leaks() {
 
 # Secrets wherever who builds may have one: in the environment, in the address of a package index
 # (this one has no packages), in git's and DVC's own settings, and in files beside the commit.
-python3 -c 'from tests.canary import SECRETS
+python3 -c 'from testing.secrets import SECRETS
 for name, value in SECRETS.items(): print(f"{name}={value}")' >"$work/environment"
 mapfile -t environment <"$work/environment"
 cut --delimiter== --fields=2- "$work/environment" >"$work/secrets"

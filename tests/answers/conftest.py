@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import MODEL, TRAIN, Tiny, train_tiny
+from testing.tiny import MODEL, TRAIN, Tiny, train_tiny
 
 #: All weights, so that a few steps suffice.
 LESSON = TRAIN.model_copy(

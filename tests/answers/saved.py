@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LORA, MODEL, TRAIN, Tiny, ask_tiny
+from testing.tiny import LORA, MODEL, TRAIN, Tiny, ask_tiny
 from verdict.core.files import sha256_of, sha256_of_tree, write_json
 from verdict.params.training import ModelOptions
 

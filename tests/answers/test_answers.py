@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tiny import Tiny, ask_tiny
+from testing.tiny import Tiny, ask_tiny
 from verdict.conversations import Conversation
 from verdict.predictions import SCHEMA, Predictions, write_predictions
 from verdict.statistics.measurement import measure

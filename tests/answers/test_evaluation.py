@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.tiny import Tiny, ask_tiny
+from testing.places import ROOT
+from testing.tiny import Tiny, ask_tiny
 from verdict.answers.evaluation import FinishedBatches, folder_for
 from verdict.answers.evaluator import BatchResult, Prediction
 from verdict.core.errors import VerdictError

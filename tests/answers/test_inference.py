@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from testing.places import ROOT
+from testing.tiny import MODEL, Tiny
 from tests.answers.saved import LABELS, edit, load, logits, predict, save, trained
-from tests.conftest import ROOT
-from tests.tiny import MODEL, Tiny
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of_tree
 from verdict.params.training import ModelOptions
@@ -31,7 +31,7 @@ from verdict.models.chat import check_control_tokens
 base = Path(sys.argv[1])
 check_control_tokens([], load_tokenizer(base))
 assert not {"transformers.modeling_utils", "transformers.processing_utils"} & sys.modules.keys()
-from tests.tiny import MODEL
+from testing.tiny import MODEL
 import verdict.answers.evaluation, verdict.answers.workers
 from verdict.answers.inference import load_for_inference
 

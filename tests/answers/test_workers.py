@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from testing.tiny import Tiny
 from tests.answers.test_answers import ask, varied
-from tests.tiny import Tiny
 from verdict.answers.batches import count_deciding, plan_batches
 from verdict.answers.workers import PoolEvaluator
 

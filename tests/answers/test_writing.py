@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from testing.tiny import Tiny
 from tests.answers.test_answers import batch
-from tests.tiny import Tiny
 
 torch = pytest.importorskip("torch")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import (
+from testing.places import ROOT
+from testing.tiny import (
     LORA,
     MODEL,
     NOT_QUANTIZED,
@@ -82,8 +82,8 @@ def computed(
     tiny: Tiny, train: Train, batch: dict[str, Any], options: ModelOptions = MODEL
 ) -> tuple[Any, Any]:
     """Return the trainable weights, and the step, of a model made from its configuration alone."""
-    from benchmarks.costs_memory import trainable
-    from benchmarks.costs_step import measure_step, prepare, without_numbers
+    from benchmarks.parts.costs_memory import trainable
+    from benchmarks.parts.costs_step import measure_step, prepare, without_numbers
     from verdict.training.adaptation import make_trainable
 
     params = read_params(ROOT / "params.yaml").model_copy(
@@ -103,8 +103,8 @@ def computed(
 def test_a_step_costs_what_it_really_costs(
     tiny: Tiny, tmp_path: Path, way: str, options: ModelOptions
 ) -> None:
-    from benchmarks.costs_memory import gradient_bytes, optimizer_bytes
-    from benchmarks.costs_step import Meter
+    from benchmarks.parts.costs_memory import gradient_bytes, optimizer_bytes
+    from benchmarks.parts.costs_step import Meter
 
     train = train_for(way)
     trainer = real_trainer(tiny, tmp_path, train, options)
@@ -137,7 +137,7 @@ def test_a_step_costs_what_it_really_costs(
 def test_operations_are_those_that_torch_counts(tiny: Tiny, tmp_path: Path) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    from benchmarks.costs_step import ATTENTION
+    from benchmarks.parts.costs_step import ATTENTION
 
     train = train_for("lora, checkpointing")
     trainer = real_trainer(tiny, tmp_path, train)
@@ -182,7 +182,7 @@ def test_checkpointing_trades_memory_for_operations(tiny: Tiny, tmp_path: Path) 
 
 
 def test_a_stack_of_linear_layers_is_counted_exactly() -> None:
-    from benchmarks.costs_step import Meter, without_numbers
+    from benchmarks.parts.costs_step import Meter, without_numbers
 
     with torch.device("meta"):
         model = torch.nn.Sequential(
@@ -208,7 +208,7 @@ def test_a_stack_of_linear_layers_is_counted_exactly() -> None:
 def test_four_bits_are_where_and_what_bitsandbytes_makes_them(tiny: Tiny) -> None:
     from bitsandbytes.nn import Linear4bit
 
-    from benchmarks.costs_memory import FOUR_BIT, quantized_weights
+    from benchmarks.parts.costs_memory import FOUR_BIT, quantized_weights
     from verdict.models.load import load_model
 
     loaded = load_model(tiny.base, MODEL, "cpu", QLORA)
@@ -226,7 +226,7 @@ def test_four_bits_are_where_and_what_bitsandbytes_makes_them(tiny: Tiny) -> Non
 def test_an_optimizer_in_eight_bits_is_as_large_as_bitsandbytes_makes_it() -> None:
     from bitsandbytes.optim import AdamW8bit
 
-    from benchmarks.costs_memory import optimizer_bytes
+    from benchmarks.parts.costs_memory import optimizer_bytes
 
     weights = [torch.nn.Parameter(torch.ones(size)) for size in (4095, 4096, 100_000)]
     for weight in weights:
@@ -244,7 +244,7 @@ def test_an_optimizer_in_eight_bits_is_as_large_as_bitsandbytes_makes_it() -> No
 
 @pytest.mark.parametrize("tokens", [10, 40])
 def test_the_cache_is_as_large_as_transformers_makes_it(tmp_path: Path, tokens: int) -> None:
-    from benchmarks.costs_memory import cache_bytes
+    from benchmarks.parts.costs_memory import cache_bytes
     from verdict.models.load import load_model
 
     # Its window is 16 tokens wide.
@@ -257,7 +257,7 @@ def test_the_cache_is_as_large_as_transformers_makes_it(tmp_path: Path, tokens: 
 
 def test_the_cost_of_a_recipe() -> None:
     from benchmarks.costs import GPUS, PUBLISHED, memory_table, size_checks, time_table
-    from benchmarks.costs_recipe import cost_of
+    from benchmarks.parts.costs_recipe import cost_of
 
     cost = cost_of(ROOT / "recipes" / "entity-resolution-generative.yaml")
     assert cost.published == PUBLISHED["google/gemma-3-1b-it"]

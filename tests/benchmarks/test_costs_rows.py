@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tools.rendering import read_recipe, recipes
 from verdict.params import Params
 
@@ -25,7 +25,7 @@ def recipe(name: str) -> Params:
     ],
 )
 def test_rows_and_steps_of_a_recipe(name: str, train: int, test: int, steps: int) -> None:
-    from benchmarks.costs_rows import counts_of, steps_of
+    from benchmarks.parts.costs_rows import counts_of, steps_of
 
     params = recipe(name)
     counts = counts_of(params)
@@ -34,8 +34,8 @@ def test_rows_and_steps_of_a_recipe(name: str, train: int, test: int, steps: int
 
 
 def test_a_row_is_the_prompt_the_image_and_the_answer() -> None:
-    from benchmarks.costs_rows import Row, inputs_of, row_of, text_tokens
-    from tests.training.architectures import without_weights
+    from benchmarks.parts.costs_rows import Row, inputs_of, row_of, text_tokens
+    from testing.architectures import without_weights
 
     assert text_tokens("Yes, 0: benign_adenosis.\n\n") == 9
     assert row_of(recipe("entity-resolution-classifier")) == Row(2048, 0, 0)

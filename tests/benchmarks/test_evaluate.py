@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import MODEL, Tiny
+from testing.tiny import MODEL, Tiny
 
 torch = pytest.importorskip("torch")
 

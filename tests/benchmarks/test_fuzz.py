@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from benchmarks import fuzz
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.errors import VerdictError
 
 pytestmark = pytest.mark.filterwarnings("ignore")

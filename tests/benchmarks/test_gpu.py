@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 torch = pytest.importorskip("torch")
 
@@ -67,7 +67,7 @@ def test_peaks_by_name(name: str, peak: float | None) -> None:
 def test_the_large_model_has_the_published_size() -> None:
     from transformers import Gemma3ForConditionalGeneration
 
-    from benchmarks.gemma import gemma3_4b_config
+    from benchmarks.parts.gemma import gemma3_4b_config
 
     with torch.device("meta"):
         model = Gemma3ForConditionalGeneration(gemma3_4b_config())

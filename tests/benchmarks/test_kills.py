@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import kills
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from testing.places import ROOT
+from testing.project import Project
 
 #: A first stage that lasts, and a second one.
 PIPELINE = """

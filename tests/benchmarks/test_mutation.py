@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mutants import mutants
 from benchmarks.mutation import TARGETS, LineTests, files
-from tests.conftest import ROOT
+from benchmarks.parts.mutants import mutants
+from testing.places import ROOT
 
 MODULE = '''
 """A module."""

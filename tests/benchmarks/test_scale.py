@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from benchmarks.scale_large import times
+from benchmarks.parts.scale_large import times
 from verdict.runtime import progress
 from verdict.runtime.progress import Bar
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.verify_changes import CHANGES
-from benchmarks.verify_project import cloned, sharing
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from benchmarks.parts.verify_changes import CHANGES
+from benchmarks.parts.verify_project import cloned, sharing
+from testing.places import ROOT
+from testing.project import Project
 
 #: What the last commit has; data and models need a run.
 IN_GIT = {

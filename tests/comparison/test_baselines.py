@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.statistics.samples import TISSUE, from_counts, predictions_from
+from testing.samples import TISSUE, from_counts, predictions_from
 from verdict.comparison.baselines import baselines_of
 from verdict.statistics.kinds import kind_of
 from verdict.statistics.metrics import METRICS

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
-from tests.statistics.oracle import by_scikit_learn
-from tests.statistics.samples import (
+from testing.samples import (
     TISSUE,
     drawn,
     from_counts,
@@ -15,6 +14,7 @@ from tests.statistics.samples import (
     tissue_models,
     written,
 )
+from tests.statistics.oracle import by_scikit_learn
 from verdict.comparison import bootstrap as module
 from verdict.comparison.bootstrap import bootstrap, group_weights
 from verdict.comparison.intervals import estimate, p_value

@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     TISSUE,
     compare,

@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.projects import MERGE, _elsewhere, _sexed, changed
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     drawn,
@@ -13,6 +12,7 @@ from tests.statistics.samples import (
     text_models,
     tissue_models,
 )
+from tests.report.projects import MERGE, _elsewhere, _sexed, changed
 from verdict.comparison.file import read_comparison
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json

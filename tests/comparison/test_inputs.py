@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     TISSUE,
     compare,

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tests.report.projects import _elsewhere, changed
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     from_counts,
     predictions_from,
     texts_from,
 )
+from tests.report.projects import _elsewhere, changed
 from verdict.comparison.intervals import interval
 from verdict.statistics.proportions import Proportion, effective_size
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
-from tests.statistics.oracle import by_scikit_learn
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     TISSUE,
     compare,
@@ -21,6 +20,7 @@ from tests.statistics.samples import (
     tissue_models,
     written_pairs,
 )
+from tests.statistics.oracle import by_scikit_learn
 from verdict.comparison.bootstrap import bootstrap, cell_weights, group_weights
 from verdict.comparison.inputs import merge_labels
 from verdict.comparison.verdict import find_obstacle

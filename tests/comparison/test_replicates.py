@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     drawn,

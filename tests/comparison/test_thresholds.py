@@ -10,7 +10,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     from_counts,

@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from tests.statistics.samples import predictions_from, texts_from
+from testing.samples import predictions_from, texts_from
 from verdict.comparison import verdict
 from verdict.comparison.model import Comparison
 from verdict.comparison.results import Difference, Estimate, Replicated, Verdict

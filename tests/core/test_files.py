@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core import files
 from verdict.core.files import replacing, sha256_of_tree, write_csv, write_json
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core import paths
 from verify.description import read_description
 from verify.pipeline import overlap

@@ -16,7 +16,7 @@ from dvc.utils.serialize import parse_yaml as dvc_parse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params

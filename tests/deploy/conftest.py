@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 
 @pytest.fixture

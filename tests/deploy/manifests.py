@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 OVERLAYS = sorted(path.name for path in (ROOT / "deploy/gke/overlays").iterdir())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 FILE = ROOT / "compose.yaml"
 

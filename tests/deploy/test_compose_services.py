@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.deploy.servers import answers, free_port, started, status_of
 
 pytest.importorskip("psycopg2", reason="psycopg2 is not installed: requirements-server.txt")

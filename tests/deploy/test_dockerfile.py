@@ -7,7 +7,7 @@ from pathlib import Path
 
 from docker.utils.build import exclude_paths
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.container.entry import lay_out, run
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 ENTRY = ROOT / "deploy/container/entry.py"
 

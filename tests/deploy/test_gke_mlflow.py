@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.deploy.servers import answers, free_port, started, status_of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.deploy.manifests import OVERLAYS, jobs, jobs_in, of_kind, render, rendered, settings
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")

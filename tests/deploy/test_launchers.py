@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 RUN = "/opt/verdict/project/deploy/run.sh"
 

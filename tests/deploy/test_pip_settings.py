@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from deploy.container.pip_settings import local_paths, settings
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 SCRIPT = str(ROOT / "deploy/container/pip_settings.py")
 

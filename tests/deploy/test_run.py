@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 DVC_YAML = """\
 stages:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.deploy.standins import started
 
 DEPLOY = ROOT / "deploy"

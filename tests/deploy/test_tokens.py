@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.deploy.standins import started
 
 #: Of another machine, and of compose.yaml.

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.errors import VerdictError
 from verdict.engine import LOCAL, open_pool
 from verdict.params import Compute

@@ -13,9 +13,10 @@ import psutil
 import pytest
 import yaml
 
-from tests.conftest import ROOT, IsicArchive
+from testing.isic import IsicArchive
+from testing.places import ROOT
+from testing.tiny import Tiny
 from tests.extraction.test_extract import OPTIONS
-from tests.tiny import Tiny
 from verdict.core.errors import VerdictError
 from verdict.engine import open_pool
 from verdict.engine.actors import Worker, count_places

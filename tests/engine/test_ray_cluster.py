@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.engine.test_ray import RAY, here, returns
 from verdict.core.errors import VerdictError
 from verdict.engine import open_pool

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from testing.tiny import Tiny
 from tests.engine.test_ray import here, kill_worker
-from tests.tiny import Tiny
 from tests.tools.tried import make_project
 
 pytest.importorskip("ray", reason="pip install -r requirements-ray.txt")

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import IsicArchive, jpeg
+from testing.isic import IsicArchive, jpeg
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
 from verdict.params.data import Extract

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, IsicArchive
+from testing.isic import IsicArchive
+from testing.places import ROOT
 from tests.extraction.test_extract import OPTIONS
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract, folder_for

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from tests.conftest import ROOT, SHARED_DATA, IsicArchive
+from testing.isic import IsicArchive
+from testing.places import ROOT, SHARED_DATA
 from tests.extraction.test_extract import OPTIONS
 from verdict.extraction import images
 from verdict.extraction.extract import extract

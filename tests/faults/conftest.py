@@ -1,5 +1,5 @@
 """What the pipeline's tests have: the small recipe's run."""
 
-from tests.pipeline.conftest import small
+from testing.project import small
 
 __all__ = ["small"]

@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from benchmarks.kills import Result, result
-from tests.canary import SECRETS, assert_none
-from tests.pipeline.conftest import Project, Small, ran
+from testing.project import Project, Result, Small, ran, result
+from testing.secrets import SECRETS, assert_none
 
 #: What DVC says to one that comes while another writes the same, or looks what there is to do.
 BUSY = re.compile(

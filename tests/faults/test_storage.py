@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
+from testing.project import Small
 from tests.faults.writing import STAGES
-from tests.pipeline.conftest import Small
 
 #: What the stages read of a project; its code is what ``stage_inputs`` hashes.
 READ = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from testing.tiny import MODEL, Tiny
 from tests.models.saved import load, save, trained
-from tests.tiny import MODEL, Tiny
 from verdict.core.errors import VerdictError
 
 

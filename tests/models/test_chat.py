@@ -5,8 +5,8 @@ import dataclasses
 
 import pytest
 
+from testing.tiny import MODEL, Tiny
 from tests.answers.saved import predict
-from tests.tiny import MODEL, Tiny
 from verdict.core.errors import VerdictError
 
 pytest.importorskip("torch")

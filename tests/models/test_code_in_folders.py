@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import Tiny
+from testing.places import ROOT
+from testing.tiny import Tiny
 from verdict.core.errors import VerdictError
 from verdict.params.training import ModelOptions
 

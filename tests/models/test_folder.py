@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import MODEL, QLORA, Tiny
+from testing.tiny import MODEL, QLORA, Tiny
 from verdict.core.errors import VerdictError
 
 pytestmark = pytest.mark.fault("models")

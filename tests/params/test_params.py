@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml
 from verdict.params import Params

@@ -9,8 +9,8 @@ import html
 import json
 from typing import Any
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project, ran
+from testing.places import ROOT
+from testing.project import Project, ran
 from tools.rendering import recipe_values, render
 from verdict.conversations import read_conversations
 from verdict.predictions import read_predictions

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from testing.places import ROOT
+from testing.project import Project
 from verdict.core.yaml12 import load_yaml
 
 EMBEDDED = ".dvc/embedded/files"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Project, Small
+from testing.project import Project, Small
 
 #: A stage that saves when it is asked to stop, which takes a while, and then goes on from there.
 SLOW = """\

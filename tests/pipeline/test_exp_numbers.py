@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tests.pipeline.conftest import Project, ran
+from testing.project import Project, ran
 from verdict.params import Params
 from verdict.tasks import load_task
 

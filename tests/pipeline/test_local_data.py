@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.pipeline.conftest import Project, ran
+from testing.project import Project, ran
 from tools.rendering import render
 
 _ROWS = "left,right,label\n" + "".join(

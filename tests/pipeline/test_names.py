@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project, ran
+from testing.places import ROOT
+from testing.project import Project, ran
 
 pytestmark = pytest.mark.fault("parameters")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.pipeline.conftest import SMALL, Project, Small, ran
+from testing.project import SMALL, Project, Small, ran
 
 COLOURS = {"Oak": (90, 140, 60), "Beech": (190, 120, 40), "White fir": (40, 80, 110)}
 

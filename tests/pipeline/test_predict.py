@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from testing.places import ROOT
+from testing.project import Project
 from verdict.conversations import read_conversations
 from verdict.params.file import read_params
 from verdict.predictions import read_predictions

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, snapshot_download
 
-from tests.canary import SECRETS, assert_none
-from tests.pipeline.conftest import Project
-from tests.pipeline.planted import change_metric, copied
+from testing.planted import change_metric, copied
+from testing.project import Project
+from testing.secrets import SECRETS, assert_none
 from tests.sources.servers import serving
 from tests.tools.hub import WritableHub
 from tools.publish.files import clean_commit, collect

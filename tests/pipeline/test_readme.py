@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from testing.places import ROOT
+from testing.project import Project
 from tests.pipeline.test_pages import DOCS, FENCED, README
 
 PAGES = [README, *DOCS]
@@ -60,14 +60,14 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "python -m tools.publish --repo 'OWNER/NAME' --dry-run",
         "tests/tools/test_publish.py",
     ),
-    "make verify": ("python -m verify --minutes 10", "tests/pipeline/planted.py"),
+    "make verify": ("python -m verify --minutes 10", "testing/planted.py"),
     "make verify train=yes": (
         "python -m verify --minutes 10 --train",
-        "tests/pipeline/planted.py",
+        "testing/planted.py",
     ),
     "make verify key=signing-key.pem": (
         "python -m verify --minutes 10 --sign --private-key 'signing-key.pem'",
-        "tests/pipeline/planted.py",
+        "testing/planted.py",
     ),
     "make check-signature key=signing-key.pub.pem": (
         "python -m verify --check --public-key 'signing-key.pub.pem'",
@@ -78,7 +78,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "python -m tools.recipe use 'embedded/breakhis'",
         "tests/pipeline",
     ),
-    "make emulator": ("python -m tools.emulator", "tests/pipeline/emulated.py"),
+    "make emulator": ("python -m tools.emulator", "testing/emulator.py"),
     "make lint": ("ruff check .", ""),
     # A benchmark is no test; that there is one of this name is what can be tested.
     **{
@@ -118,13 +118,13 @@ ELSEWHERE = {
     "dvc push": (_REMOTE, 'dvc("push")'),
     "dvc pull": (_REMOTE, 'dvc("pull")'),
     "dvc dag": ("tests/pipeline/test_pages.py", 'dvc("dag", "--dot")'),
-    "dvc checkout": ("benchmarks/verify_project.py", '"dvc", "checkout"'),
-    "python -m verify": ("tests/pipeline/planted.py", '"verify"'),
+    "dvc checkout": ("benchmarks/parts/verify_project.py", '"dvc", "checkout"'),
+    "python -m verify": ("testing/planted.py", '"verify"'),
     "model_signing verify key": (
         "tests/verify/test_signature.py",
         'with_name("model_signing")',
     ),
-    "python -m tools.emulator": ("tests/pipeline/emulated.py", '"tools.emulator"'),
+    "python -m tools.emulator": ("testing/emulator.py", '"tools.emulator"'),
     "python -m tools.emulator --remove": ("tests/tools/test_emulator.py", 'main(["--remove"])'),
     "python -m tools.recipe use NAME": (
         "tests/pipeline/test_recipe.py",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.pipeline.conftest import SMALL, Project, Small, ran
+from testing.project import SMALL, Project, Small, ran
 from verdict.core.yaml12 import dump_yaml
 
 

@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from tests.pipeline.conftest import Project
+from testing.project import Project
 from tests.pipeline.recipes import IN_FULL, run_recipe, with_words
 
 

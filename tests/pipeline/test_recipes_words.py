@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.pipeline.conftest import Project, Small
+from testing.project import Project, Small
 from tests.pipeline.recipes import IN_FULL, RECIPES, run_recipe, with_words
 
 

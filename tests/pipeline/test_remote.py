@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import Project
-from tests.pipeline.emulated import ENVIRONMENT, Emulator, begin
+from testing.emulator import ENVIRONMENT, Emulator, begin
+from testing.project import Project
 
 SMALL = 2_000
 LARGE = 60_000_000  # bytes; more than the 50 MiB that gcsfs sends at once

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import SMALL, Project, ran
+from testing.project import SMALL, Project, ran
 
 STAGES = {
     "check", "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format",

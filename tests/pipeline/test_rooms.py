@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project, Small, ran
+from testing.places import ROOT
+from testing.project import Project, Small, ran
 from tools.dependencies import WITHOUT_EFFECT
 from verdict.core.files import write_csv, write_json
 from verdict.core.yaml12 import load_yaml

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.errors import VerdictError
 from verdict.pipeline.inputs import stage_inputs
 

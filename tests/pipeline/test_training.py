@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.resume import SHORT, copy_project, edit, interrupt, repro, results
-from tests.pipeline.conftest import Project, Small
+from testing.interruption import SHORT, copy_project, edit, interrupt, repro, results
+from testing.project import Project, Small
 
 #: One thread each, no dropout, so that one and two processes compute the same sums.
 SETTINGS = {

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.canary import SECRETS, assert_none, leaks
-from tests.pipeline.conftest import Project
-from tests.pipeline.planted import (
+from testing.planted import (
     call_another_label_positive,
     change_metric,
     change_prediction,
@@ -19,6 +17,8 @@ from tests.pipeline.planted import (
     verify,
     wrong,
 )
+from testing.project import Project
+from testing.secrets import SECRETS, assert_none, leaks
 from tests.verify.miniature import write_keys
 from verdict.params.file import read_params
 from verify.clone import temporary_clone, uncommitted

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import IsicArchive
+from testing.isic import IsicArchive
 from tests.extraction.test_extract import OPTIONS
 from verdict.conversations import read_answers, read_conversations, write_chat
 from verdict.core.errors import VerdictError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     TISSUE,
     compare,

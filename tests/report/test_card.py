@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     skin_models,

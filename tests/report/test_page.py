@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from testing.samples import from_counts, text_models, texts_from
 from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
-from tests.statistics.samples import from_counts, text_models, texts_from
 from verdict.core.errors import VerdictError
 from verdict.report.page import rendering
 from verdict.report.page.cases import GROUPS, choose, group_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     TISSUE,
     compare,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 PROBE = """
 import json, sys

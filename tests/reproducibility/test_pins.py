@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 PROBE = """
 import json, sys

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import TRAIN, Tiny, train_tiny
+from testing.places import ROOT
+from testing.tiny import TRAIN, Tiny, train_tiny
 from tests.training.test_job import vary
 from verdict.core.errors import VerdictError
 
@@ -107,7 +107,7 @@ import sys, time
 from pathlib import Path
 import psutil
 from torch.utils.data import get_worker_info
-from tests.tiny import open_tiny, train_tiny
+from testing.tiny import open_tiny, train_tiny
 from tests.training.test_job import vary
 from verdict.training import rows
 from verdict.runtime.failures import explained

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.params.training import Train
 from verdict.runtime import processes
 

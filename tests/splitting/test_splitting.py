@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.conftest import SHARED_DATA
+from testing.places import SHARED_DATA
 from verdict.core.errors import VerdictError
 from verdict.params.data import Split
 from verdict.records.shards import Record

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
+from testing.samples import TISSUE, from_counts, predictions_from
 from tests.statistics.oracle import calibration_metrics
-from tests.statistics.samples import TISSUE, from_counts, predictions_from
 from verdict.statistics.measurement import measure
 from verdict.statistics.probabilities import (
     CALIBRATION_BINS,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
-from tests.statistics.samples import (
+from testing.samples import (
     TISSUE,
     drawn,
     from_counts,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from testing.samples import TISSUE, from_counts, predictions_from
 from tests.statistics.oracle import by_scikit_learn
-from tests.statistics.samples import TISSUE, from_counts, predictions_from
 from verdict.predictions import Predictions
 from verdict.statistics.kinds import kind_of
 from verdict.statistics.labels import among_top_2

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
-from tests.statistics.samples import skin_models, text_models, tissue_models
+from testing.places import ROOT
+from testing.samples import skin_models, text_models, tissue_models
 from verdict.predictions import write_predictions
 from verdict.statistics.measurement import measure
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
 
-from tests.conftest import SHARED_DATA
-from tests.statistics.samples import SETTINGS, compare, text_models, texts_from
+from testing.places import SHARED_DATA
+from testing.samples import SETTINGS, compare, text_models, texts_from
 from verdict.statistics.measurement import measure
 from verdict.statistics.texts import CLOSED, score_texts, token_f1, yes_or_no
 from verdict.statistics.words import normalised

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.statistics.samples import (
+from testing.samples import (
     SETTINGS,
     compare,
     from_counts,
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 CODE = """
 import sys
-from tests.statistics.samples import SETTINGS, compare, skin_models
+from testing.samples import SETTINGS, compare, skin_models
 from verdict.summary.markdown import write_summary
 write_summary(sys.argv[1], compare(skin_models(), **SETTINGS))
 assert "matplotlib.pyplot" not in sys.modules

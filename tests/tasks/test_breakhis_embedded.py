@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from pydantic import ValidationError
 from sklearn.ensemble import RandomForestClassifier
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.tasks.breakhis import Options, read_table
 from verdict.tasks.breakhis.archive import FILES, Embedded, write_archive
 from verdict.tasks.breakhis.archive.layout import FOLDS, MAGNIFICATIONS, SUBTYPES, parse_name

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tools.rendering import recipe_values
 from verdict.params.file import check_section
 from verdict.tasks.breakhis import Options

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import SHARED_DATA
+from testing.places import SHARED_DATA
 from tests.tasks.breakhis import read
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import SHARED_DATA
+from testing.places import SHARED_DATA
 from verdict.core.errors import VerdictError
 from verdict.params.data import Split
 from verdict.records.raw import RawTable

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from pydantic import ValidationError
 from sklearn.ensemble import RandomForestClassifier
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.params.data import Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record

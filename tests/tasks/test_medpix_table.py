@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import jpeg
+from testing.isic import jpeg
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
 from verdict.params.data import Extract

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.synthetic import drawing
 from verdict.tasks.melanoma.archive.layout import COLUMNS, FILES
 from verdict.tasks.melanoma.archive.options import Embedded

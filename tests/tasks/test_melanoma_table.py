@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import IsicArchive
+from testing.isic import IsicArchive
 from verdict.core.errors import VerdictError
 from verdict.tasks import check_files, load_task, make_archive, read_raw
 from verdict.tasks.melanoma.table import Options, read_table

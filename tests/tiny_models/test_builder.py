@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 torch = pytest.importorskip("torch")
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
-from tests.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, train_tiny
+from testing.places import ROOT
+from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, train_tiny
 
 torch = pytest.importorskip("torch")
 

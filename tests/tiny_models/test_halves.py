@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
 pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 torch = pytest.importorskip("torch")
 

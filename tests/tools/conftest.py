@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.tools.own_task import ROWS, write
 from tests.verify.miniature import check, finished, miniature, signed
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SHARED_DATA
+from testing.places import SHARED_DATA
 from tests.tools.own_task import loaded
 from tools.new_task.__main__ import main
 from tools.pack_medpix import Fields, pack

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.conftest import ROOT
-from tests.tiny import Tiny
+from testing.places import ROOT
+from testing.tiny import Tiny
 from tests.tools.tried import make_project
 from tools.demo import __main__ as demo
 from tools.predict import DISCLAIMER

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import ROOT
-from tests.tiny import Tiny
+from testing.places import ROOT
+from testing.tiny import Tiny
 from tests.tools.tried import make_project
 from tools.demo.samples import samples
 

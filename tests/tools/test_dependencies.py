@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 
 def run_check(root: Path) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from tests.tiny import COMMITTED, Tiny
+from testing.tiny import COMMITTED, Tiny
 from tests.tools.tried import LABELS, make_project
 from tools.predict.answering import Predictor, chosen
 from tools.predict.questions import Question

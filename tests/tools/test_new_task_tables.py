@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.tools.own_task import ROWS, loaded, make, write
 from tools.new_task.__main__ import main
 from tools.new_task.labels import MOST

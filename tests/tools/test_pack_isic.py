@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT, SHARED_DATA
+from testing.places import ROOT, SHARED_DATA
 from tests.extraction.test_images import tiff_with_a_second_page_of_nothing
 from tests.tools.test_rendering import undocumented
 from tools.pack_isic import Columns, Packed, main, pack

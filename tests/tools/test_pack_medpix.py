@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import SHARED_DATA, jpeg
+from testing.isic import jpeg
+from testing.places import SHARED_DATA
 from tests.tools.test_rendering import undocumented
 from tools.pack_medpix import Fields, Packed, main, pack
 from tools.recipe import validate_recipe

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from testing.tiny import COMMITTED, FREE, Tiny
 from tests.sources.servers import FileServer, serving
-from tests.tiny import COMMITTED, FREE, Tiny
 from tests.tools.tried import LABELS, Run, lines, make_project, runner, text_project
 from tools.predict import DISCLAIMER
 

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
+from testing.places import ROOT
+from testing.tiny import Tiny
 from tests.extraction.test_images import DAMAGED
 from tests.sources.servers import FileServer, serving
-from tests.tiny import Tiny
 from tests.tools.tried import Run, lines, make_project, runner
 
 torch = pytest.importorskip("torch")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import PAIRS, Tiny, ask_tiny, build_text_tiny, open_tiny, write_texts
+from testing.tiny import PAIRS, Tiny, ask_tiny, build_text_tiny, open_tiny, write_texts
 from tests.tools.tried import lines, runner, text_project
 from verdict.core.errors import VerdictError
 

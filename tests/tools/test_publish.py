@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, snapshot_download
 
-from tests.canary import SECRETS, assert_none
+from testing.secrets import SECRETS, assert_none
 from tests.sources.servers import serving
 from tests.tools.hub import TOKEN, WritableHub
 from tests.verify.miniature import FILES, git

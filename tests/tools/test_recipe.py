@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tools.recipe import differences, in_use, listing, main, use, validate_recipe
 from tools.rendering import recipe_values, render
 from verdict.core.errors import VerdictError

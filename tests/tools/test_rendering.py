@@ -7,7 +7,7 @@ import pytest
 from dvc.utils.serialize import modify_yaml
 from pydantic import BaseModel
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tools.commented_yaml import Layer, inner, keys_of, read_layer, text_of
 from tools.recipe import validate_recipe
 from tools.rendering import MINE, NAMED, OF_THE_TASK, recipe_values, recipes, render

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.sources.servers import FileServer, serving
 from tools.rendering import render
 from tools.transfer_list import main, transfer_list

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.tiny import COMMITTED, Tiny
+from testing.tiny import COMMITTED, Tiny
 from tools.predict import __main__
 from verdict.params.file import read_params
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 
 #: What would lead a test to somebody's own server or account.
 FOREIGN = ("MLFLOW_", "WANDB_")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.canary import SECRETS, assert_none
+from testing.secrets import SECRETS, assert_none
 from tests.tracking.conftest import spools
 from verdict.core.files import sha256_of
 from verdict.core.project import project_root

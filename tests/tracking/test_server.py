@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.tiny import LORA, MODEL, Tiny
+from testing.tiny import LORA, MODEL, Tiny
 from tests.tracking.conftest import Server, kept, spools, tracking
 from verdict.core.files import sha256_of_tree, write_json
 from verdict.params import Tracking

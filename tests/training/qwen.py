@@ -4,7 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from tests.tiny import Tiny
+from testing.tiny import Tiny
 
 #: With the ids in the published order, but from the vocabulary's end.
 SPECIAL_TOKENS = (

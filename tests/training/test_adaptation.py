@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LABELS, LORA, MODEL, QLORA, TRAIN, Tiny
+from testing.tiny import LABELS, LORA, MODEL, QLORA, TRAIN, Tiny
 from verdict.core.errors import VerdictError
 from verdict.params.training import Lora, Quantization, Train
 from verdict.training.adaptation import part_of

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import LORA, MODEL, QLORA, TRAIN
-from tests.training.architectures import PUBLISHED, save_narrow, without_weights
+from testing.architectures import PUBLISHED, save_narrow, without_weights
+from testing.places import ROOT
+from testing.tiny import LORA, MODEL, QLORA, TRAIN
 from tools.rendering import read_recipe, recipes
 from verdict.core.errors import VerdictError
 from verdict.params import Params

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, build_text_tiny
-from tests.training.flight import Flight
+from testing.preflight import Flight
+from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, build_text_tiny
 from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import Tiny
+from testing.places import ROOT
+from testing.tiny import Tiny
 
 TRAIN = """
 import hashlib, sys
@@ -22,7 +22,7 @@ from verdict.params import Reproducibility
 from verdict.reproducibility import pin_cpu
 pin_cpu(Reproducibility(device="cpu", cpu_isa=sys.argv[2], threads=1, strict=True))
 import tempfile
-from tests.tiny import QLORA, open_tiny, train_tiny
+from testing.tiny import QLORA, open_tiny, train_tiny
 with tempfile.TemporaryDirectory() as folder:
     training = train_tiny(open_tiny(Path(sys.argv[1])), Path(folder), quantization=QLORA)
 digest = hashlib.sha256()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LABELS, LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, train_tiny
+from testing.tiny import LABELS, LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, train_tiny
 from verdict.core.files import sha256_of_tree
 from verdict.params.training import ModelOptions, Quantization, Train
 

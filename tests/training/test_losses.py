@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LABELS, LORA, MODEL, Tiny, train_tiny
+from testing.tiny import LABELS, LORA, MODEL, Tiny, train_tiny
 from tests.training.test_job import CLASSIFY, vary
 from tests.training.test_rows import collate
 

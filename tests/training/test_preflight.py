@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import LABELS, LORA, QLORA, TRAIN, Tiny
-from tests.training.flight import CLASSIFY, WAYS, Flight
+from testing.preflight import CLASSIFY, WAYS, Flight
+from testing.tiny import LABELS, LORA, QLORA, TRAIN, Tiny
 
 torch = pytest.importorskip("torch")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LORA, MODEL, Tiny
-from tests.training.flight import WAYS, Flight
+from testing.preflight import WAYS, Flight
+from testing.tiny import LORA, MODEL, Tiny
 from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")

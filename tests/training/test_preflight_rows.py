@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LABELS, Tiny
-from tests.training.flight import CLASSIFY, Change, Flight, blind
+from testing.preflight import CLASSIFY, Change, Flight, blind
+from testing.tiny import LABELS, Tiny
 from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")

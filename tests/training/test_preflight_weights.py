@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.tiny import LORA, QLORA, TRAIN, Tiny
-from tests.training.flight import CLASSIFY, FULL, WAYS, Flight, blind
+from testing.preflight import CLASSIFY, FULL, WAYS, Flight, blind
+from testing.tiny import LORA, QLORA, TRAIN, Tiny
 from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import (
+from testing.preflight import Flight
+from testing.tiny import (
     LORA,
     MODEL,
     NOT_QUANTIZED,
@@ -18,7 +19,6 @@ from tests.tiny import (
     build_text_tiny,
     train_tiny,
 )
-from tests.training.flight import Flight
 from tests.training.qwen import build_qwen
 from verdict.core.errors import VerdictError
 

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import ROOT
-from tests.tiny import MODEL, NOT_QUANTIZED, QLORA, Tiny, train_tiny
+from testing.places import ROOT
+from testing.tiny import MODEL, NOT_QUANTIZED, QLORA, Tiny, train_tiny
 from tests.training.test_job import CLASSIFY, same, vary
 from verdict.params.training import ModelOptions, Quantization
 from verdict.runtime import signals

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LABELS, Tiny
+from testing.tiny import LABELS, Tiny
 
 torch = pytest.importorskip("torch")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import (
+from testing.preflight import CLASSIFY, Flight
+from testing.tiny import (
     FREE,
     LORA,
     MODEL,
@@ -21,7 +22,6 @@ from tests.tiny import (
     train_tiny,
     write_texts,
 )
-from tests.training.flight import CLASSIFY, Flight
 from verdict.core.errors import VerdictError
 from verdict.params.training import ModelOptions, Quantization, Train
 

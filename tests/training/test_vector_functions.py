@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, ask_tiny, train_tiny
-from tests.training.flight import CLASSIFY, DORA, FULL
+from testing.preflight import CLASSIFY, DORA, FULL
+from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, ask_tiny, train_tiny
 from tests.training.vector_functions import guarded
 from verdict.params.data import EmbeddedModel
 

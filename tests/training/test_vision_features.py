@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import LORA, MODEL, TRAIN, Tiny
+from testing.tiny import LORA, MODEL, TRAIN, Tiny
 from verdict.core.errors import VerdictError
 from verdict.params.training import ModelOptions, Train
 

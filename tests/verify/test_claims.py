@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.verify.miniature import git
 from verify.__main__ import main
 from verify.claims import check_code, check_origin, check_pipeline, check_work_tree

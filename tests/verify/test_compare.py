@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.verify.miniature import git
 from verdict.core.paths import COMPARISON
 from verdict.core.yaml12 import dump_yaml, load_yaml

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.tools.test_rendering import RECIPES
 from tools.rendering import render
 from verdict.core.errors import VerdictError

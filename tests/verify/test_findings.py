@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.core.yaml12 import load_yaml
 from verify.answers import compare_rows
 from verify.claims import check_parameters

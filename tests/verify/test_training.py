@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from tests.verify.test_remake import task, work
 from verify.equivalence import of_training
 from verify.findings import Status, different

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.verify_project import cloned, sharing
-from tests.pipeline.conftest import Project
-from tests.pipeline.planted import change_metric, change_prediction, flip, verify, wrong
+from benchmarks.parts.verify_project import cloned, sharing
+from testing.planted import change_metric, change_prediction, flip, verify, wrong
+from testing.project import Project
 
 #: What has to be made again for a change to be found, and time enough for it.
 STATISTICS, DATA, ANSWERS = "0", "1", "10"  # minutes

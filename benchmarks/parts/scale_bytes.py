@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.extract import Time, timed
-from benchmarks.resume import ROOT
-from benchmarks.table import Figure
+from benchmarks.parts.table import Figure
+from testing.interruption import ROOT
 
 FILES, MEGABYTES, ROUNDS = 30, 1_000, 3
 #: Files, by their name.

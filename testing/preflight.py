@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
+from testing.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny
 from verdict.conversations import Conversation
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks.fuzz_draws import altered, as_json, damaged
-from tests.conftest import IsicArchive, jpeg
-from tests.statistics.samples import drawn
+from benchmarks.parts.fuzz_draws import altered, as_json, damaged
+from testing.isic import IsicArchive, jpeg
+from testing.samples import drawn
 from tools.pack_medpix import pack
 from tools.packing import read_rows
 from verdict.conversations import read_answers, read_conversations, write_chat

@@ -1,7 +1,8 @@
 """What ``benchmarks.processors`` runs on each processor: digests of what the project computes.
 
-``python -m benchmarks.processors_played KIND FOLDER`` prints a JSON mapping: what was computed, and
-the SHA-256 of its bytes. The folder holds the tiny base and records (``tests.tiny.build_tiny``).
+``python -m benchmarks.parts.processors_played KIND FOLDER`` prints a JSON mapping: what was
+computed, and the SHA-256 of its bytes. The folder holds the tiny base and records, as
+``testing.tiny.build_tiny`` makes them.
 """
 
 import hashlib
@@ -96,8 +97,8 @@ def base(_: Path) -> Iterator[tuple[str, Any]]:
 
 def training(folder: Path, way: str) -> Iterator[tuple[str, Any]]:
     """Yield the weights that a few steps of training learned."""
-    from tests.tiny import LORA, MODEL, QLORA, TRAIN, open_tiny, train_tiny
-    from tests.training.flight import CLASSIFY, DORA, FULL
+    from testing.preflight import CLASSIFY, DORA, FULL
+    from testing.tiny import LORA, MODEL, QLORA, TRAIN, open_tiny, train_tiny
 
     cached = MODEL.model_copy(update={"cache_vision_features": True})
     language = LORA.model_copy(
@@ -122,7 +123,7 @@ def training(folder: Path, way: str) -> Iterator[tuple[str, Any]]:
 
 def answers(folder: Path) -> Iterator[tuple[str, Any]]:
     """Yield what the tiny base answers: each record's log-probabilities and words."""
-    from tests.tiny import MODEL, ask_tiny, open_tiny
+    from testing.tiny import MODEL, ask_tiny, open_tiny
     from verdict.answers.inference import load_for_inference
 
     tiny = open_tiny(folder)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.costs_memory import (
+from benchmarks.parts.costs_memory import (
     cache_bytes,
     decoded_bytes,
     gradient_bytes,
@@ -15,7 +15,7 @@ from benchmarks.costs_memory import (
     trainable,
     weight_bytes,
 )
-from benchmarks.costs_rows import (
+from benchmarks.parts.costs_rows import (
     Counts,
     Row,
     counts_of,
@@ -24,8 +24,8 @@ from benchmarks.costs_rows import (
     row_of,
     steps_of,
 )
-from benchmarks.costs_step import Step, measure_step, prepare, without_numbers
-from tests.training.architectures import without_weights
+from benchmarks.parts.costs_step import Step, measure_step, prepare, without_numbers
+from testing.architectures import without_weights
 from tools.rendering import read_recipe
 from verdict.params import Params
 from verdict.training.adaptation import make_trainable

@@ -12,8 +12,8 @@ from unittest.mock import patch
 import httpx2
 import huggingface_hub
 
-from benchmarks.fuzz_draws import NASTY, as_json, damaged
-from benchmarks.fuzz_files import Attempt
+from benchmarks.parts.fuzz_draws import NASTY, as_json, damaged
+from benchmarks.parts.fuzz_files import Attempt
 from verdict.sources import download, hub
 from verdict.sources.hub_data import list_hub_files
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
-from benchmarks.verify_project import Bucket, outputs, start_bucket
-from tests.pipeline.conftest import Project
-from tests.pipeline.emulated import begin
+from benchmarks.parts.verify_project import Bucket, outputs, start_bucket
+from testing.emulator import begin
+from testing.project import Project
 from verdict.core.paths import ADAPTER
 
 _DVC = (sys.executable, "-m", "dvc")

@@ -16,10 +16,10 @@ from typing import Any
 
 import psutil
 
-from benchmarks.isic_sized import draw, write_archive
+from benchmarks.parts.isic_sized import draw, write_archive
+from benchmarks.parts.table import Figure
 from benchmarks.repro import Cost, measure
-from benchmarks.resume import copy_project, edit, repro
-from benchmarks.table import Figure
+from testing.interruption import copy_project, edit, repro
 from verdict.tasks.melanoma.archive.layout import FILES
 
 STAGES = ("fetch", "extract", "split", "format")

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.pipeline.conftest import Project
-from tests.pipeline.emulated import Emulator
+from testing.emulator import Emulator
+from testing.places import ROOT
+from testing.project import Project
 from verdict.core.files import sha256_of
 from verify.clone import cache_of
 
-ROOT = Path(__file__).resolve().parent.parent
 #: Where outputs lie; in a clone all else is code and git's.
 _OUTPUTS = ("data", "metrics", "models")
 

@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from pydantic import ValidationError
 
-from benchmarks.fuzz_draws import NASTY, as_json, damaged, words
-from benchmarks.fuzz_files import Attempt
+from benchmarks.parts.fuzz_draws import NASTY, as_json, damaged, words
+from benchmarks.parts.fuzz_files import Attempt
 from tools.leftovers import leftovers
 from tools.recipe import validate, validate_recipe
 from tools.rendering import RECIPES, recipe_values, recipes, render

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from PIL import Image
 
-from tests.conftest import ROOT
+from testing.places import ROOT
 from verdict.conversations import (
     Answers,
     Conversation,
@@ -23,11 +22,12 @@ from verdict.conversations import (
     read_conversations,
     write_chat,
 )
+from verdict.core.yaml12 import load_yaml
 from verdict.params.data import EmbeddedModel, Format
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
 from verdict.records.shards import ImageStore, read_records, write_shard
 
-COMMITTED: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+COMMITTED: dict[str, Any] = load_yaml((ROOT / "params.yaml").read_bytes(), "params.yaml")
 MODEL = ModelOptions(**COMMITTED["model"])
 LORA = Lora(**COMMITTED["lora"])
 QLORA = Quantization(**{**COMMITTED["quantization"], "load_in_4bit": True})

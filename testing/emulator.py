@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
-from tests.pipeline.conftest import Project
+from testing.places import ROOT
+from testing.project import Project
 
 #: The tools of this project in whichever folder, and gcsfs as it goes with the emulator.
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}

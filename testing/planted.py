@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from safetensors.torch import load_file, save_file
 
-from tests.pipeline.conftest import Project
+from testing.project import Project
 from verdict.predictions import METADATA_KEY
 
 

@@ -1,0 +1,1 @@
+"""Stand-ins, small projects and planted faults that tests and benchmarks share."""
