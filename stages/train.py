@@ -4,9 +4,11 @@ With a name of ``replicates`` the same is done again with that seed, beside the 
 """
 
 import sys
+from pathlib import Path
 
 from verdict.core.paths import ADAPTER, BASE, CHAT, METRICS, RECORDS, REPLICATE_METRICS, REPLICATES
 from verdict.params import Params
+from verdict.params.training import Train
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import go_offline, pin_cpu
 from verdict.runtime.processes import launch
@@ -15,13 +17,17 @@ from verdict.runtime.processes import launch
 def main(params: Params, replicate: str | None) -> None:
     pin_cpu(params.reproducibility, compiled=params.train.torch_compile)
     go_offline()
-    train, stage, base = params.train, "train", BASE
-    adapter, metrics = ADAPTER, METRICS
-    if replicate is not None:
-        train = train.model_copy(update={"seed": params.replicates[replicate]})
-        stage = f"replicate@{replicate}"
-        adapter, metrics = REPLICATES / replicate, REPLICATE_METRICS / replicate
-    launch(train, "stages.train", *sys.argv[1:])
+    launch(params.train, "stages.train", *sys.argv[1:])
+    if replicate is None:
+        fine_tune(params, params.train, "train", ADAPTER, METRICS)
+        return
+    train = params.train.model_copy(update={"seed": params.replicates[replicate]})
+    folders = REPLICATES / replicate, REPLICATE_METRICS / replicate
+    fine_tune(params, train, f"replicate@{replicate}", *folders)
+
+
+def fine_tune(params: Params, train: Train, stage: str, adapter: Path, metrics: Path) -> None:
+    """Train as ``train`` says, and write what comes of it into the two folders."""
     # Imported only now: torch must find the pins in its environment.
     from verdict.conversations import read_answers, read_conversations
     from verdict.models.load import load_model, load_processor
@@ -65,12 +71,12 @@ def main(params: Params, replicate: str | None) -> None:
         exclusive(
             job.checkpoints, "training with the same parameters, data and base", stage="train"
         ),
-        RunRecord(params.tracking, metrics, origin, name=replicate or "train") as record,
+        RunRecord(params.tracking, metrics, origin, name=key_of(stage)) as record,
     ):
         make_deterministic(train.seed, strict=params.reproducibility.strict)
-        processor = load_processor(base)
+        processor = load_processor(BASE)
         training = train_model(
-            load_model(base, params.model, device, params.quantization, labels),
+            load_model(BASE, params.model, device, params.quantization, labels),
             processor,
             job,
             on_preflight=lambda checks: write_preflight(checks, metrics),
@@ -78,7 +84,7 @@ def main(params: Params, replicate: str | None) -> None:
         )
         if training.is_main:
             write_results(training, adapter, metrics, processor, origin, params.model.dtype)
-            record.trained(adapter, base)
+            record.trained(adapter, BASE)
             discard(job.checkpoints)
 
 
