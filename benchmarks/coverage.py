@@ -65,7 +65,7 @@ def main() -> None:
         f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
         f"{RESAMPLES} resamples",
         [
-            Figure("true difference in balanced accuracy", true_difference()),
+            Figure("true difference in balanced accuracy", true_difference(), beside=True),
             Figure("95 % intervals that hold it, patients drawn", patients, "%", ">=", 93),
             Figure("the same", patients, "%", "<=", 97),
             Figure("records drawn as if they were independent", records, "%", "<=", 90),
@@ -77,7 +77,7 @@ def main() -> None:
             Figure(
                 f"{PAIR_DATA_SETS} data sets of pairs: both entities drawn", both, "%", ">=", 93
             ),
-            Figure("the first entity alone drawn", first, "%"),
+            Figure("the first entity alone drawn", first, "%", beside=True),
         ],
     )
 

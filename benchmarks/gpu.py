@@ -159,7 +159,7 @@ def figures_of(
     """Return a variant's figures; ``flops`` are those of one row."""
     if measured is None:
         return [Figure(f"{name}: out of memory", math.nan)]
-    figures = [Figure(name, measured.rows_a_second, "samples/s")]
+    figures = [Figure(name, measured.rows_a_second, "samples/s", beside=True)]
     if measured.peak_bytes is not None:
         figures.append(Figure("  peak memory", measured.peak_bytes / 1e9, "GB"))
     rate = flops * measured.rows_a_second

@@ -38,8 +38,8 @@ def run_recipe(project: Project, recipe: str) -> list[Figure]:
     return [
         Figure(f"{recipe}: base", compared["base"]),
         Figure(f"{recipe}: tuned", compared["tuned"]),
-        Figure("tuned minus base", compared["gain"]),
-        Figure("lower end of its interval", compared["gain_low"], "", ">=", ABOVE_ZERO),
+        Figure(f"{recipe}: tuned minus base", compared["gain"], beside=True),
+        Figure(f"{recipe}: lower end of its interval", compared["gain_low"], "", ">=", ABOVE_ZERO),
         Figure("upper end of its interval", compared["gain_high"]),
         Figure("dvc repro", seconds, "s"),
     ]

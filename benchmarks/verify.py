@@ -97,7 +97,7 @@ def main() -> None:
                 "clone, pull as committed, verify", plain.pulling + plain.verifying, "s", "<=", 90
             ),
             Figure("reported of it", plain.reported, "", "=", 0),
-            Figure("clone and pull from the bucket", quick.pulling, "s"),
+            Figure("clone and pull from the bucket", quick.pulling, "s", beside=True),
             Figure("verify", quick.verifying, "s"),
             Figure("clone, pull and verify", quick.pulling + quick.verifying, "s", "<=", 180),
             Figure("processor time of that", quick.processor, "s"),

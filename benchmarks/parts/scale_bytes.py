@@ -58,7 +58,7 @@ def bytes_figures() -> list[Figure]:
     ]
     ratio = statistics.median(trips["many"].cpu / trips["few"].cpu for trips in rounds)
     # Where bytes decide it is 1; where objects do, 10.
-    return [*figures, Figure("processor time of many over few", ratio, "times", "<=", 1.5)]
+    return [*figures, Figure("processor time, many objects over few", ratio, "times", "<=", 1.5)]
 
 
 def travel(folder: Path, files: int) -> Trip:
