@@ -1,5 +1,5 @@
 """What the pipeline's tests have: the small recipe's run."""
 
-from testing.project import small
+from tests.pipeline.conftest import small
 
 __all__ = ["small"]

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.verify.test_remake import work
-from verdict import paths
+from verdict.core import paths
 from verdict.core.files import write_json
 from verdict.params import Reproducibility
 from verify.claims import excuse
