@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testing.tiny import MODEL, Tiny
-from tests.models.saved import load, save, trained
+from tests.answers.saved import load, save, trained
 from verdict.core.errors import VerdictError
 
 

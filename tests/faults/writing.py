@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from verdict import reproducibility
-from verdict.params.file import load_params
+from verdict.pipeline.definition import load_params
 
 #: In the order of dvc.yaml; with the name that DVC gives to one of several.
 STAGES = (
@@ -23,9 +23,9 @@ STAGES = (
 )  # fmt: skip
 #: What takes seconds to import, and no stage changes.
 _SLOW = (
-    "verdict.models.embedded", "verdict.models.train", "verdict.models.load",
-    "verdict.answers.evaluate", "verdict.extraction.extract", "verdict.splitting.assignment",
-    "verdict.report.write", "verdict.report.page",
+    "verdict.tiny_models.builder", "verdict.training.job", "verdict.models.load",
+    "verdict.answers.evaluation", "verdict.extraction.extract", "verdict.splitting.assignment",
+    "verdict.summary.markdown", "verdict.report.page",
 )  # fmt: skip
 _FILLER = Path(".full")
 
