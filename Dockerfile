@@ -48,8 +48,8 @@ CMD ["server"]
 FROM base AS environment
 COPY --from=source /opt/verdict/project/requirements*.txt /opt/verdict/
 # torch's own wheel brings CUDA 13, for driver 580 or newer; with deploy/container/cuda12.conf as the
-# secret `pip` it is 12.6. The driver comes with the machine; GKE, Batch and Vertex AI mount it where
-# no image looks.
+# secret `pip` it is 12.6. The driver comes with the machine; GKE and Batch mount it where no image
+# looks.
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib64

@@ -99,32 +99,12 @@ kubectl() {
   command kubectl --context "gke_${PROJECT}_${REGION}_$CLUSTER" "$@"
 }
 
-# What of .env a run can use, and Secret Manager keeps for it: google_account.sh.
+# What of .env a run can use, and Secret Manager keeps for Batch.
+# shellcheck disable=SC2034  # the scripts of batch/ read it
 in_env=(HF_TOKEN KAGGLE_API_TOKEN KAGGLE_USERNAME KAGGLE_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
   MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD WANDB_API_KEY)
 
 secret_of() {
   local name=${1,,}
   echo "verdict-${name//_/-}"
-}
-
-# secrets_as FORMAT: every name that has a secret, with commas between; FORMAT is printf's, for the
-# name and its secret. With --dry-run all names have one.
-secrets_as() {
-  local name secret found='' comma=''
-  [[ $dry_run ]] ||
-    found=$(gcloud secrets list --project "$PROJECT" --format 'value(name.basename())') || exit
-  for name in "${in_env[@]}"; do
-    secret=$(secret_of "$name")
-    [[ $dry_run || $'\n'$found$'\n' == *$'\n'$secret$'\n'* ]] || continue
-    # shellcheck disable=SC2059
-    printf "$comma$1" "$name" "$secret"
-    comma=', '
-  done
-}
-
-# Print a file with its ${NAMES} filled in from the settings; an unknown one is an error.
-render() {
-  python3 -c 'import os, string, sys
-print(string.Template(open(sys.argv[1], encoding="utf-8").read()).substitute(os.environ), end="")' "$1"
 }

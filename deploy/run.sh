@@ -34,7 +34,7 @@ main() {
   mkdir -p "$project" "$OUT"
   cd "$project"
   trap stop TERM INT
-  # Where GKE, Batch and Vertex AI put NVIDIA's driver; no image knows of it.
+  # Where GKE and Batch put NVIDIA's driver; no image knows of it.
   export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/nvidia/lib64
   # gcsfs would ask what kind of bucket it is, which needs more rights than reading and writing do.
   export GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=${GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT:-false}

@@ -22,7 +22,13 @@ ASKING = {
     "gke/image.sh": [],
     "gke/data.sh": ["melanoma"],
     "gke/teardown.sh": ["--yes", "--bucket"],
-    "google_account.sh": [],
+    "batch/setup.sh": [],
+    "batch/submit.sh": [],
+}
+#: What they start beside gcloud.
+BESIDE = {
+    **dict.fromkeys(("docker", "gke-gcloud-auth-plugin", "kubectl", "python"), ""),
+    "git": f"echo {'c' * 40}",
 }
 
 
@@ -60,19 +66,22 @@ def test_every_script_is_strict_and_can_be_started(path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
-def test_gcloud_knows_every_command(tmp_path: Path) -> None:
-    shown = [
-        run(script, "--dry-run", *arguments, HF_TOKEN="hf_secret")
-        for script, arguments in ASKING.items()
-    ]
-    assert not [one.stderr for one in shown if one.returncode]
-    lines = [line for one in shown for line in one.stdout.splitlines()]
-    commands = [line.strip() for line in lines if line.startswith("gcloud ")]
-    assert len(commands) >= 20
-    # What is asked before a job is made, of which a dry run asks nothing.
-    commands.append("gcloud secrets list --project mine --format 'value(name.basename())'")
-    commands.append("gcloud secrets create name --misspelt")
-    file = tmp_path / "commands.json"
+def test_gcloud_knows_every_command(elsewhere: Path) -> None:
+    asked = set()
+    # Where nothing is there yet, and where all of it is.
+    for found in ("exit 1", "exit 0"):
+        answers = f'"projects describe"*) echo 17 ;; *describe*) {found} ;; *add*) cat >/dev/null'
+        programs = {**BESIDE, "gcloud": f"case $* in {answers} ;; esac"}
+        for script, arguments in ASKING.items():
+            result, lines = started(
+                elsewhere, script, *arguments, programs=programs, HF_TOKEN="hf_secret"
+            )
+            assert result.returncode == 0, result.stderr
+            asked |= {line for line in lines if line.startswith("gcloud ")}
+    assert len(asked) >= 35
+    assert {"batch", "secrets", "transfer", "container"} <= {line.split()[1] for line in asked}
+    commands = [*sorted(asked), "gcloud secrets create name --misspelt"]
+    file = elsewhere / "commands.json"
     file.write_text(json.dumps([{"command_string": command} for command in commands]), "utf-8")
 
     # It parses the commands and sends nothing.
@@ -88,7 +97,18 @@ def test_gcloud_knows_every_command(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("script", ["gke/setup.sh", "batch/submit.sh", "vertex/submit.sh"])
+@pytest.mark.parametrize("script", ASKING)
+def test_a_dry_run_tells_what_it_would_do_and_asks_nobody(elsewhere: Path, script: str) -> None:
+    programs = {**BESIDE, "gcloud": "exit 1", "kubectl": "exit 1"}
+
+    result, lines = started(elsewhere, script, "--dry-run", *ASKING[script], programs=programs)
+
+    assert result.returncode == 0, result.stderr
+    assert "gcloud " in result.stdout or '"taskGroups"' in result.stdout
+    assert not [line for line in lines if line.startswith(("gcloud ", "kubectl "))]
+
+
+@pytest.mark.parametrize("script", ["gke/setup.sh", "batch/setup.sh", "batch/submit.sh"])
 def test_nothing_starts_with_the_settings_as_delivered(script: str) -> None:
     result = run(script)
 
@@ -180,7 +200,7 @@ def test_what_runs_without_a_cluster_gets_its_bucket_and_its_repository(elsewher
         "gcloud": 'case $* in *describe*) exit 1 ;; *"versions add"*) cat >/dev/null ;; esac'
     }
 
-    result, lines = started(elsewhere, "google_account.sh", programs=nothing, HF_TOKEN="hf_secret")
+    result, lines = started(elsewhere, "batch/setup.sh", programs=nothing, HF_TOKEN="hf_secret")
 
     assert result.returncode == 0, result.stderr
     made = [line.split()[1:5] for line in lines if " create " in line]
@@ -284,5 +304,5 @@ def test_the_image_is_for_the_clouds_machines_and_their_drivers(elsewhere: Path)
         text=True,
         env={**os.environ, "PIP_CONFIG_FILE": str(elsewhere / secret.removeprefix("id=pip,src="))},
     )
-    # CUDA 12.6: Cloud Run's driver (535) is too old for the wheels on PyPI, which have CUDA 13.
+    # CUDA 12.6: drivers before 580 are too old for the wheels on PyPI, which have CUDA 13.
     assert "global.extra-index-url='https://download.pytorch.org/whl/cu126'" in listed.stdout

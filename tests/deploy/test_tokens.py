@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ NOT_FOR_A_RUN = ("GOOGLE_", "POSTGRES_", "OBJECTS_")
 #: Answers as Secret Manager does that has two of the secrets, and one of somebody else's.
 FOUND = "hf-token\\nverdict-hf-token\\nverdict-wandb-api-key"
 TWO = {"gcloud": f'case $* in "secrets list"*) printf "{FOUND}" ;; *) cat >>"$LOG" ;; esac'}
-
-Service = Callable[[str], dict[str, str]]
 
 
 def names() -> list[str]:
@@ -43,49 +40,38 @@ def test_skypilots_container_is_given_them_by_name_alone() -> None:
     assert [name for name in names() if f"--env {name} " not in run.replace(" \\\n", " ")] == []
 
 
-def batch(job: str) -> dict[str, str]:
+def secrets_of(job: str) -> dict[str, str]:
     found = json.loads(job)["taskGroups"][0]["taskSpec"]["environment"]["secretVariables"]
     version = re.compile(r"projects/mine/secrets/(.+)/versions/1")
     return {name: version.fullmatch(one)[1] for name, one in found.items()}  # type: ignore[index]
 
 
-def cloud_run(job: str) -> dict[str, str]:
-    (container,) = yaml.safe_load(job)["spec"]["template"]["spec"]["template"]["spec"]["containers"]
-    found = {one["name"]: one["valueFrom"] for one in container["env"] if "valueFrom" in one}
-    assert {one["secretKeyRef"]["key"] for one in found.values()} <= {"1"}
-    return {name: one["secretKeyRef"]["name"] for name, one in found.items()}
-
-
 @pytest.mark.fault("secrets")
-@pytest.mark.parametrize("service", [batch, cloud_run])
-def test_a_job_names_the_secrets_that_there_are(elsewhere: Path, service: Service) -> None:
-    script = f"{service.__name__}/submit.sh"
+def test_a_job_names_the_secrets_that_there_are(elsewhere: Path) -> None:
     given = {"HF_TOKEN": "hf_secret", "KAGGLE_KEY": "set_here_but_not_kept"}
 
-    result, lines = started(elsewhere, script, programs=TWO, **given)
+    result, lines = started(elsewhere, "batch/submit.sh", programs=TWO, **given)
 
     assert result.returncode == 0, result.stderr
     job = "\n".join(line for line in lines if not line.startswith("gcloud "))
     expected = {"HF_TOKEN": "verdict-hf-token", "WANDB_API_KEY": "verdict-wandb-api-key"}
-    assert service(job) == expected
+    assert secrets_of(job) == expected
     assert not [value for value in given.values() if value in job]
-    dry, _ = started(elsewhere, script, "--dry-run", programs={"gcloud": "exit 1"})
-    assert list(service(dry.stdout)) == names()
+    dry, _ = started(elsewhere, "batch/submit.sh", "--dry-run", programs={"gcloud": "exit 1"})
+    assert list(secrets_of(dry.stdout)) == names()
 
 
-@pytest.mark.parametrize("service", [batch, cloud_run])
-def test_a_job_without_any_secret_is_one_too(elsewhere: Path, service: Service) -> None:
+def test_a_job_without_any_secret_is_one_too(elsewhere: Path) -> None:
     none = {"gcloud": 'case $* in "secrets list"*) ;; *) cat >>"$LOG" ;; esac'}
 
-    result, lines = started(elsewhere, f"{service.__name__}/submit.sh", programs=none)
+    result, lines = started(elsewhere, "batch/submit.sh", programs=none)
 
     assert result.returncode == 0, result.stderr
-    assert service("\n".join(line for line in lines if not line.startswith("gcloud "))) == {}
+    assert secrets_of("\n".join(line for line in lines if not line.startswith("gcloud "))) == {}
 
 
-@pytest.mark.parametrize("script", ["batch/submit.sh", "cloud_run/submit.sh"])
-def test_no_job_starts_while_secret_manager_gives_no_answer(elsewhere: Path, script: str) -> None:
-    result, lines = started(elsewhere, script, programs={"gcloud": "exit 1"})
+def test_no_job_starts_while_secret_manager_gives_no_answer(elsewhere: Path) -> None:
+    result, lines = started(elsewhere, "batch/submit.sh", programs={"gcloud": "exit 1"})
 
     assert result.returncode == 1
     assert [line.split()[1:3] for line in lines] == [["secrets", "list"]]
@@ -100,7 +86,7 @@ def test_each_token_that_is_set_is_kept_and_written_nowhere(elsewhere: Path) -> 
     new = {"gcloud": f"case $* in *describe*) exit 1 ;; esac\n{PIPED}"}
     tokens = {name: f"canary_{name}" for name in names()}
 
-    result, lines = started(elsewhere, "google_account.sh", programs=new, **tokens)
+    result, lines = started(elsewhere, "batch/setup.sh", programs=new, **tokens)
 
     assert result.returncode == 0, result.stderr
     found = [line.removeprefix("piped: ") for line in lines if line.startswith("piped: ")]
@@ -114,7 +100,7 @@ def test_each_token_that_is_set_is_kept_and_written_nowhere(elsewhere: Path) -> 
 
 
 def test_an_account_is_made_without_any_token(elsewhere: Path) -> None:
-    result, lines = started(elsewhere, "google_account.sh", programs={"gcloud": PIPED})
+    result, lines = started(elsewhere, "batch/setup.sh", programs={"gcloud": PIPED})
 
     assert result.returncode == 0, result.stderr
     assert "No token is set" in result.stdout
@@ -129,7 +115,7 @@ def test_a_new_account_is_given_its_rights_when_it_is_known(elsewhere: Path) -> 
         "sleep": "",
     }
 
-    result, lines = started(elsewhere, "google_account.sh", programs=programs)
+    result, lines = started(elsewhere, "batch/setup.sh", programs=programs)
 
     assert result.returncode == 0, result.stderr
     assert [line for line in lines if line.startswith("sleep ")] == ["sleep 5", "sleep 10"]
@@ -138,14 +124,14 @@ def test_a_new_account_is_given_its_rights_when_it_is_known(elsewhere: Path) -> 
 def test_a_secret_that_was_left_empty_gets_its_token(elsewhere: Path) -> None:
     piped = 'case $* in *"versions add"*) echo "piped: $(cat)" >>"$LOG" ;; esac'
     half = {"gcloud": f'case $* in *"versions describe"*) exit 1 ;; esac\n{piped}'}
-    result, lines = started(elsewhere, "google_account.sh", programs=half, HF_TOKEN="hf_secret")
+    result, lines = started(elsewhere, "batch/setup.sh", programs=half, HF_TOKEN="hf_secret")
 
     assert result.returncode == 0, result.stderr
     assert not [line for line in lines if " create " in line]  # all of it exists
     assert "piped: hf_secret" in lines
 
     result, lines = started(
-        elsewhere, "google_account.sh", programs={"gcloud": piped}, HF_TOKEN="hf_other"
+        elsewhere, "batch/setup.sh", programs={"gcloud": piped}, HF_TOKEN="hf_other"
     )
     assert result.returncode == 0, result.stderr
     assert not [line for line in lines if line.startswith("piped: ")]

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Make the bucket, the image repository, and the account that Batch, Cloud Run and Vertex AI run as;
-# keep in Secret Manager what .env holds for a run. (For GKE: gke/setup.sh, gke/secrets.sh.)
+# Make the bucket, the image repository, and the account that the jobs run as; keep in Secret Manager
+# what .env holds for a run.
 #
 #     set -a; . ./.env; set +a
-#     deploy/google_account.sh [--dry-run]
+#     deploy/batch/setup.sh [--dry-run]
 #
-# It has no key file: the services let a job be this account. Tokens come from the environment, and go
+# It has no key file: Batch lets a job be this account. Tokens come from the environment, and go
 # into the commands by a pipe; without any, open models and data are at hand. May be started again:
 # what exists is left alone, tokens as well.
 set -euo pipefail
 # shellcheck source=deploy/common.sh
-. "$(dirname "$0")/common.sh"
+. "$(dirname "$0")/../common.sh"
 read_arguments "$@"
 need PROJECT REGION BUCKET
 require gcloud
 
 account=verdict@$PROJECT.iam.gserviceaccount.com
 member=serviceAccount:$account
-run gcloud services enable --project "$PROJECT" batch.googleapis.com run.googleapis.com \
-  aiplatform.googleapis.com secretmanager.googleapis.com artifactregistry.googleapis.com \
-  storage.googleapis.com compute.googleapis.com iam.googleapis.com logging.googleapis.com
+run gcloud services enable --project "$PROJECT" batch.googleapis.com \
+  secretmanager.googleapis.com artifactregistry.googleapis.com storage.googleapis.com \
+  compute.googleapis.com iam.googleapis.com logging.googleapis.com
 make_storage
 exists gcloud iam service-accounts describe "$account" --project "$PROJECT" ||
   run gcloud iam service-accounts create verdict --project "$PROJECT"
