@@ -19,7 +19,17 @@ from verdict.splitting.files import read_split
 from verdict.splitting.leakage import check_split
 from verify.clone import git, uncommitted
 from verify.findings import IDENTICAL, Finding, different, some, unchecked, worst
-from verify.pipeline import LOCK, PARAMS, Digest, Digester, Pipeline, Stage, changes, overlap
+from verify.pipeline import (
+    LOCK,
+    PARAMS,
+    Digest,
+    Digester,
+    Pipeline,
+    Stage,
+    changes,
+    leaves,
+    overlap,
+)
 
 #: The folders of what is published about the models.
 RESULTS = (str(PREDICTIONS), str(METRICS))
@@ -110,7 +120,7 @@ def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding
     for stage in stages:
         for path in sorted(stage.code):
             found = digest(root / path)
-            if found is None and path == stage.params.get("fetch.local"):
+            if found is None and path == dict(leaves(stage.params)).get("fetch.local"):
                 continue
             if found is None or found.md5 != stage.deps[path]:
                 wrong.setdefault(path, []).append(stage.name)

@@ -20,7 +20,7 @@ from verdict.pipeline.command import parser_of
 from verify.clone import git
 from verify.equivalence import decisive_numbers, differences, is_exact
 from verify.findings import some
-from verify.pipeline import overlap
+from verify.pipeline import leaves, overlap
 
 #: What describes the machine, not the experiment: pinned packages, and the section on processors.
 _PACKAGES, _MACHINE = str(REQUIREMENTS), "reproducibility."
@@ -139,7 +139,7 @@ def _asked(stage: Mapping[str, Any], made: set[str]) -> dict[str, str]:
     for values in stage.get("params", {}).values():
         asked |= {
             key: json.dumps(value, sort_keys=True)
-            for key, value in values.items()
+            for key, value in leaves(values)
             if not key.startswith(_MACHINE)
         }
     return asked

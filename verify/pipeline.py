@@ -7,6 +7,7 @@ changed in a way that leaves both as they were.
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -182,6 +183,15 @@ class Digester:
             with path.open("rb") as file:
                 self._known[key] = hashlib.file_digest(file, "md5").hexdigest()
         return self._known[key]
+
+
+def leaves(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of parameters by dotted key, those of whole sections one by one."""
+    for key, value in params.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def ignored(path: Path) -> bool:

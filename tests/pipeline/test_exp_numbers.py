@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from testing.project import Project, ran
 from verdict.params import Params
-from verdict.tasks import load_task
+from verdict.tasks import load_archive, load_task
 
 #: A stage that reads all parameters, as every stage does, and keeps what it got.
 READ = """
@@ -23,12 +23,12 @@ from pydantic_core import to_jsonable_python
 from verdict.params import Params
 from verdict.params.file import check_section
 from verdict.pipeline.stage import run
-from verdict.tasks import load_task
+from verdict.tasks import load_archive, load_task
 
 def work(params):
-    task = load_task(params.task)
-    check_section(task.Options, params.dataset, "dataset")
-    check_section(task.Embedded, params.fetch.embedded, "fetch.embedded")
+    check_section(load_task(params.task).Options, params.dataset, "dataset")
+    embedded = load_archive(params.task).Embedded
+    check_section(embedded, params.fetch.embedded, "fetch.embedded")
     read = {name: getattr(params, name) for name in Params.model_fields}
     Path("read.json").write_text(json.dumps(to_jsonable_python(read)))
 
@@ -102,8 +102,10 @@ def number(text: str) -> int | float:
 
 def numbers(values: dict[str, Any], written: list[str]) -> dict[str, str]:
     """Return what to write at each key of params.yaml where the schema takes a number."""
-    task = load_task(values["task"])
-    of_the_task = {("dataset",): task.Options, ("fetch", "embedded"): task.Embedded}
+    of_the_task = {
+        ("dataset",): load_task(values["task"]).Options,
+        ("fetch", "embedded"): load_archive(values["task"]).Embedded,
+    }
     found = {}
     for key in leaves(values):
         part = next((part for part in of_the_task if key[: len(part)] == part), ())

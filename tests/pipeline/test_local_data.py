@@ -31,7 +31,8 @@ def test_an_edit_of_local_data_is_seen(clone: Callable[[str], Project], tmp_path
     project.commit("Fetch local data")
     assert "Data and pipelines are up to date" in project.dvc("status", "fetch", "extract")
     assert ran(project.dvc("exp", "run", "--temp", "-S", "extract.size=32", "extract")) == [
-        "extract"
+        "check",
+        "extract",
     ]
 
     (pairs / "train.csv").write_text(_ROWS.replace(",1\n", ",0\n"))

@@ -172,7 +172,7 @@ ELSEWHERE = {
     "python -m tools.dependencies": ("tests/tools/test_dependencies.py", '"tools.dependencies"'),
     # The help has these lines, as `RUN` says.
     **{
-        f"openssl {words}": ("tests/tools/test_verify_signing.py", 'line.startswith("  openssl")')
+        f"openssl {words}": ("tests/verify/test_signature.py", 'line.startswith("  openssl")')
         for words in (
             "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing-key.pem",
             "pkey -in signing-key.pem -pubout -out signing-key.pub.pem",

@@ -22,7 +22,9 @@ def test_everything_is_up_to_date_afterwards(repro: Project) -> None:
     assert repro.run("git", "status", "--porcelain").stdout == ""
     lock = repro.read("dvc.lock")
     assert set(lock["stages"]) == STAGES
-    (compared,) = (dep for dep in lock["stages"]["compare"]["deps"] if "nfiles" in dep)
+    (compared,) = (
+        dep for dep in lock["stages"]["compare"]["deps"] if dep["path"] == "data/predictions"
+    )
     # The predictions on the test and the validation split, and no .gitignore among them.
     assert compared["nfiles"] == 6
     named = repro.read("dvc.yaml")["artifacts"]["adapter"]["path"]
@@ -67,7 +69,7 @@ def test_dvc_views_read_well(repro: Project) -> None:
 
 def test_changing_the_rank_runs_exactly_what_depends_on_it(repro: Project) -> None:
     output = repro.dvc("exp", "run", "-n", "rank-32", "-S", "lora.r=32")
-    assert ran(output) == ["train", "evaluate@tuned", "compare", "report"]
+    assert ran(output) == ["check", "train", "evaluate@tuned", "compare", "report"]
     difference = json.loads(repro.dvc("metrics", "diff", "--json", "HEAD", "rank-32"))
     trained = difference["metrics/train.json"]["trainable_parameters"]
     assert trained["new"] > trained["old"]

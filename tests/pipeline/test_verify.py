@@ -98,7 +98,7 @@ def test_each_change_to_what_was_pulled_is_named(repro: Project, tmp_path: Path)
         "metrics/tuned.json as_recorded": "in the work tree MD5 ",
         "models/adapter as_recorded": "in the work tree adapter_model.safetensors: MD5 ",
     }
-    assert details.pop("params.yaml") == "report.cases is 5, dvc.lock has 60 (report)"
+    assert details.pop("params.yaml") == "report.cases is 5, dvc.lock has 60 (report, check)"
     assert details.keys() == starts.keys()
     for name, start in starts.items():
         assert details[name].startswith(start)

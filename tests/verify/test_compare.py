@@ -162,10 +162,10 @@ def test_command_on_same_equivalent_and_other_results(
 def test_other_processor_is_the_same_experiment_and_another_seed_is_not(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit_lock("reproducibility.cpu_isa: avx2", "reproducibility.cpu_isa: native")
+    edit_lock("cpu_isa: avx2", "cpu_isa: native")
     assert main([]) == 0
     assert "identical" in capsys.readouterr().out
-    edit_lock("train.learning_rate: ", "train.learning_rate: 1")
+    edit_lock("learning_rate: ", "learning_rate: 1")
     assert main([]) == 0
     assert capsys.readouterr().out == (
         "Not compared: this is another experiment than the committed one (train.learning_rate).\n"
