@@ -23,7 +23,6 @@ declare_missing_operators()
 #: What takes long comes last, in this order: of that, minutes first and seconds at the end, so that
 #: both processes end at about the same time.
 SLOW = (
-    "tests/pipeline/test_recipes_in_full.py",
     # The first to need the small recipe's run, for which others would have to wait.
     "tests/pipeline/test_repro.py",
     "tests/pipeline/test_recipes_labels.py",

@@ -19,4 +19,4 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if not with_words(recipe)])
 def test_it_runs_from_archive_to_verdict(project: Project, recipe: str) -> None:
-    run_recipe(project, recipe, whole=False)
+    run_recipe(project, recipe)

@@ -1,7 +1,6 @@
 """The embedded recipes whose answers are free text, each from its archive to its verdict.
 
-Little data and few steps: that tuning is shown to help is for test_recipes_in_full.py and for
-``make bench name=recipes``.
+Little data and few steps: that tuning is shown to help is for ``make bench name=recipes``.
 """
 
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from testing.project import Project, Small
-from tests.pipeline.recipes import IN_FULL, RECIPES, run_recipe, with_words
+from tests.pipeline.recipes import RECIPES, run_recipe, with_words
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +18,7 @@ def project(clone: Callable[[str], Project], small: Small) -> Project:
 
 @pytest.mark.parametrize(
     "recipe",
-    [recipe for recipe in RECIPES if with_words(recipe) and recipe != IN_FULL],
+    [recipe for recipe in RECIPES if with_words(recipe)],
 )
 def test_it_runs_from_archive_to_verdict(project: Project, recipe: str) -> None:
-    run_recipe(project, recipe, whole=False)
+    run_recipe(project, recipe)
