@@ -39,9 +39,10 @@ class Figure:
     @property
     def printed(self) -> dict[str, Any]:
         """Return what is printed of it and written for the page of claims."""
+        form = "," if isinstance(self.value, int) else ".4g"
         return {
             "what": self.name,
-            "measured": f"{self.value:.4g} {self.unit}".strip(),
+            "measured": f"{self.value:{form}} {self.unit}".strip(),
             "target": f"{self.compare} {self.target:g} {self.unit}".strip() if self.compare else "",
             "reached": self.reached if self.compare else None,
             "beside": self.beside,
