@@ -269,3 +269,23 @@ def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any
         Params.model_validate(params)
     entry["adapter"] = "models/replicates/tuned_again"
     assert Params.model_validate(params).replicates == {"tuned_again": 7}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("replicates", {"size": 3}),
+        ("dataset", {"nfiles": 3}),
+        ("fetch.embedded", {"deep": {"size": 3}}),
+    ],
+)
+def test_a_key_that_dvcs_run_cache_does_not_see_is_refused(
+    params: dict[str, Any], key: str, value: Any
+) -> None:
+    *parents, last = key.split(".")
+    section = params
+    for part in parents:
+        section = section[part]
+    section[last] = value
+    with pytest.raises(ValidationError, match=rf"not notice a change of {key}\.(deep\.)?(size|nf)"):
+        Params.model_validate(params)

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from verdict.core.errors import VerdictError
 from verdict.core.paths import PARAMS_FILE, RAW
 from verdict.params import Params
 from verdict.params.file import check_section, read_params
 from verdict.sources.local import check_local
 from verdict.tasks import check_files, load_archive, load_task
-
-#: Keys that DVC's run cache leaves out of a section that a stage lists as a whole.
-UNSEEN = frozenset({"size", "nfiles"})
 
 
 def validate(path: Path = PARAMS_FILE) -> Params:
@@ -24,17 +20,8 @@ def validate(path: Path = PARAMS_FILE) -> Params:
 
 def check_task(params: Params, path: Path) -> Params:
     """Check what a params file says to its task, and return it; errors as of ``validate``."""
-    options, embedded = (
-        load_task(params.task, path).Options,
-        load_archive(params.task, path).Embedded,
-    )
-    for kind in (options, embedded):
-        if unseen := UNSEEN & kind.model_fields.keys():
-            raise VerdictError(
-                f"the {params.task} task's {kind.__name__} has a key {min(unseen)}, of which DVC "
-                "would not notice a change; call it otherwise"
-            )
-    check_section(options, params.dataset, "dataset", path)
+    check_section(load_task(params.task, path).Options, params.dataset, "dataset", path)
+    embedded = load_archive(params.task, path).Embedded
     check_section(embedded, params.fetch.embedded, "fetch.embedded", path)
     if params.fetch.source == "files":
         check_files(params.task, params.fetch.files, path)
