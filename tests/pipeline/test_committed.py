@@ -11,6 +11,7 @@ import pytest
 from testing.places import ROOT
 from testing.project import Project
 from verdict.core.yaml12 import load_yaml
+from verify.pipeline import Pipeline
 
 EMBEDDED = ".dvc/embedded/files"
 
@@ -21,6 +22,11 @@ def test_the_committed_lock_belongs_to_the_committed_params_and_code(
     project = clone("fresh")
     output = project.dvc("repro", "--dry", "--allow-missing")
     assert "Data and pipelines are up to date." in output, output
+
+
+def test_the_committed_lock_lists_what_the_committed_pipeline_lists() -> None:
+    """DVC itself takes a dependency that dvc.yaml lists no longer for no change."""
+    assert Pipeline(ROOT).disagreements() == []
 
 
 def test_the_committed_metrics_are_those_of_the_lock(clone: Callable[[str], Project]) -> None:
