@@ -64,7 +64,8 @@ def run_recipe(project: Project, recipe: str) -> None:
     project.run("python", "-m", "tools.recipe", "use", f"embedded/{recipe}")
     shorten(project)
     output = project.dvc("repro")
-    assert {"train", "evaluate@tuned", "compare", "report"} <= set(ran(output))
+    # After two steps two recipes of a task may answer alike, and there is nothing new to compare.
+    assert {"train", "evaluate@tuned", "report"} <= set(ran(output))
     values = project.read("params.yaml")
     numbers = json.loads((project.root / "metrics/report/comparison.json").read_text("utf-8"))
     assert numbers["synthetic"] is True
