@@ -1,7 +1,6 @@
 """A run of training that is interrupted, and what it leaves."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -10,9 +9,8 @@ from typing import Any
 
 import psutil
 
-from testing.places import ROOT
+from testing.project import Project, lay_out
 from verdict.core.paths import ADAPTER, PLOTS, PREFLIGHT_METRICS, TRAIN_METRICS
-from verdict.core.yaml12 import dump_yaml, load_yaml
 
 #: What a run leaves; ``models/adapter`` is a folder.
 RESULTS = (ADAPTER, TRAIN_METRICS, PREFLIGHT_METRICS, PLOTS)
@@ -28,29 +26,12 @@ SHORT: dict[str, Any] = {
 
 def copy_project(destination: Path) -> Path:
     """Copy the work tree (without data and environment) and make it a repository of its own."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (destination / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, destination / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=destination, check=True)
-    return destination
+    return lay_out(destination).root
 
 
 def edit(project: Path, changes: dict[str, Any]) -> None:
     """Change parameters, named by their dotted keys."""
-    path = project / "params.yaml"
-    values = load_yaml(path.read_bytes(), path)
-    for key, value in changes.items():
-        *parents, last = key.split(".")
-        section = values
-        for part in parents:
-            section = section[part]
-        section[last] = value
-    path.write_text(dump_yaml(values), "utf-8")
+    Project(project).edit({tuple(key.split(".")): value for key, value in changes.items()})
 
 
 def repro(project: Path, *targets: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.extract import Time, timed
 from benchmarks.parts.table import Figure
-from testing.interruption import ROOT
+from testing.places import ROOT
 
 FILES, MEGABYTES, ROUNDS = 30, 1_000, 3
 #: Files, by their name.
