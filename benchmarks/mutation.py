@@ -35,7 +35,7 @@ TARGETS: dict[str, tuple[Sequence[str], Sequence[str], int]] = {
     "statistics": (("verdict.statistics",), ("tests/statistics",), 150),
     "splitting": (
         ("verdict.splitting.assignment", "verdict.splitting.leakage", "verdict.splitting.balance"),
-        ("tests/splitting/test_splitting.py", "tests/splitting/test_splitting_properties.py"),
+        ("tests/splitting",),
         130,
     ),
     "parsing": (("verdict.parse",), ("tests/test_parse.py",), 85),

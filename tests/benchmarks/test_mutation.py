@@ -9,6 +9,7 @@ import pytest
 from benchmarks.mutation import TARGETS, LineTests, files
 from benchmarks.parts.mutants import mutants
 from testing.places import ROOT
+from tests.splitting import test_published
 
 MODULE = '''
 """A module."""
@@ -59,11 +60,12 @@ def test_every_target_is_there() -> None:
         assert all((ROOT / test).exists() for test in tests)
 
 
-#: A small target with one test, which looks at some of what it does.
-RUN = """
+#: Looks at some of what the small target below does.
+_TEST = test_published.test_what_leaving_out_does_to_the_balance_is_told
+RUN = f"""
 from benchmarks import mutation
-test = "tests/splitting/test_splitting.py::test_what_leaving_out_does_to_the_balance_is_told"
-mutation.TARGETS = {"balance": (("verdict.splitting.balance",), (test,), 100)}
+test = "{Path(test_published.__file__).relative_to(ROOT)}::{_TEST.__name__}"
+mutation.TARGETS = {{"balance": (("verdict.splitting.balance",), (test,), 100)}}
 mutation.main()
 """
 
