@@ -50,6 +50,7 @@ _LIBRARIES = (
     "rouge_score", "sacrebleu", "scipy.stats", "sklearn.metrics", "sklearn.model_selection",
     "statsmodels.api", "torch",
 )  # fmt: skip
+_OURS = ("verdict", "testing", "tests")
 _OPTIONS = (
     "--exitfirst", "--quiet", "--numprocesses=0", "--hypothesis-seed=0", "-pno:cacheprovider",
     "-Wignore",
@@ -180,6 +181,9 @@ def start(mutant: Mutant, tests: Sequence[str]) -> int:
     if child == 0:
         with silent():
             resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_SECONDS, PROCESSOR_SECONDS))
+            # What is imported already would be run as it is.
+            for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
+                del sys.modules[name]
             sys.meta_path.insert(0, _Planted(mutant))
             code = 1
             with contextlib.suppress(BaseException):
