@@ -16,23 +16,24 @@ def answer_losses(
             learned.
 
     Returns:
-        Losses of shape (rows, tokens from the first learned one on), 0 where nothing is learned.
+        Losses of shape (rows, places where any row learns a token), 0 where a row does not.
     """
     labels = inputs["labels"]
-    learned = labels.ne(-100).any(0).nonzero()
-    # A batch of padding alone learns nothing.
-    first = int(learned[0]) if len(learned) else labels.shape[1] - 1
-    # Logits from the answer's first token on: those of the prompt and the image are many, and
-    # nothing is learned from them. (trl's fused head keeps fewer still, but takes a sixth longer
-    # for each step of a tiny model.)
+    places = labels.ne(-100).any(0).nonzero().squeeze(1)
+    if not len(places):
+        # A batch of padding alone learns nothing.
+        places = torch.tensor([labels.shape[1] - 1], device=labels.device)
+    # Logits of these places alone: over a vocabulary of 262,144 words, those of the prompt, of the
+    # image and of what fills up shorter rows would take most of the memory. (trl's fused head keeps
+    # fewer still, but takes a sixth longer for each step of a tiny model.)
     outputs = model(
         **{name: value for name, value in inputs.items() if name != "labels"},
-        logits_to_keep=labels.shape[1] - first + 1,
+        logits_to_keep=places - 1,
         use_cache=False,
     )
     losses = functional.cross_entropy(
-        outputs.logits[:, :-1].float().flatten(0, 1),
-        labels[:, first:].flatten(),
+        outputs.logits.float().flatten(0, 1),
+        labels[:, places].flatten(),
         ignore_index=-100,
         label_smoothing=label_smoothing,
         reduction="none",
