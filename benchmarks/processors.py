@@ -3,7 +3,8 @@
 ``make bench name=processors`` runs single operations, pre-training, every way of training and
 evaluation, a few steps each, natively and under QEMU (Debian's and Ubuntu's package ``qemu-user``)
 as processors of two makers, with other caches and without AVX-512. Every tensor's bytes are
-compared. It takes half an hour; ``processors_played.py`` has what is run.
+compared. It takes half an hour, some minutes of it to import torch under QEMU;
+``processors_played.py`` has what is run.
 """
 
 import json
@@ -11,6 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +22,6 @@ from rich.table import Table
 from benchmarks.parts.processors_played import KINDS
 from benchmarks.parts.table import Figure, conclude
 from testing.tiny import build_tiny
-from verdict.runtime.progress import progress
 
 EMULATOR = "qemu-x86_64"
 #: As QEMU names them: of AMD and of Intel.
@@ -32,15 +34,14 @@ def main() -> None:
     table = Table("what", "compared", *PROCESSORS, title="differing from this processor")
     table.title_justify = "left"
     differing = 0
-    with tempfile.TemporaryDirectory() as name, progress("processors", len(KINDS)) as bar:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor() as pool:
         folder = Path(name)
         build_tiny(folder)
-        for kind in KINDS:
-            here = played(kind, folder)
-            there = [differences(here, played(kind, folder, emulated)) for emulated in PROCESSORS]
-            differing += sum(len(names) for names in there)
-            table.add_row(kind, str(len(here)), *(", ".join(names[:3]) or "0" for names in there))
-            bar.advance(1)
+        here, *others = pool.map(lambda p: played(list(KINDS), folder, p), (None, *PROCESSORS))
+    for kind in KINDS:
+        there = [differences(here[kind], other[kind]) for other in others]
+        differing += sum(len(names) for names in there)
+        table.add_row(kind, str(len(here[kind])), *(", ".join(names[:3]) or "0" for names in there))
     Console(width=100).print(table)
     conclude(
         f"the same bytes on {' and '.join(PROCESSORS)}, played by QEMU",
@@ -48,15 +49,17 @@ def main() -> None:
     )
 
 
-def played(kind: str, folder: Path, emulated: str | None = None) -> dict[str, str]:
-    """Return the digest of everything that a kind of work computes, by name.
+def played(
+    kinds: Sequence[str], folder: Path, emulated: str | None = None
+) -> dict[str, dict[str, str]]:
+    """Return by kind of work the digest of everything that it computes, by name.
 
     Args:
         emulated: the processor that QEMU plays; None for this one.
     """
     before = [] if emulated is None else [EMULATOR, "-cpu", emulated]
     python = [sys.executable, "-m", "benchmarks.parts.processors_played"]
-    command = [*before, *python, kind, str(folder)]
+    command = [*before, *python, str(folder), *kinds]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")

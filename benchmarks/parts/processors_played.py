@@ -1,7 +1,7 @@
 """What ``benchmarks.processors`` runs on each processor: digests of what the project computes.
 
-``python -m benchmarks.parts.processors_played KIND FOLDER`` prints a JSON mapping: what was
-computed, and the SHA-256 of its bytes. The folder holds the tiny base and records, as
+``python -m benchmarks.parts.processors_played FOLDER KIND…`` prints a JSON mapping: for each kind
+what was computed, and the SHA-256 of its bytes. The folder holds the tiny base and records, as
 ``testing.tiny.build_tiny`` makes them.
 """
 
@@ -153,11 +153,14 @@ def digest(value: Any) -> str:
 
 
 def main() -> None:
-    kind, folder = sys.argv[1], Path(sys.argv[2])
+    folder, kinds = Path(sys.argv[1]), sys.argv[2:]
     pin_cpu(PINNED)
-    make_deterministic(1)
-    play, more = KINDS[kind]
-    print(json.dumps({name: digest(value) for name, value in play(folder, *more)}))
+    found = {}
+    for kind in kinds:
+        make_deterministic(1)
+        play, more = KINDS[kind]
+        found[kind] = {name: digest(value) for name, value in play(folder, *more)}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
