@@ -32,7 +32,7 @@ from testing.places import ROOT
 
 #: What is tried: packages and modules, their tests, and how many mutants are drawn.
 TARGETS: dict[str, tuple[Sequence[str], Sequence[str], int]] = {
-    "statistics": (("verdict.statistics",), ("tests/statistics",), 150),
+    "statistics": (("verdict.statistics",), ("tests/statistics", "tests/comparison"), 150),
     "splitting": (
         ("verdict.splitting.assignment", "verdict.splitting.leakage", "verdict.splitting.balance"),
         ("tests/splitting",),
