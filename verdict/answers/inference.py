@@ -24,6 +24,7 @@ from verdict.models.folder import (
 )
 from verdict.models.load import load_model, load_processor
 from verdict.models.provenance import PROVENANCE_FILE, read_provenance
+from verdict.params.data import Form
 from verdict.params.training import ModelOptions
 
 #: What peft calls an adapter's files. peft itself is imported only for one that has such files: it
@@ -56,38 +57,43 @@ class Loaded:
     limit: int | None = None
 
 
-def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
+def load_for_inference(
+    folder: Path, adapter: Path, options: ModelOptions, device: str, form: Form = "turns"
+) -> Loaded:
     """Load a model unquantized, on ``cpu`` or ``cuda``.
 
     Args:
         folder: the model that the adapter was trained on, or the one to take as it comes.
         adapter: a folder with a peft adapter, or with a wholly fine-tuned model; or the
             ``config.json`` of ``folder``, to take that model as it comes.
+        form: how it is asked; turns are those of its own chat template.
 
     Raises:
         VerdictError: a folder is missing or damaged, holds no adapter, was trained from another
-            base, or is a classifier whose labels are not recorded.
+            base, is a classifier whose labels are not recorded, or has no chat template for turns.
     """
-    return _load_all(folder, adapter, options, device)
+    return _load_all(folder, adapter, options, device, form)
 
 
-def without_weights(folder: Path, adapter: Path) -> Loaded:
+def without_weights(folder: Path, adapter: Path, form: Form = "turns") -> Loaded:
     """Open the same model for one who plans what others ask: its ``model`` is None.
 
     Raises:
         VerdictError: as ``load_for_inference``, as far as no weights are read.
     """
-    return _load_all(folder, adapter, None, "cpu")
+    return _load_all(folder, adapter, None, "cpu", form)
 
 
-def _load_all(folder: Path, adapter: Path, options: ModelOptions | None, device: str) -> Loaded:
+def _load_all(
+    folder: Path, adapter: Path, options: ModelOptions | None, device: str, form: Form
+) -> Loaded:
     """Load what belongs to a model; without options no weights."""
     kind = _kind_of(folder, adapter)
     model = None
     if kind == "base":
         if options:
             model = load_model(folder, options, device).eval()
-        return Loaded(model, load_processor(folder), None, _limit(folder))
+        return Loaded(model, load_processor(folder, form), None, _limit(folder))
     with _damage_explained(folder, adapter):
         provenance = read_provenance(adapter)
         if options:
@@ -97,7 +103,7 @@ def _load_all(folder: Path, adapter: Path, options: ModelOptions | None, device:
             model = _load_adapted(folder, adapter, options, device, labels).eval()
         elif options:
             model = _load(adapter, options, device, labels).eval()
-        return Loaded(model, _processor_of(folder, adapter), labels, _limit(folder))
+        return Loaded(model, _processor_of(folder, adapter, form), labels, _limit(folder))
 
 
 def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
@@ -118,9 +124,9 @@ def _limit(folder: Path) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:
+def _processor_of(folder: Path, adapter: Path, form: Form) -> ProcessorMixin:
     saved = any((adapter / name).exists() for name in _PROCESSOR_FILES)
-    return load_processor(adapter if saved else folder)
+    return load_processor(adapter if saved else folder, form)
 
 
 def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] | None:
