@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -72,7 +72,7 @@ def _plain_template(processor: "ProcessorMixin") -> str:
     return _PLAIN.replace("IMAGE", _image_sign(processor) or "")
 
 
-def _image_sign(processor: "ProcessorMixin") -> str | None:
+def _image_sign(processor: Any) -> str | None:
     """Return what a processor turns into an image; Gemma's set the marks around it themselves."""
     if type(processor).__name__.startswith("Gemma"):
         return processor.image_token
