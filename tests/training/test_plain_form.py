@@ -237,6 +237,8 @@ def rows_of(predictions: Any) -> list[dict[str, Any]]:
 
 
 def test_what_is_written_is_what_scores_best(plain: Tiny, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
     from verdict.answers.inference import load_for_inference
     from verdict.models.chat import is_plain
     from verdict.training.results import save_adapter
@@ -248,6 +250,9 @@ def test_what_is_written_is_what_scores_best(plain: Tiny, tmp_path: Path) -> Non
     # It knows its form, whoever loads it.
     again = load_for_inference(plain.base, adapter, MODEL, "cpu")
     assert is_plain(again.processor)
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
+    turns = [{"role": "user", "content": "Same?\nAnswer:"}, {"role": "assistant", "content": "No"}]
+    assert tokenizer.apply_chat_template(turns, tokenize=False) == "<bos>Same?\nAnswer: No<eos>"
     known = {**plain.answers.answers}
     asked: list[Conversation] = plain.conversations
     found = rows_of(ask_tiny(plain, loaded, asked, max_new_tokens=16))
