@@ -125,7 +125,7 @@ def _limit(folder: Path) -> int | None:
 
 
 def _processor_of(folder: Path, adapter: Path, form: Form) -> ProcessorMixin:
-    needed = _PROCESSOR_FILES
+    needed: tuple[str, ...] = _PROCESSOR_FILES
     if (adapter / ADAPTER_CONFIG).is_file() and _any_of(_IMAGE_FILES, folder):
         # Who trains on texts alone saves no more than the tokenizer, of a model that sees.
         needed = _IMAGE_FILES
