@@ -15,13 +15,19 @@ from verdict.splitting.files import read_split
 def main(params: Params) -> None:
     go_offline()
     # Imported only now: the hub's library must find that in its environment.
-    from verdict.models.chat import check_control_tokens
+    from transformers.utils import LEGACY_PROCESSOR_CHAT_TEMPLATE_FILE
+
+    from verdict.models.chat import check_control_tokens, no_chat_template
     from verdict.models.folder import load_tokenizer
 
     records, splits = read_records(RECORDS), read_split(SPLITS)
     check_subgroups([record for record in records if splits.get(record.id) == "test"], params)
     asked = (converse(record, params.format) for record in records if record.id in splits)
-    check_control_tokens(asked, load_tokenizer(BASE))
+    tokenizer = load_tokenizer(BASE)
+    known = tokenizer.chat_template or (BASE / LEGACY_PROCESSOR_CHAT_TEMPLATE_FILE).is_file()
+    if params.format.form == "turns" and not known:
+        raise no_chat_template(BASE)
+    check_control_tokens(asked, tokenizer)
     write_chat(CHAT, records, splits, params.format)
 
 

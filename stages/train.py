@@ -43,7 +43,8 @@ def fine_tune(params: Params, train: Train, stage: str, adapter: Path, metrics: 
 
     device = device_name(params.reproducibility)
     inputs = stage_inputs(stage)
-    labels = read_answers(CHAT).labels if params.model.task == "classify" else None
+    answers = read_answers(CHAT)
+    labels = answers.labels if params.model.task == "classify" else None
     job = TrainingJob(
         train_conversations=read_conversations(CHAT / "train.jsonl"),
         validation_conversations=read_conversations(CHAT / "validation.jsonl"),
@@ -74,7 +75,7 @@ def fine_tune(params: Params, train: Train, stage: str, adapter: Path, metrics: 
         RunRecord(params.tracking, metrics, origin, name=key_of(stage)) as record,
     ):
         make_deterministic(train.seed, strict=params.reproducibility.strict)
-        processor = load_processor(BASE)
+        processor = load_processor(BASE, answers.form)
         training = train_model(
             load_model(BASE, params.model, device, params.quantization, labels),
             processor,

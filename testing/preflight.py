@@ -44,7 +44,7 @@ class Flight:
         labels = tiny.answers.labels if model.task == "classify" else None
         self.lora, self.train, self.options = lora, train, model
         self.conversations = conversations or tiny.conversations
-        self.processor: Any = load_processor(tiny.base)
+        self.processor: Any = load_processor(tiny.base, tiny.answers.form)
         edit_processor(self.processor)
         task = TrainingJob(
             train_conversations=self.conversations,

@@ -93,24 +93,28 @@ def build_tiny(folder: Path) -> Tiny:
     return open_tiny(folder)
 
 
-def build_text_tiny(folder: Path, build: Callable[[Any], Any] | None = None) -> Tiny:
+def build_text_tiny(
+    folder: Path, build: Callable[[Any], Any] | None = None, options: Format | None = None
+) -> Tiny:
     """Build a base that reads text alone, untrained, and twenty pairs of names as records.
 
     The folder has what that of google/gemma-3-1b-it has: a tokenizer, but no processor.
 
     Args:
         build: makes the model for a tokenizer; a Gemma 3 by default.
+        options: how they are asked about, ``PAIRS`` by default; a plain form without chat template.
     """
     import torch
 
     from verdict.tiny_models.tokenizer import CHAT_TEMPLATE, build_tokenizer
 
     tokenizer = build_tokenizer()
-    tokenizer.chat_template = CHAT_TEMPLATE
+    options = options or PAIRS
+    tokenizer.chat_template = CHAT_TEMPLATE if options.form == "turns" else None
     torch.manual_seed(1)
     (build or _gemma3_for_text)(tokenizer).save_pretrained(folder / "base")
     tokenizer.save_pretrained(folder / "base")
-    write_texts(folder)
+    write_texts(folder, options)
     return open_tiny(folder)
 
 
@@ -140,11 +144,14 @@ def _gemma3_for_text(tokenizer: Any) -> Any:
 
 #: How the pairs of names are asked about.
 PAIRS = Format(
+    form="turns",
     system="You compare records.",
     prompt="Are these the same?\n{text}",
     answers={"different": "No, different.", "same": "Yes, the same."},
     positive="same",
 )
+#: The same, as a model that is only pre-trained is asked.
+PLAIN = PAIRS.model_copy(update={"form": "plain", "prompt": "Are these the same?\n{text}\nAnswer:"})
 #: The same records as a free-text task.
 FREE = PAIRS.model_copy(update={"answers": None, "positive": None})
 
@@ -238,7 +245,7 @@ def train_tiny(
     )
     return train_model(
         load_model(tiny.base, model, "cpu", quantization, job.labels),
-        load_processor(tiny.base),
+        load_processor(tiny.base, tiny.answers.form),
         job,
         on_point=on_point,
     )

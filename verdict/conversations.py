@@ -5,11 +5,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import as_written, replacing, write_json
-from verdict.params.data import Format
+from verdict.params.data import Form, Format
 from verdict.records.shards import Record
 
 #: Lists the possible answers beside the conversations.
@@ -50,10 +50,19 @@ class Answers:
     """The candidate answers by label, in the order of the labels, and the positive label.
 
     A free-text task has none of either.
+
+    Attributes:
+        form: how the conversations are written for a model.
     """
 
     answers: dict[str, str]
     positive: str | None
+    form: Form = "turns"
+
+    @classmethod
+    def of(cls, options: Format) -> Self:
+        """Take them from the section of params.yaml."""
+        return cls(options.answers or {}, options.positive, options.form)
 
     @property
     def labels(self) -> list[str]:
@@ -112,10 +121,11 @@ def write_chat(
                     if assignment.get(record.id) == split:
                         line = json.dumps(asdict(converse(record, options)), ensure_ascii=False)
                         file.write(line + "\n")
-        write_json(
-            partial / ANSWERS_FILE,
-            {"answers": options.answers or {}, "positive": options.positive},
-        )
+        answers = asdict(Answers.of(options))
+        if options.form == "turns":
+            # As it was before there was another form, so that nothing is trained again.
+            del answers["form"]
+        write_json(partial / ANSWERS_FILE, answers)
 
 
 def read_conversations(path: Path) -> list[Conversation]:

@@ -138,10 +138,9 @@ def _load(name: str, params: Params) -> LoadedModel:
     make_deterministic(0, strict=params.reproducibility.strict)
     options = params.evaluate
     chosen = options.models[name]
-    loaded = load_for_inference(Path(chosen.model), Path(chosen.adapter), params.model, device)
-    evaluator = Evaluator(
-        loaded, read_answers(CHAT), ImageStore(RECORDS), AnswerOptions.of(options), device
-    )
+    answers, weights = read_answers(CHAT), (Path(chosen.model), Path(chosen.adapter))
+    loaded = load_for_inference(*weights, params.model, device, answers.form)
+    evaluator = Evaluator(loaded, answers, ImageStore(RECORDS), AnswerOptions.of(options), device)
 
     def answer(conversations: Sequence[Conversation]) -> Predictions:
         return predict(name, evaluator, conversations)

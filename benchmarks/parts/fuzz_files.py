@@ -213,7 +213,9 @@ def predictions(folder: Path) -> Attempt:
 
 def pulled(folder: Path) -> Attempt:
     """Records, splits and conversations that a judge pulled."""
-    options = Format(system="s", prompt="?", answers={"a": "Yes.", "b": "No."}, positive="a")
+    options = Format(
+        form="turns", system="s", prompt="?", answers={"a": "Yes.", "b": "No."}, positive="a"
+    )
     rows = [RawRow(f"r{n}", f"g{n}", "ab"[n % 2], {"sex": "male"}, str(n)) for n in range(40)]
     with zipfile.ZipFile(folder / "images.zip", "w") as archive:
         for n in range(40):

@@ -146,7 +146,13 @@ def answers(_: Path) -> Attempt:
         parse_answer(words(rng, length), _Answers(given))
         misread(given)
         with suppress(ValidationError):  # which read_params puts into words
-            Format(system="", prompt="?", answers=given, positive=rng.choice([*given, None]))
+            Format(
+                form="turns",
+                system="",
+                prompt="?",
+                answers=given,
+                positive=rng.choice([*given, None]),
+            )
 
     return attempt
 

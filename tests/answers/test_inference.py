@@ -64,7 +64,7 @@ def test_what_is_not_needed_is_not_imported(tiny: Tiny) -> None:
 def test_adapters_are_called_as_peft_calls_them() -> None:
     from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 
-    from verdict.answers.inference import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+    from verdict.answers.adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
     assert (ADAPTER_CONFIG, ADAPTER_WEIGHTS) == (CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME)
 

@@ -271,6 +271,25 @@ def test_replicates_have_their_own_seeds_and_are_evaluated(params: dict[str, Any
     assert Params.model_validate(params).replicates == {"tuned_again": 7}
 
 
+@pytest.mark.parametrize("place", ["theirs", "adapters/of-others", "/srv/adapters/x", "models/new"])
+def test_an_adapter_of_others_may_lie_anywhere_or_be_fetched(
+    params: dict[str, Any], place: str
+) -> None:
+    params["models"]["new"] = {"name": "owner/adapter", "revision": "a" * 40}
+    entry = {"model": "models/base", "adapter": place}
+    params["evaluate"]["models"]["theirs"] = entry
+    assert Params.model_validate(params).evaluate.models["theirs"].adapter == place
+
+
+@pytest.mark.parametrize("place", ["models/old", "data/x", "./metrics/x", "a/../models/x"])
+def test_an_adapter_of_others_does_not_lie_where_stages_write(
+    params: dict[str, Any], place: str
+) -> None:
+    params["evaluate"]["models"]["theirs"] = {"model": "models/base", "adapter": place}
+    with pytest.raises(ValidationError, match=r"its own folder outside of models/, or models/NAME"):
+        Params.model_validate(params)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

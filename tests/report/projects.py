@@ -108,6 +108,7 @@ def _write_records(
     write_shard(root / "data/records/shard-00000-of-00001.parquet", rows)
     answers = {label: f"It is {label}." for label in predictions.labels} or None
     options = Format(
+        form="turns",
         system="You are careful.",
         prompt=prompt,
         answers=answers,

@@ -119,6 +119,14 @@ def test_people_read_where_it_comes_from_and_what_it_is_not_for(project: Path) -
     assert re.search(r"\| balanced accuracy \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", text)
 
 
+def test_the_plain_form_is_told(project: Path) -> None:
+    said = "| conversation | in the plain form: without turns, the answer follows the question |"
+    assert "conversation" not in card_of(project, skin_models()).text
+    flight = {"image_tokens": {"image_tokens_a_row": [0]}, "plain_form": {"end": "<eos>"}}
+    write_json(project / "metrics/preflight.json", flight)
+    assert said in card_of(project, skin_models()).text
+
+
 def test_the_bytes_depend_on_the_numbers_alone(project: Path) -> None:
     card_of(project, skin_models())
     first = (project / "model_card.md").read_bytes()

@@ -338,6 +338,15 @@ def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:
     assert re.search(r"is \d+ % of train \(published: \d+ %\)\.", page(project))
 
 
+def test_the_plain_form_is_told(project: Path) -> None:
+    path = project / "metrics/preflight.json"
+    flight = json.loads(path.read_text("utf-8"))
+    assert "in the plain form" not in page(project)
+    path.write_text(json.dumps(flight | {"plain_form": {"end": "<eos>"}}), "utf-8")
+    write(project)
+    assert "in the plain form: without turns" in page(project)
+
+
 def test_many_questions_leave_the_page_readable(tmp_path: Path) -> None:
     """Thirty values of an attribute: the twenty of most records stand on the page."""
 

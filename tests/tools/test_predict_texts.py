@@ -1,5 +1,6 @@
 """tools.predict: people's texts and pairs of entities, asked about as the pipeline asks."""
 
+import copy
 import csv
 import io
 import json
@@ -9,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from testing.tiny import PAIRS, Tiny, ask_tiny, build_text_tiny, open_tiny, write_texts
+from testing.tiny import (
+    COMMITTED,
+    PAIRS,
+    PLAIN,
+    Tiny,
+    ask_tiny,
+    build_text_tiny,
+    open_tiny,
+    write_texts,
+)
 from tests.tools.tried import lines, runner, text_project
 from verdict.core.errors import VerdictError
 
@@ -32,6 +42,31 @@ def of_pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, Path]:
     """A project about pairs, with a model that reads text alone, as it comes."""
     tiny = build_text_tiny(tmp_path_factory.mktemp("text"))
     return tiny, text_project(tmp_path_factory.mktemp("pairs") / "project", tiny, ER)
+
+
+def test_a_model_without_a_chat_template_is_asked_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from verdict.answers.inference import load_for_inference
+    from verdict.params.training import ModelOptions
+
+    tiny = build_text_tiny(tmp_path / "text", options=PLAIN)
+    root = text_project(tmp_path / "project", tiny, ER | {"format": PLAIN.model_dump()})
+    run = runner(root, monkeypatch)
+    asked = ("--model", "base", "--json", "--pair", "green shape", "red shape")
+    assert run(*asked) == 0
+    [answered] = lines(capsys.readouterr().out)
+    row = copy.deepcopy(tiny.conversations[0])
+    row.prompt[-1]["content"][0]["text"] = PLAIN.prompt.replace("{text}", answered["text"])
+    options = ModelOptions(**COMMITTED["model"])
+    loaded = load_for_inference(tiny.base, tiny.base / "config.json", options, "cpu", "plain")
+    [expected] = ask_tiny(tiny, loaded, [row]).table.to_pylist()
+    assert answered["words"] == expected["generated"]
+    found = list(answered["log_probabilities"].values())
+    assert found == pytest.approx(expected["log_probabilities"], abs=1e-4)
+    text_project(tmp_path / "other", tiny, ER)
+    assert runner(tmp_path / "other", monkeypatch)(*asked) == 1
+    assert "models/base has no chat template" in capsys.readouterr().err
 
 
 def test_pairs_come_as_texts_and_in_files_with_or_without_labels(

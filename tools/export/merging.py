@@ -54,7 +54,8 @@ def export(
     device, dtype = device_name(params.reproducibility), params.model.dtype
     make_deterministic(0, strict=params.reproducibility.strict)
     say(f"loading {weights.adapter} over {weights.model}, in {dtype}")
-    loaded = load_for_inference(weights.model, weights.adapter, params.model, device)
+    form = params.format.form
+    loaded = load_for_inference(weights.model, weights.adapter, params.model, device, form)
     expected, base = asked.logits(loaded, device), None
     # A peft model, which lies over its base; not a wholly trained one.
     if hasattr(loaded.model, "merge_and_unload"):

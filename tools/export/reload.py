@@ -22,7 +22,7 @@ def main(folder: Path, prompts: int, out: Path) -> None:
 
     def logits(dtype: str) -> torch.Tensor:
         options = params.model.model_copy(update={"dtype": dtype})
-        loaded = load_for_inference(folder, folder, options, device)
+        loaded = load_for_inference(folder, folder, options, device, params.format.form)
         return Prompts(prompts).logits(loaded, device)
 
     save_file({dtype: logits(dtype) for dtype in {params.model.dtype, DTYPE}}, out)

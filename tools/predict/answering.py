@@ -128,7 +128,7 @@ class Predictor:
     def __init__(self, params: Params, weights: Weights, asked: Format | None = None):
         self._params, self.weights = params, weights
         self.asked = asked or params.format
-        self._answers = Answers(self.asked.answers or {}, self.asked.positive)
+        self._answers = Answers.of(self.asked)
         self._on_ray = params.compute.engine == "ray"
 
     @property
@@ -150,9 +150,10 @@ class Predictor:
         make_deterministic(0, strict=self._params.reproducibility.strict)
         folders = self.weights.model, self.weights.adapter
         if self._on_ray:
-            loaded = without_weights(*folders)
+            loaded = without_weights(*folders, self.asked.form)
         else:
-            loaded = load_for_inference(*folders, self._params.model, self.device)
+            options = self._params.model
+            loaded = load_for_inference(*folders, options, self.device, self.asked.form)
         if problem := _signs_in(self.asked.prompt, loaded):
             raise VerdictError(f"the prompt {problem}")
         return loaded

@@ -1,8 +1,7 @@
 """Load what answers questions: a model as it comes, under an adapter, or wholly fine-tuned."""
 
 import json
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from transformers import AutoConfig, ProcessorMixin
 from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_CONFIG_FILE
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
+from verdict.answers.adapter import ADAPTER_CONFIG, check_adapter, lay_over, trained_from
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of_tree
 from verdict.models.folder import (
@@ -24,11 +24,8 @@ from verdict.models.folder import (
 )
 from verdict.models.load import load_model, load_processor
 from verdict.models.provenance import PROVENANCE_FILE, read_provenance
+from verdict.params.data import Form
 from verdict.params.training import ModelOptions
-
-#: What peft calls an adapter's files. peft itself is imported only for one that has such files: it
-#: takes a second.
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 #: Beside weights it makes a folder a whole model.
 MODEL_CONFIG = "config.json"
@@ -37,6 +34,8 @@ MODEL_CONFIG = "config.json"
 _PROCESSOR_FILES = (
     PROCESSOR_NAME, IMAGE_PROCESSOR_NAME, TOKENIZER_CONFIG_FILE, FULL_TOKENIZER_FILE
 )  # fmt: skip
+#: One of them is in the folder of a processor that reads images.
+_IMAGE_FILES = PROCESSOR_NAME, IMAGE_PROCESSOR_NAME
 
 
 @dataclass(frozen=True)
@@ -56,48 +55,55 @@ class Loaded:
     limit: int | None = None
 
 
-def load_for_inference(folder: Path, adapter: Path, options: ModelOptions, device: str) -> Loaded:
+def load_for_inference(
+    folder: Path, adapter: Path, options: ModelOptions, device: str, form: Form = "turns"
+) -> Loaded:
     """Load a model unquantized, on ``cpu`` or ``cuda``.
 
     Args:
         folder: the model that the adapter was trained on, or the one to take as it comes.
         adapter: a folder with a peft adapter, or with a wholly fine-tuned model; or the
             ``config.json`` of ``folder``, to take that model as it comes.
+        form: how it is asked; turns are those of its own chat template.
 
     Raises:
         VerdictError: a folder is missing or damaged, holds no adapter, was trained from another
-            base, or is a classifier whose labels are not recorded.
+            base, is a classifier whose labels are not recorded, or has no chat template for turns.
     """
-    return _load_all(folder, adapter, options, device)
+    return _load_all(folder, adapter, options, device, form)
 
 
-def without_weights(folder: Path, adapter: Path) -> Loaded:
+def without_weights(folder: Path, adapter: Path, form: Form = "turns") -> Loaded:
     """Open the same model for one who plans what others ask: its ``model`` is None.
 
     Raises:
         VerdictError: as ``load_for_inference``, as far as no weights are read.
     """
-    return _load_all(folder, adapter, None, "cpu")
+    return _load_all(folder, adapter, None, "cpu", form)
 
 
-def _load_all(folder: Path, adapter: Path, options: ModelOptions | None, device: str) -> Loaded:
+def _load_all(
+    folder: Path, adapter: Path, options: ModelOptions | None, device: str, form: Form
+) -> Loaded:
     """Load what belongs to a model; without options no weights."""
     kind = _kind_of(folder, adapter)
     model = None
     if kind == "base":
         if options:
             model = load_model(folder, options, device).eval()
-        return Loaded(model, load_processor(folder), None, _limit(folder))
+        return Loaded(model, load_processor(folder, form), None, _limit(folder))
     with _damage_explained(folder, adapter):
         provenance = read_provenance(adapter)
         if options:
             _check_base(folder, adapter, provenance)
+        if kind == "adapter":
+            check_adapter(adapter)
         labels = _labels(kind, adapter, provenance)
         if options and kind == "adapter":
-            model = _load_adapted(folder, adapter, options, device, labels).eval()
+            model = lay_over(_load(folder, options, device, labels), adapter, device).eval()
         elif options:
             model = _load(adapter, options, device, labels).eval()
-        return Loaded(model, _processor_of(folder, adapter), labels, _limit(folder))
+        return Loaded(model, _processor_of(folder, adapter, form), labels, _limit(folder))
 
 
 def _kind_of(folder: Path, adapter: Path) -> Literal["base", "adapter", "fine-tuned"]:
@@ -118,9 +124,16 @@ def _limit(folder: Path) -> int | None:
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
-def _processor_of(folder: Path, adapter: Path) -> ProcessorMixin:
-    saved = any((adapter / name).exists() for name in _PROCESSOR_FILES)
-    return load_processor(adapter if saved else folder)
+def _processor_of(folder: Path, adapter: Path, form: Form) -> ProcessorMixin:
+    needed: tuple[str, ...] = _PROCESSOR_FILES
+    if (adapter / ADAPTER_CONFIG).is_file() and _any_of(_IMAGE_FILES, folder):
+        # Who trains on texts alone saves no more than the tokenizer, of a model that sees.
+        needed = _IMAGE_FILES
+    return load_processor(adapter if _any_of(needed, adapter) else folder, form)
+
+
+def _any_of(names: Sequence[str], folder: Path) -> bool:
+    return any((folder / name).exists() for name in names)
 
 
 def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] | None:
@@ -137,35 +150,6 @@ def _labels(kind: str, adapter: Path, provenance: dict[str, Any]) -> list[str] |
     by_index = config.get("id2label", {})
     recorded = [by_index[str(index)] for index in range(len(by_index))]
     return _known_labels(adapter, provenance.get("labels") or recorded)
-
-
-def _load_adapted(
-    folder: Path, adapter: Path, options: ModelOptions, device: str, labels: list[str] | None
-) -> Any:
-    from peft import PeftModel
-
-    if not (adapter / ADAPTER_WEIGHTS).is_file():
-        # peft would look for it on the hub.
-        raise OSError(f"{ADAPTER_WEIGHTS} is missing")
-    model = _load(folder, options, device, labels)
-    with warnings.catch_warnings():
-        # Modules without weights would keep those they were made with.
-        warnings.filterwarnings("error", message="Found missing adapter keys")
-        adapted = PeftModel.from_pretrained(model, str(adapter), torch_device=device)
-    # Weights of modules that the config does not name are skipped without a word. What was loaded
-    # is known to load_adapter alone, which puts the same weights to the same places once more.
-    mapping = getattr(model, "_checkpoint_conversion_mapping", {})
-    loaded = adapted.load_adapter(
-        str(adapter), adapted.active_adapter, torch_device=device, key_mapping=mapping
-    )
-    if unknown := sorted(loaded.unexpected_keys):
-        named = f"{', '.join(unknown[:3])}{', …' if len(unknown) > 3 else ''}"
-        raise VerdictError(
-            f"{adapter} holds weights that its {ADAPTER_CONFIG} does not name, and they would be "
-            f"left out: {named}; run `dvc pull` or `dvc repro train`, or copy both "
-            "files from where the adapter came"
-        )
-    return adapted
 
 
 def _load(folder: Path, options: ModelOptions, device: str, labels: list[str] | None) -> Any:
@@ -221,5 +205,6 @@ def _damage_explained(folder: Path, adapter: Path) -> Iterator[None]:
 def _does_not_fit(folder: Path, adapter: Path, problem: str) -> VerdictError:
     return VerdictError(
         f"{adapter} does not load over {folder}: it is damaged, or was trained from another "
-        f"model ({problem}); run `dvc pull` or `dvc repro train`"
+        f"model{trained_from(adapter)}: {problem}; run `dvc pull` or `dvc repro train`, or name "
+        "its own base in evaluate.models.*.model"
     )

@@ -69,10 +69,10 @@ def open_evaluator(
     """
     options = AnswerOptions.of(params.evaluate)
     if params.compute.engine == "local":
-        loaded = load_for_inference(model, adapter, params.model, device)
+        loaded = load_for_inference(model, adapter, params.model, device, answers.form)
         yield Evaluator(loaded, answers, ImageStore(records), options, device)
         return
-    loaded = without_weights(model, adapter)
+    loaded = without_weights(model, adapter, answers.form)
     with open_workers(model, adapter, answers, params, device) as pool:
         yield PoolEvaluator(loaded, answers, records, options, pool)
 
@@ -122,7 +122,8 @@ class _Setup:
         held = ModelOptions.model_construct(
             dtype=self.dtype, attn_implementation=self.attn_implementation
         )
-        loaded = load_for_inference(self.model, self.adapter, held, self.device)
+        weights = self.model, self.adapter
+        loaded = load_for_inference(*weights, held, self.device, self.answers.form)
 
         # Once a folder: reading the ids of many records takes seconds.
         @lru_cache(maxsize=1)

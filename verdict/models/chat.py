@@ -1,4 +1,4 @@
-"""Conversations as a model reads them: rendered by its chat template, with their images.
+"""Conversations as a model reads them: in its chat template's turns or plainly, with their images.
 
 No library of models is imported here, so that whoever only looks through texts begins at once.
 """
@@ -6,25 +6,98 @@ No library of models is imported here, so that whoever only looks through texts 
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from verdict.conversations import Answers, Conversation, Message
 from verdict.core.errors import VerdictError
+from verdict.params.data import Form
 from verdict.records.shards import ImageStore
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 
+#: The plain form, as a chat template: system text, a blank line, the question, and after a space,
+#: which belongs to its first token, the answer and the end.
+_PLAIN = """\
+{{- bos_token -}}
+{%- for message in messages -%}
+    {%- if message['role'] == 'assistant' -%}{{- ' ' -}}{%- endif -%}
+    {%- if message['content'] is string -%}
+        {{- message['content'] | trim -}}
+    {%- else -%}
+        {%- for part in message['content'] -%}
+            {{- 'IMAGE' if part['type'] == 'image' else part['text'] | trim -}}
+        {%- endfor -%}
+    {%- endif -%}
+    {{- {'system': '\\n\\n', 'assistant': eos_token}.get(message['role'], '') -}}
+{%- endfor -%}
+"""
+
+
+def take_form(processor: "ProcessorMixin", form: Form, folder: Path) -> "ProcessorMixin":
+    """Let a processor, of a model's folder, write conversations in a form; return it.
+
+    The plain form becomes its chat template, which is saved with it: who loads the model elsewhere
+    asks it alike.
+
+    Raises:
+        VerdictError: turns, of a model without a chat template.
+    """
+    if form == "plain":
+        processor.chat_template = processor.tokenizer.chat_template = _plain_template(processor)
+    elif processor.chat_template is None:
+        raise no_chat_template(folder)
+    return processor
+
+
+def is_plain(processor: "ProcessorMixin") -> bool:
+    """Say whether a processor writes the plain form."""
+    return processor.chat_template == _plain_template(processor)
+
+
+def no_chat_template(folder: Path) -> VerdictError:
+    """Return what is wrong where turns are asked for and a model knows none."""
+    return VerdictError(
+        f"format.form is turns, but {folder} has no chat template that would write them (a model "
+        "that is only pre-trained has none): set format.form=plain, or choose a model in models "
+        "that was tuned for conversation"
+    )
+
+
+def _plain_template(processor: "ProcessorMixin") -> str:
+    return _PLAIN.replace("IMAGE", _image_sign(processor) or "")
+
+
+def _image_sign(processor: Any) -> str | None:
+    """Return what a processor turns into an image; Gemma's set the marks around it themselves."""
+    if type(processor).__name__.startswith("Gemma"):
+        return processor.image_token
+    return None
+
+
 def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
-    """Render the messages up to where the model's answer begins; it carries its own BOS."""
+    """Render the messages up to where the model's answer begins; it carries its own BOS.
+
+    Raises:
+        VerdictError: an image in the plain form, of a model that has no simple sign for one.
+    """
+    if count_images(prompt) and is_plain(processor) and not _image_sign(processor):
+        raise VerdictError(
+            f"the conversations hold images, and how {type(processor).__name__} reads one without "
+            "turns is not known; set format.form=turns, or choose a Gemma in models"
+        )
     return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
 
 
 def render_completion(processor: "ProcessorMixin", prompt: list[Message], answer: str) -> str:
-    """Render an answer as the model should write it: the text and the end of the turn."""
+    """Render an answer as the model should write it: the text and the end of the turn.
+
+    In the plain form a space comes first, which belongs to the answer's first token.
+    """
     turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     whole = processor.apply_chat_template([*prompt, turn], tokenize=False)
     return whole.removeprefix(render_prompt(processor, prompt)).rstrip()

@@ -22,8 +22,10 @@ from transformers import (
 from transformers.utils import logging
 
 from verdict.core.errors import VerdictError
+from verdict.models.chat import take_form
 from verdict.models.folder import damage_explained, require_folder, without_code
 from verdict.models.processors import open_processor
+from verdict.params.data import Form
 from verdict.params.training import ModelOptions, Quantization
 
 #: Kept out of 4-bit: the heads, and the small parts that turn pixels and sound into tokens. Full
@@ -45,15 +47,19 @@ NOT_QUANTIZED = [
 ]
 
 
-def load_processor(folder: Path) -> ProcessorMixin:
+def load_processor(folder: Path, form: Form = "turns") -> ProcessorMixin:
     """Load the processor; for a model that reads text alone one that has only its tokenizer.
 
+    Args:
+        form: how it writes conversations; turns are those of the folder's own chat template.
+
     Raises:
-        VerdictError: the folder is missing or damaged.
+        VerdictError: the folder is missing or damaged, or has no chat template for turns.
     """
     require_folder(folder)
     with damage_explained(folder):
-        return open_processor(folder)
+        processor = open_processor(folder)
+    return take_form(processor, form, folder)
 
 
 def load_model(

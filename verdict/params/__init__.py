@@ -3,12 +3,14 @@
 ``python -m verdict.params [FILE]`` checks a file and prints its resolved form.
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from verdict.core.paths import ADAPTER, MODELS, REPLICATES
+from verdict.core.paths import ADAPTER, DATA, METRICS, MODELS, REPLICATES
 from verdict.params.data import Extract, Fetch, Format, Model, Split
 from verdict.params.evaluation import Compare, Evaluate, Report
 from verdict.params.section import Name, Positive, Section, Seed
@@ -18,6 +20,8 @@ from verdict.params.training import Lora, ModelOptions, Quantization, Train
 #: section (findings/dvc_run_cache_ignores_size.sh); dvc.yaml lists the one that is used by itself.
 UNSEEN = frozenset({"size", "nfiles"})
 LISTED = frozenset({"extract.size"})
+#: Where an adapter of others cannot lie: stages write there.
+_OF_STAGES = frozenset(map(str, (DATA, METRICS, MODELS)))
 
 
 class Tracking(Section):
@@ -97,13 +101,23 @@ class Params(Section):
                     f"evaluate.models.{name}.model is {entry.model}, but models: fetches only "
                     + ", ".join(sorted(known))
                 )
-            adapters = [str(ADAPTER), f"{entry.model}/config.json"]
+            own = f"{entry.model}/config.json"
             if name in self.replicates:
-                adapters = [f"{REPLICATES}/{name}"]
-            if entry.adapter not in adapters:
+                if entry.adapter != f"{REPLICATES}/{name}":
+                    raise ValueError(
+                        f"evaluate.models.{name}.adapter is {entry.adapter}; write "
+                        f"{REPLICATES}/{name}"
+                    )
+            # What stages write; anything else is a folder of the user's.
+            elif _in_stages_folder(entry.adapter) and entry.adapter not in {
+                str(ADAPTER),
+                own,
+                *known,
+            }:
                 raise ValueError(
-                    f"evaluate.models.{name}.adapter is {entry.adapter}; write {adapters[0]}"
-                    + (f", or {adapters[1]} where there is none" if adapters[1:] else "")
+                    f"evaluate.models.{name}.adapter is {entry.adapter}; write {ADAPTER}, or {own} "
+                    "where there is none; for one that others trained its own folder outside of "
+                    f"{MODELS}/, or {MODELS}/NAME where models.NAME fetches it"
                 )
         for name in self.replicates:
             if name not in self.evaluate.models:
@@ -162,6 +176,10 @@ class Params(Section):
                 "sharded projector cannot be applied on its own"
             )
         return self
+
+
+def _in_stages_folder(path: str) -> bool:
+    return PurePath(os.path.normpath(path)).parts[0] in _OF_STAGES
 
 
 def _unseen(value: Any, above: str) -> Iterator[str]:

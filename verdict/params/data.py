@@ -106,9 +106,14 @@ class Split(Section):
         return self
 
 
+#: In a chat template's turns, or plainly: the question, and the answer after it.
+Form = Literal["turns", "plain"]
+
+
 class Format(Section):
     """The conversation: the same for training and for evaluation, image first."""
 
+    form: Form
     system: str
     prompt: Text
     answers: Annotated[dict[Name, Text], Field(min_length=2)] | None

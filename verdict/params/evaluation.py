@@ -8,10 +8,13 @@ from verdict.params.section import Name, Positive, Section, Seed, Text
 
 
 class EvaluatedModel(Section):
-    """Weights, and what is laid over them: an adapter's folder or the model's own config.json."""
+    """Weights, and what is laid over them: an adapter's folder or the model's own config.json.
+
+    The folder may be any that somebody else's adapter lies in.
+    """
 
     model: Annotated[str, Field(pattern=r"^models/[\w.-]+$")]
-    adapter: Annotated[str, Field(pattern=r"^models/([\w.-]+(/config\.json)?|replicates/[\w.-]+)$")]
+    adapter: Annotated[str, Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*$")]
 
 
 class Evaluate(Section):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from verdict.core.paths import PARAMS_FILE, RAW
+from verdict.core.errors import VerdictError
+from verdict.core.paths import MODELS, PARAMS_FILE, RAW
 from verdict.params import Params
 from verdict.params.file import check_section, read_params
 from verdict.sources.local import check_local
@@ -15,7 +16,16 @@ def validate(path: Path = PARAMS_FILE) -> Params:
     Raises:
         VerdictError: every problem found, each with its key, what was expected and the fix.
     """
-    return check_task(read_params(path), path)
+    params = check_task(read_params(path), path)
+    for name, entry in params.evaluate.models.items():
+        theirs = Path(entry.adapter)
+        found = any((theirs / name).is_file() for name in ("adapter_config.json", "config.json"))
+        if theirs.parts[0] != str(MODELS) and not found:
+            raise VerdictError(
+                f"{path}: evaluate.models.{name}.adapter is {theirs}, where no adapter_config.json "
+                "lies; name the folder that the adapter was saved to"
+            )
+    return params
 
 
 def check_task(params: Params, path: Path) -> Params:

@@ -23,6 +23,7 @@ from verdict.summary.wording import (
     AT_EDGES,
     DISCLAIMER,
     NUMBERS,
+    PLAIN_FORM,
     SYNTHETIC,
     UNDEFINED,
     markdown_table,
@@ -62,8 +63,10 @@ def write_card(
     extract = _read(metrics / "extract.json", "dvc repro extract")
     trained = _read(metrics / "train.json", "dvc repro train")
     origin = _read(adapter / "provenance.json", "dvc repro train")
+    preflight = _read(metrics / "preflight.json", "dvc repro train")
+    images = _sees_images(preflight)
     card = ModelCard.from_template(
-        _header(comparison, origin, task, images=_sees_images(metrics)),
+        _header(comparison, origin, task, images=images),
         template_path=str(TEMPLATE),
         title=f"{task}: {origin['base']['name']}, fine-tuned",
         verdict=comparison.verdict.sentence,
@@ -71,10 +74,10 @@ def write_card(
         warnings=comparison.warnings,
         disclaimer=DISCLAIMER,
         what=_what(origin, trained),
-        settings=_settings(origin["parameters"]),
+        settings=_settings(origin["parameters"], preflight),
         task=task,
         noun=noun,
-        overlap=_overlap(split, noun, images=_sees_images(metrics)),
+        overlap=_overlap(split, noun, images=images),
         records=f"{extract['records']:,}",
         groups=f"{extract['groups']:,}",
         rejected=f"; {extract['rejected']:,} images were rejected" if extract["rejected"] else "",
@@ -105,9 +108,8 @@ def _read(path: Path, command: str) -> dict[str, Any]:
         raise VerdictError(f"{path} is not JSON ({error}): `{command}` mends it") from None
 
 
-def _sees_images(metrics: Path) -> bool:
+def _sees_images(preflight: Mapping[str, Any]) -> bool:
     """Say whether the pre-flight of the training found image tokens in the rows."""
-    preflight = _read(metrics / "preflight.json", "dvc repro train")
     return any(preflight.get("image_tokens", {}).get("image_tokens_a_row", []))
 
 
@@ -165,7 +167,7 @@ def _what(origin: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
     )
 
 
-def _settings(parameters: Mapping[str, Any]) -> str:
+def _settings(parameters: Mapping[str, Any], preflight: Mapping[str, Any]) -> str:
     train, lora = parameters["train"], parameters["lora"]
     rows = [("method", train["method"])]
     if train["method"] == "lora":
@@ -184,6 +186,8 @@ def _settings(parameters: Mapping[str, Any]) -> str:
         ("seed", str(train["seed"])),
         ("arithmetic", parameters["model"]["dtype"]),
     ]
+    if "plain_form" in preflight:
+        rows.append(("conversation", PLAIN_FORM))
     return markdown_table(("setting", "value"), rows, texts=(0, 1))
 
 

@@ -24,6 +24,9 @@ AT_EDGES = (
 #: Stands where a number is undefined: one label only, or 0/0.
 UNDEFINED = "–"
 
+#: Said of a model that was trained so; of turns nothing is said.
+PLAIN_FORM = "in the plain form: without turns, the answer follows the question"
+
 #: The p values of tests that take records as independent.
 SECONDARY = {"mcnemar_p": "p (McNemar)", "delong_p": "p of AUROC (DeLong)"}
 

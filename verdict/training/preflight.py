@@ -30,8 +30,9 @@ from verdict.training.adaptation import (
     saved_modules,
     some,
 )
+from verdict.training.preflight_form import Check, check_plain_form
 from verdict.training.preflight_passes import check_batch, check_gradients, check_reload
-from verdict.training.preflight_rows import Check, Rows, check_rows
+from verdict.training.preflight_rows import Rows, check_rows
 from verdict.training.trainer import ClassifyingTrainer, ExactTrainer
 
 
@@ -80,6 +81,7 @@ def run_preflight(
         return Preflight(
             [
                 *check_rows(rows),
+                *check_plain_form(rows),
                 check_modules(trainer, train, lora),
                 check_trainable(trainer, train),
                 check_dtypes(trainer),

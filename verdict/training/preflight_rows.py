@@ -1,4 +1,4 @@
-"""Pre-flight of the rows: as the chat template renders them, then as batches really hold them."""
+"""Pre-flight of the rows: as text, then as batches really hold them."""
 
 import functools
 import json
@@ -10,27 +10,14 @@ import torch
 
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import answer_of, count_images, render_prompt
+from verdict.models.chat import answer_of, count_images, is_plain, render_prompt
+from verdict.training.preflight_form import Check, check_border, check_bos, check_completion
 from verdict.training.trainer import ClassifyingTrainer, EpochOrder, ExactTrainer
 
 #: Rows that are collated and decoded: the first of epoch 0 (and the longest row besides).
 SAMPLE = 8
 #: Where processors mark the tokens of an image; Gemma 3 reads its bidirectional mask off the first.
 _TOKEN_TYPES = ("token_type_ids", "mm_token_type_ids")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check that passed.
-
-    Attributes:
-        seen: what was seen, for a person.
-        figures: the same as JSON.
-    """
-
-    name: str
-    seen: str
-    figures: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -71,7 +58,7 @@ class Rows:
         """Render a row; few of them differ, so equal ones are rendered and checked once.
 
         Raises:
-            VerdictError: the chat template, or the number of BOS.
+            VerdictError: the chat template, the number of BOS, or the place of the answer.
         """
         conversation = self.conversation(index)
         key = json.dumps([conversation.prompt, conversation.completion])
@@ -125,38 +112,13 @@ class Rows:
                     "chat_template in the base model's folder"
                 )
             completion = whole.removeprefix(prompt)
-            self._check_completion(where, conversation, completion)
+            check_completion(where, self.processor, answer_of(conversation), completion)
         tokenizer = self.processor.tokenizer
         ids = tokenizer(prompt + completion, add_special_tokens=False).input_ids
         check_bos(where, tokenizer, ids.count(tokenizer.bos_token_id))
+        if is_plain(self.processor):
+            check_border(where, tokenizer, prompt, completion, ids)
         return RenderedRow(prompt, completion, len(ids))
-
-    def _check_completion(self, where: str, conversation: Conversation, completion: str) -> None:
-        answer = answer_of(conversation)
-        # Some templates trim the answer, some leave it as it is.
-        completion = completion.lstrip()
-        if not completion.startswith(answer):
-            raise VerdictError(
-                f"{where}: the chat template writes {completion!r} for the answer {answer!r}; mend "
-                "chat_template in the base model's folder"
-            )
-        end = completion.removeprefix(answer)
-        added = self.processor.tokenizer.added_tokens_decoder.values()
-        if end.strip() not in {token.content for token in added if token.special}:
-            raise VerdictError(
-                f"{where}: after the answer the chat template writes {end!r}, where the end of "
-                "turn is due (one special token); the model would never learn to stop. Mend "
-                "chat_template in the base model's folder"
-            )
-
-
-def check_bos(where: str, tokenizer: Any, count: int) -> None:
-    """Raise a VerdictError unless a row has exactly one BOS, or the tokenizer knows none."""
-    if tokenizer.bos_token_id is not None and count != 1:
-        raise VerdictError(
-            f"{where} has {count} times the token {tokenizer.bos_token} (BOS) instead of once; "
-            "either the chat template or the tokenizer writes it, not both"
-        )
 
 
 def check_rows(rows: Rows) -> list[Check]:
@@ -180,7 +142,8 @@ def check_rows(rows: Rows) -> list[Check]:
             "Shorten format.system, format.prompt, format.answers, or the texts of the records"
         )
     decoded = len({*rows.first, rows.longest})
-    what = "label" if rows.classify else "answer and the end of turn"
+    end = "end" if is_plain(rows.processor) else "end of turn"
+    what = "label" if rows.classify else f"answer and the {end}"
     bos = None if rows.processor.tokenizer.bos_token_id is None else 1
     images = sorted({rows.image_tokens(index) for index in range(len(rows))})
     return [

@@ -10,6 +10,7 @@ from verdict.core.files import sha256_of
 from verdict.core.paths import COMPARISON, PREDICTIONS
 from verdict.report.page.charts import Axis, Chart, Line, axis_around
 from verdict.report.page.sources import Sources
+from verdict.summary.wording import PLAIN_FORM
 
 Fact = tuple[str, str]
 
@@ -70,6 +71,8 @@ def cost_facts(sources: Sources) -> list[Fact]:
         ("Rows seen in all", f"{provenance['consumed']['rows']:,}"),
         ("Loss", f"{train['first_loss']:.4f} at first, {train['last_loss']:.4f} at last"),
     ]
+    if "plain_form" in flight:
+        facts.append(("Conversation", PLAIN_FORM))
     if length := flight.get("length"):
         facts.append(("Longest row", f"{length['longest_row']:,} tokens"))
     images = (flight.get("image_tokens") or {}).get("image_tokens_a_row", [])
