@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from verdict.core.errors import VerdictError
-from verdict.core.paths import BASE, CHAT, RECORDS
+from verdict.core.paths import BASE, CHAT, PROVENANCE_FILE, RECORDS
 
-PROVENANCE_FILE = "provenance.json"
 _AGAIN = "run `dvc pull` or `dvc repro train`, or copy the whole folder again from where it came"
 
 #: The packages that decide the numbers.
