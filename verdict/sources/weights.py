@@ -41,6 +41,9 @@ def fetch_gguf(options: Gguf, destination: Path, convert: Converter) -> None:
         for file in terms:
             _lay_beside(file, folder)
     weights.discard()
+    if terms:
+        names = ", ".join(name for file in terms for name in file.files)
+        print(f"{destination}: the terms that its use is bound to are in {names}", flush=True)
 
 
 def receive_parts(addresses: Sequence[str], sha256: str, partial_folder: Path) -> Received:
