@@ -1,6 +1,8 @@
 """A tiny Gemma 3, written as GGUF and read back: the same logits, tokens and configuration."""
 
 import json
+import random
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -198,6 +200,9 @@ def test_googles_sizes(
         ({"left_out": "blk.3.attn_k.weight"}, r"lacks the weights blk\.3\.attn_k\.weight"),
         ({"left_out": "token_embd.weight"}, r"has no token_embd\.weight"),
         ({"more": {"block_count": 5}}, r"holds blk\.5\.\S+, which Gemma 3 for text has not"),
+        ({"more": {"block_count": 10**6}}, r"describes no Gemma 3 \(ValueError: 1000000 layers of"),
+        ({"more": {"attention.head_count": 0}}, r"says its gemma3\.attention\.head_count is 0,"),
+        ({"more": {"attention.head_count": 3}}, r"describes no Gemma 3 \(StrictDataclass"),
         ({"more": {"rope.scaling.type": "yarn"}}, r"scales positions in the way 'yarn'"),
         ({"more": {"vision.block_count": 2}}, r"says gemma3\.vision\.block_count, which is not"),
         ({"more": {"attention.sliding_window_pattern": 2}}, r"sliding_window_pattern 2, where"),
@@ -237,6 +242,27 @@ def test_a_damaged_file_is_named(
         with pytest.raises(VerdictError, match=expected):
             convert(path, tmp_path / "base", "tiny.gguf", chat_template=None)
     assert not (tmp_path / "base").exists()
+
+
+@pytest.mark.fault("models")
+def test_a_forged_file_is_read_or_refused(original: Original, tmp_path: Path) -> None:
+    """Bytes of its head are changed; what is then whole is read, and all else is one message."""
+    model = AutoModelForCausalLM.from_pretrained(original[0], dtype=torch.bfloat16)
+    path = write_gguf(tmp_path / "weights.data", model, original[1])
+    data, draw, refused = path.read_bytes(), random.Random(2), []
+    keys, names = data.index(b"tokenizer.ggml.tokens"), data.index(b"blk.0.")
+    for _ in range(60):
+        forged = bytearray(data)
+        place = draw.choice([draw.randrange(keys), draw.randrange(names, names + 4000)])
+        forged[place] = draw.choice([0, 255, forged[place] ^ (1 << draw.randrange(8))])
+        path.write_bytes(forged)
+        shutil.rmtree(tmp_path / "base", ignore_errors=True)
+        try:
+            convert(path, tmp_path / "base", "tiny.gguf", chat_template=None)
+        except VerdictError as error:
+            refused.append((str(error), (tmp_path / "base").exists()))
+    assert len(refused) > 30
+    assert all("tiny.gguf" in message and not written for message, written in refused)
 
 
 @pytest.mark.fault("models")

@@ -41,7 +41,7 @@ def test_what_has_arrived_is_not_asked_for_again(index: Index, tmp_path: Path) -
     assert (tmp_path / "file").read_bytes() == TABLE
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
@@ -63,7 +63,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, address: str, expected: str)
     assert _left(tmp_path) == []
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_a_package_that_is_not_what_the_index_lists_is_refused(
     index: Index, tmp_path: Path
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_package_that_is_not_what_the_index_lists_is_refused(
     assert _left(tmp_path) == []
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_a_package_that_is_no_archive_is_refused(index: Index, tmp_path: Path) -> None:
     index.wheels = dict.fromkeys(index.wheels, b"<html>")
     with pytest.raises(VerdictError, match=r"febrl-sets==0\.16"):
@@ -81,14 +81,14 @@ def test_a_package_that_is_no_archive_is_refused(index: Index, tmp_path: Path) -
     assert _left(tmp_path) == []
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_a_file_of_another_content_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VerdictError, match="wrong checksum"):
         receive(ADDRESS, sha256="0" * 64, partial_folder=tmp_path)
     assert _left(tmp_path) == []
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_an_index_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(VerdictError, match=r"febrl-sets==0\.16"):

@@ -56,7 +56,7 @@ def test_a_joined_file_is_not_joined_again(parts: list[str], tmp_path: Path) -> 
     assert next(iter(received.files.values())).read_bytes() == WHOLE
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 @pytest.mark.parametrize("order", [(0, 2, 1), (0, 1), (0, 1, 1), (0, 1, 2, 2)])
 def test_shuffled_missing_and_repeated_parts(
     parts: list[str], tmp_path: Path, order: tuple[int, ...]
@@ -69,7 +69,7 @@ def test_shuffled_missing_and_repeated_parts(
     assert {path.suffix for path in (tmp_path / "partial").iterdir()} == {".lock"}
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_a_part_that_is_not_there(parts: list[str], tmp_path: Path) -> None:
     Path(parts[1]).unlink()
     with pytest.raises(VerdictError, match=r"part1 does not exist"):
@@ -103,7 +103,7 @@ def test_terms_are_laid_beside_the_model(
     assert {path.suffix for path in Path(".downloads").iterdir()} == {".lock"}
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 @pytest.mark.parametrize(
     ("terms", "refused", "expected"),
     [
@@ -136,7 +136,7 @@ def test_what_fails_leaves_what_was_there(
     assert [path.name for path in Path("models").rglob("*")] == ["base", "before"]
 
 
-@pytest.mark.fault("sources")
+@pytest.mark.fault("network")
 def test_a_signed_address_is_refused(tmp_path: Path) -> None:
     address = "https://example.org/model.gguf?X-Amz-Signature=abc"
     with pytest.raises(VerdictError, match="holds a password, a signature or a token"):

@@ -6,9 +6,10 @@ sizes from 4B on have, and the 27B's scale of queries (findings/transformers_ggu
 
 from dataclasses import dataclass
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import Gemma3TextConfig
 
-from verdict.core.errors import VerdictError
+from verdict.core.errors import VerdictError, first_line
 from verdict.gguf.file import ARCHITECTURE, GgufFile
 
 #: Every so many layers one attends to everything: the default in transformers, too.
@@ -71,7 +72,20 @@ def gemma3_config(file: GgufFile) -> Gemma3TextConfig:
         VerdictError: the file leaves out what is needed, or says what would be lost.
     """
     _refuse_unknown(file)
+    try:
+        return _config(file)
+    # What a forged file's numbers make of the arithmetic, and of the library's checks.
+    except (ValueError, TypeError, LookupError, ArithmeticError, StrictDataclassError) as error:
+        raise VerdictError(
+            f"{file.shown} describes no Gemma 3 ({first_line(error)}). Choose a file that "
+            "llama.cpp's converter has written."
+        ) from None
+
+
+def _config(file: GgufFile) -> Gemma3TextConfig:
     layers, width = file.stated("block_count"), file.stated("embedding_length")
+    if layers > len(file.tensors):
+        raise ValueError(f"{layers} layers of {len(file.tensors)} tensors")
     heads = file.stated("attention.head_count")
     length = file.stated("attention.key_length", width // heads)
     published = PUBLISHED.get((layers, width), Published(None, length))
@@ -83,7 +97,7 @@ def gemma3_config(file: GgufFile) -> Gemma3TextConfig:
     if "token_embd.weight" not in shapes:
         raise VerdictError(f"{file.shown} has no token_embd.weight, so it is no whole model.")
     return Gemma3TextConfig(
-        vocab_size=int(shapes["token_embd.weight"][1]),
+        vocab_size=int(shapes["token_embd.weight"][-1]),
         hidden_size=width,
         intermediate_size=file.stated("feed_forward_length"),
         num_hidden_layers=layers,

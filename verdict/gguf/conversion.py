@@ -9,7 +9,7 @@ from gguf import MODEL_ARCH, dequantize, get_tensor_name_map
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, GemmaTokenizer, GenerationConfig
 from transformers.utils import logging
 
-from verdict.core.errors import VerdictError
+from verdict.core.errors import VerdictError, first_line
 from verdict.core.files import sha256_of, write_json
 from verdict.core.paths import PROVENANCE_FILE
 from verdict.gguf.config import gemma3_config
@@ -70,10 +70,10 @@ def _tokenizer(file: GgufFile, chat_template: str | None) -> Any:
         )
     try:
         tokenizer = GemmaTokenizer.from_pretrained(file.path.parent, gguf_file=file.path.name)
-    except (ValueError, LookupError, TypeError) as error:
+    except Exception as error:  # what tokenizers raises is of no own kind
         raise VerdictError(
-            f"the tokenizer in {file.shown} cannot be read ({type(error).__name__}: {error}). "
-            "Choose another file of the model."
+            f"the tokenizer in {file.shown} cannot be read ({first_line(error)}). Choose another "
+            "file of the model."
         ) from None
     if chat_template is not None:
         tokenizer.chat_template = _TEMPLATES[chat_template]

@@ -10,7 +10,7 @@ from typing import Any
 from gguf import GGUFReader, LlamaFileType
 from transformers.integrations.gguf.reader import read_gguf_metadata
 
-from verdict.core.errors import VerdictError
+from verdict.core.errors import VerdictError, first_line
 
 ARCHITECTURE = "gemma3"
 #: The half of a model that sees images, which llama.cpp keeps in a file of its own.
@@ -35,16 +35,21 @@ class GgufFile:
     tensors: list[Any]
 
     def stated(self, key: str, default: Any = None) -> Any:
-        """Return what the file says under ``gemma3.KEY``.
+        """Return what the file says under ``gemma3.KEY``: a number above 0.
 
         Raises:
-            VerdictError: it says nothing, and there is no default.
+            VerdictError: it says nothing, and there is no default; or no such number.
         """
         found = self.metadata.get(f"{ARCHITECTURE}.{key}", default)
         if found is None:
             raise VerdictError(
                 f"{self.shown} does not say its {ARCHITECTURE}.{key}, without which the model "
                 "cannot be built. Choose a file that llama.cpp's converter has written."
+            )
+        if not (isinstance(found, int | float) and found > 0):
+            raise VerdictError(
+                f"{self.shown} says its {ARCHITECTURE}.{key} is {found!r}, where a number above 0 "
+                "is expected. Choose a file that llama.cpp's converter has written."
             )
         return found
 
@@ -99,7 +104,7 @@ def open_gguf(path: Path, shown: str) -> GgufFile:
                 "Choose another quantization of the model, such as Q8_0 or Q4_K_M."
             ) from None
         raise VerdictError(
-            f"{shown} ends early or is damaged ({type(error).__name__}: {error}). Fetch the whole "
+            f"{shown} ends early or is damaged ({first_line(error)}). Fetch the whole "
             "file and give its sha256; of a file in parts, name all of them."
         ) from None
     end = max((tensor.data_offset + tensor.n_bytes for tensor in tensors), default=0)
