@@ -31,7 +31,7 @@ def fine_tune(params: Params, train: Train, stage: str, adapter: Path, metrics: 
     # Imported only now: torch must find the pins in its environment.
     from verdict.conversations import read_answers, read_conversations
     from verdict.models.load import load_model, load_processor
-    from verdict.models.provenance import describe_origin
+    from verdict.models.provenance import describe_origin, read_provenance
     from verdict.pipeline.inputs import stage_inputs
     from verdict.records.shards import ImageStore
     from verdict.reproducibility import device_name, make_deterministic
@@ -60,6 +60,7 @@ def fine_tune(params: Params, train: Train, stage: str, adapter: Path, metrics: 
     origin = describe_origin(
         base_name=params.models["base"].name,
         base_revision=params.models["base"].revision,
+        base_weights=read_provenance(BASE).get("weights"),
         digests=inputs.digests,
         labels=labels,
         parameters={

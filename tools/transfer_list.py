@@ -75,7 +75,7 @@ def _check(url: str) -> None:
     if scheme not in ("http", "https"):
         advice = (
             "The stage fetch brings it by itself: nothing needs to be copied."
-            if scheme in ("kaggle", "hf")
+            if scheme in ("kaggle", "hf", "pypi")
             else "A bucket is copied without a list: gcloud transfer jobs create gs://… gs://…"
         )
         raise VerdictError(

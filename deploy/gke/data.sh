@@ -21,9 +21,9 @@ require gcloud python
 cd "$here/.."
 # A recipe's files are those of its data set, unless it names others itself.
 task=$(sed -n 's/^task: *//p' "recipes/$recipe.yaml" 2>/dev/null || true)
-if grep -qsE '^ *address: *(kaggle|hf)://' "recipes/$recipe.yaml" "recipes/tasks/$task.yaml"; then
-  die "the files of $recipe are on Kaggle or on the hub, and need no copying: the first run fetches \
-them, with the tokens of .env, and its dvc push keeps them in gs://$BUCKET/dvc"
+if grep -qsE '^ *address: *(kaggle|hf|pypi)://' "recipes/$recipe.yaml" "recipes/tasks/$task.yaml"; then
+  die "the files of $recipe are on Kaggle, on the hub or in packages, and need no copying: the first \
+run fetches them, with the tokens of .env, and its dvc push keeps them in gs://$BUCKET/dvc"
 fi
 [[ $dry_run ]] || python -c 'import tools.transfer_list' 2>/dev/null ||
   die "the project's environment is not active: . .venv/bin/activate"

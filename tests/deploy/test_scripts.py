@@ -232,7 +232,8 @@ def test_what_no_service_copies_is_told_as_such(elsewhere: Path, recipe: str) ->
 
     assert result.returncode == 1
     assert (
-        f"the files of {recipe} are on Kaggle or on the hub, and need no copying" in result.stderr
+        f"the files of {recipe} are on Kaggle, on the hub or in packages, and need no copying"
+        in result.stderr
     )
     assert "gs://…" not in result.stderr
     assert lines == []

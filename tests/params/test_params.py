@@ -13,6 +13,9 @@ from verdict.params import Params
 from verdict.params.file import read_params
 from verdict.pipeline.definition import UnlistedParameterError, listed_params, load_params
 
+#: Weights by address, of a model that has no other source.
+GGUF = {"addresses": ["a.gguf"], "sha256": "0" * 64, "chat_template": None, "terms": []}
+
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     *parents, last = key.split(".")
@@ -68,6 +71,17 @@ def test_the_committed_params_are_valid() -> None:
         ("models", {"b" * 300: {}}, r"models\.b*\.\[key\]: .*at most 100 characters"),
         ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
         ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
+        ("models.base.gguf", GGUF, r"models\.base: gguf says where .*, but name is embedded"),
+        (
+            "models.base",
+            {"name": "google/gemma-3-270m", "revision": "0" * 40, "gguf": GGUF},
+            r"models\.base: gguf says where the weights are, but there is a revision",
+        ),
+        (
+            "models.base",
+            {"name": "google/gemma-3-270m", "revision": None, "gguf": {**GGUF, "addresses": []}},
+            r"models\.base\.gguf\.addresses: .*at least 1 item",
+        ),
         ("models.base.embedded", None, r"models\.base: an embedded model needs embedded: how it"),
         ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),
         ("fetch.files.images.sha256", "12ab", r"fetch\.files\.images\.sha256: .*pattern"),
@@ -164,6 +178,11 @@ def test_a_hub_model_needs_no_description_of_the_tiny_one(params: dict[str, Any]
     for given in (base, {**params["models"]["base"], **base}):  # the latter by `dvc exp run -S`
         params["models"]["base"] = given
         assert Params.model_validate(params).models["base"].name == base["name"]
+
+
+def test_weights_may_be_named_by_address(params: dict[str, Any]) -> None:
+    params["models"]["base"] = {"name": "google/gemma-3-270m", "revision": None, "gguf": GGUF}
+    assert Params.model_validate(params).models["base"].gguf is not None
 
 
 @pytest.mark.fault("parameters")

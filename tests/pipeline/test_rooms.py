@@ -61,7 +61,10 @@ def test_a_comment_runs_again_what_it_may_change_and_nothing_else(
 
 def test_the_schema_hands_on_every_value_as_it_stands_in_the_file() -> None:
     text = (ROOT / "params.yaml").read_bytes()
-    assert read_params(ROOT / "params.yaml").model_dump() == load_yaml(text, "params.yaml")
+    found = read_params(ROOT / "params.yaml").model_dump()
+    for model in found["models"].values():
+        del model["gguf"]  # which no model built here has
+    assert found == load_yaml(text, "params.yaml")
 
 
 def test_what_is_written_has_the_form_that_earlier_runs_wrote(tmp_path: Path) -> None:

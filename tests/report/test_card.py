@@ -127,6 +127,26 @@ def test_the_plain_form_is_told(project: Path) -> None:
     assert said in card_of(project, skin_models()).text
 
 
+def test_people_read_what_quantization_has_left_of_the_base(project: Path) -> None:
+    weights = {
+        "format": "GGUF",
+        "quantization": "Q4_K_M",
+        "bits_a_weight": 7.36,
+        "sha256": "2" * 64,
+    }
+    base = {"name": "google/gemma-3-270m", "revision": None, "sha256": "1" * 64}
+    write_json(
+        project / "models/adapter/provenance.json",
+        {"base": {**base, "weights": {**weights, "license": "gemma"}}, "parameters": PARAMETERS},
+    )
+    card = card_of(project, skin_models())
+    assert (card.data.base_model, card.data.license) == ("google/gemma-3-270m", "gemma")
+    assert (
+        "`google/gemma-3-270m` (from a GGUF file, Q4_K_M: 7.36 bits a weight on average, unpacked "
+        "to bfloat16), trained as" in " ".join(card.text.split())
+    )
+
+
 def test_the_bytes_depend_on_the_numbers_alone(project: Path) -> None:
     card_of(project, skin_models())
     first = (project / "model_card.md").read_bytes()

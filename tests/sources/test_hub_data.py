@@ -153,7 +153,7 @@ def test_revision_that_moves(hub: Hub, tmp_path: Path, revision: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        f"hf://{NAME}@{COMMIT}/config.json",
+        f"hf://spaces/{NAME}@{COMMIT}/config.json",
         f"hf://datasets/{NAME}@{COMMIT}",
         f"{START}../pairs.csv",
         f"hf://datasets/scans@{COMMIT}/a.csv",

@@ -71,8 +71,9 @@ def test_every_recipe_renders_to_a_complete_commented_params_file(
     assert values == recipe_values(path)
     dumped = Params(**values).model_dump()
     for model in dumped["models"].values():
-        if model["embedded"] is None:
-            del model["embedded"]
+        for key in ("embedded", "gguf"):
+            if model[key] is None:
+                del model[key]
     assert dumped == values, "every key of the schema stands there"
     assert list(dumped) == list(values)
     assert undocumented(text, tmp_path / "params.yaml") == []

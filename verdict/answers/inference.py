@@ -13,13 +13,12 @@ from transformers.tokenization_utils_base import FULL_TOKENIZER_FILE, TOKENIZER_
 from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 
 from verdict.answers.adapter import ADAPTER_CONFIG, check_adapter, lay_over, trained_from
-from verdict.core.errors import VerdictError
+from verdict.core.errors import VerdictError, first_line
 from verdict.core.files import sha256_of_tree
 from verdict.models.folder import (
     SIGNS_OF_DAMAGE,
     DamagedModelError,
     damage_explained,
-    first_line,
     require_folder,
 )
 from verdict.models.load import load_model, load_processor

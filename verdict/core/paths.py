@@ -22,6 +22,8 @@ VALIDATION_PREDICTIONS = PREDICTIONS / "validation"
 
 MODELS = Path("models")
 BASE, ADAPTER, REPLICATES = MODELS / "base", MODELS / "adapter", MODELS / "replicates"
+#: In a model's folder: what it came from.
+PROVENANCE_FILE = "provenance.json"
 
 #: Beside what follows, a file of metrics a model.
 METRICS = Path("metrics")

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from verdict.core.errors import VerdictError
+from verdict.core.errors import VerdictError, first_line
 
 #: What json, safetensors, peft and transformers raise for files that are damaged or do not fit.
 SIGNS_OF_DAMAGE = (
@@ -90,12 +90,6 @@ def damage_explained(folder: Path) -> Iterator[None]:
         if any(sign in str(error) for sign in ("memory", "CUDA")):
             raise
         raise DamagedModelError(folder, _damaged_file(folder) or first_line(error)) from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's kind, and its words on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)[:300]}"
 
 
 def _damaged_file(folder: Path) -> str | None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from verdict.core.errors import VerdictError
-from verdict.core.paths import BASE, CHAT, RECORDS
+from verdict.core.paths import BASE, CHAT, PROVENANCE_FILE, RECORDS
 
-PROVENANCE_FILE = "provenance.json"
 _AGAIN = "run `dvc pull` or `dvc repro train`, or copy the whole folder again from where it came"
 
 #: The packages that decide the numbers.
@@ -53,18 +52,21 @@ def describe_origin(
     digests: Mapping[str, str],
     labels: list[str] | None,
     parameters: dict[str, Any],
+    base_weights: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what an adapter came from: base model, data, parameters, package versions.
 
     Args:
         digests: the SHA-256 of each dependency of the train stage, by its path.
         labels: a classifier's labels in the order of its outputs; None for a model that writes.
+        base_weights: of a base whose folder says so: the format that they came in, and its loss.
     """
     return {
         "base": {
             "name": base_name,
             "revision": base_revision,
             "sha256": digests[str(BASE)],
+            **({"weights": base_weights} if base_weights else {}),
         },
         "labels": labels,
         "training_data": {

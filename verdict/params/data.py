@@ -11,10 +11,13 @@ from verdict.parse import misread
 EMBEDDED = "embedded"
 
 
+Address = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
 class SourceFile(Section):
     """One published file: where it is, and optionally the SHA-256 it must have."""
 
-    address: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+    address: Address
     sha256: Sha256 | None
 
 
@@ -38,17 +41,36 @@ class EmbeddedModel(Section):
     steps: Positive
 
 
-class Model(Section):
-    """A model to make here (``embedded``), or to fetch from the hub at a fixed revision.
+class Gguf(Section):
+    """A model's weights, configuration and tokenizer in one GGUF file.
 
     Attributes:
-        embedded: how to make it. A hub model has none; where only the name was changed to one, as
+        addresses: of the file, or of its parts in order.
+        sha256: of the whole file.
+        chat_template: how conversations are rendered, by name; null: as the file says, if it does.
+        terms: what the licence asks to be passed on; laid beside the model under their own names.
+    """
+
+    addresses: Annotated[list[Address], Field(min_length=1)]
+    sha256: Sha256
+    chat_template: Literal["gemma"] | None
+    terms: list[SourceFile]
+
+
+class Model(Section):
+    """A model to make here, to fetch from the hub at a fixed revision, or to read from a GGUF file.
+
+    Attributes:
+        name: ``embedded``; or the hub's, also of what a GGUF file was made of.
+        embedded: how to make it. Others have none; where only the name was changed, as
             ``dvc exp run -S`` does, it has no effect.
+        gguf: where its weights are, if not on the hub.
     """
 
     name: Annotated[str, Field(pattern=r"^(embedded|[\w.-]+/[\w.-]+)$")]
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
     embedded: EmbeddedModel | None = None
+    gguf: Gguf | None = None
 
     @model_validator(mode="after")
     def _embedded_described(self) -> Self:
@@ -58,11 +80,18 @@ class Model(Section):
         return self
 
     @model_validator(mode="after")
-    def _revision_fixed(self) -> Self:
-        if self.name != EMBEDDED and self.revision is None:
+    def _one_source(self) -> Self:
+        if self.gguf is not None and (self.name == EMBEDDED or self.revision is not None):
+            other = "name is embedded" if self.name == EMBEDDED else "there is a revision"
+            raise ValueError(
+                f"gguf says where the weights are, but {other}; set gguf to null, or else name to "
+                "the model's own and revision to null"
+            )
+        if self.name != EMBEDDED and self.revision is None and self.gguf is None:
             raise ValueError(
                 f"{self.name} needs a revision: the 40 hexadecimal digits of a commit on the hub "
-                "(a branch name moves, and the result could not be repeated)"
+                "(a branch name moves, and the result could not be repeated); or gguf, if its "
+                "weights are in a GGUF file"
             )
         return self
 

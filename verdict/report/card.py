@@ -119,7 +119,9 @@ def _header(
     base, parameters = origin["base"], origin["parameters"]
     hub_task = _HUB_TASKS[parameters["model"]["task"], images]
     whole = parameters["train"]["method"] == "full"
-    known: dict[str, Any] = {} if base["revision"] is None else {"base_model": base["name"]}
+    known: dict[str, Any] = {} if base["name"] == "embedded" else {"base_model": base["name"]}
+    if licence := base.get("weights", {}).get("license"):
+        known["license"] = licence
     return ModelCardData(
         library_name="transformers" if whole else "peft",
         pipeline_tag=hub_task,
@@ -155,7 +157,10 @@ def _eval_results(comparison: Comparison, hub_task: str, task: str) -> list[Eval
 def _what(origin: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
     base, parameters = origin["base"], origin["parameters"]
     revision = f" at revision `{base['revision']}`" if base["revision"] else ""
-    built = " (a tiny model that the project builds itself)" if not base["revision"] else ""
+    embedded = base["name"] == "embedded"
+    built = " (a tiny model that the project builds itself)" if embedded else ""
+    if read := describe_weights(base):
+        built = f" ({read})"
     whole = parameters["train"]["method"] == "full"
     kind = "All weights" if whole else "Adapter weights"
     way = "a classifier's" if parameters["model"]["task"] == "classify" else "a writing model's"
@@ -164,6 +169,16 @@ def _what(origin: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
         f"{trained['trainable_parameters']:,} of its parameters "
         f"({format_percent(round(trained['trainable_share'], 4))}) learned in {trained['steps']:,} "
         f"steps from {trained['rows']:,} records."
+    )
+
+
+def describe_weights(base: Mapping[str, Any]) -> str:
+    """Say of weights that came in another format what it has left of them; else nothing."""
+    if not (weights := base.get("weights")):
+        return ""
+    return (
+        f"from a {weights['format']} file, {weights['quantization']}: {weights['bits_a_weight']:g} "
+        "bits a weight on average, unpacked to bfloat16"
     )
 
 

@@ -14,6 +14,7 @@ from verdict.sources.filesystems import open_bucket, open_local
 from verdict.sources.http import open_http
 from verdict.sources.hub_data import open_hub_file
 from verdict.sources.kaggle import open_kaggle
+from verdict.sources.packages import take_from_package
 from verdict.sources.partial import Partial
 from verdict.sources.received import Received, check_sha256
 from verdict.sources.stream import LENGTH, Opener, Transient
@@ -35,6 +36,8 @@ _OPENERS: dict[str, Opener] = {
     "hf": open_hub_file,
     "kaggle": open_kaggle,
 }
+#: Not opened, but taken out of what another program brings.
+_PACKAGES = "pypi"
 
 
 def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Received:
@@ -45,8 +48,8 @@ def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Receiv
     kept in ``partial_folder``, provided that the source still is what it was.
 
     Args:
-        address: ``http(s)://``, ``gs://``, ``s3://``, ``hf://``, ``kaggle://``, ``file://`` or a
-            local path; of one file.
+        address: ``http(s)://``, ``gs://``, ``s3://``, ``hf://``, ``kaggle://``, ``pypi://``,
+            ``file://`` or a local path; of one file.
         sha256: the SHA-256 that the file must have, in hexadecimal; None checks the length alone.
         partial_folder: where unfinished data is kept; it should outlive the stage's outputs.
 
@@ -58,17 +61,21 @@ def receive(address: str, *, sha256: str | None, partial_folder: Path) -> Receiv
             not exist; the checksum is wrong; there is no space left; or another process is
             downloading it.
     """
-    shown = redacted(address)
-    opener = _OPENERS.get(scheme_of(address))
-    if opener is None:
+    shown, scheme = redacted(address), scheme_of(address)
+    if scheme not in (*_OPENERS, _PACKAGES):
+        known = ", ".join(f"{known}://" for known in (*_OPENERS, _PACKAGES))
         raise VerdictError(
-            f"{shown}: {scheme_of(address)}:// is not supported. Give an address that begins with "
-            f"{', '.join(f'{scheme}://' for scheme in _OPENERS)}, or a local path."
+            f"{shown}: {scheme}:// is not supported. Give an address that begins with {known}, or "
+            "a local path."
         )
     partial = Partial(partial_folder, address)
     with partial.locked(shown):
-        with _Transfer(address, opener, partial, trusted=sha256 is not None) as transfer:
-            transfer.run()
+        if scheme == _PACKAGES:
+            take_from_package(address, partial)
+        else:
+            opener, trusted = _OPENERS[scheme], sha256 is not None
+            with _Transfer(address, opener, partial, trusted=trusted) as transfer:
+                transfer.run()
         received = Received({own_name(address): partial.data}, partial.discard)
         if sha256 is not None:
             check_sha256(received, sha256, shown)

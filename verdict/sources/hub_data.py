@@ -1,4 +1,7 @@
-"""Files of a data set on the Hugging Face Hub: ``hf://datasets/OWNER/NAME@COMMIT/PATH``."""
+"""Files on the Hugging Face Hub: ``hf://datasets/OWNER/NAME@COMMIT/PATH``.
+
+Without ``datasets/`` it is a model's repository.
+"""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +26,7 @@ from verdict.sources.hub_repository import (
 )
 from verdict.sources.stream import Stream
 
-_FORM = "hf://datasets/OWNER/NAME@COMMIT/PATH"
+_FORM = "hf://datasets/OWNER/NAME@COMMIT/PATH, or hf://OWNER/NAME@COMMIT/PATH of a model"
 _WILDCARD = re.compile(r"[*?\[]")
 #: So many names are shown in a message.
 _SHOWN = 5
@@ -33,7 +36,7 @@ def list_hub_files(address: str) -> dict[str, RepoFile]:
     """Return what the hub lists of the files that ``address`` stands for, by the address of each.
 
     Args:
-        address: ``hf://datasets/OWNER/NAME@COMMIT/PATH``; ``PATH`` may hold ``*``, ``?`` and
+        address: ``hf://[datasets/]OWNER/NAME@COMMIT/PATH``; ``PATH`` may hold ``*``, ``?`` and
             ``[…]``, each within one folder of the repository.
 
     Raises:
@@ -42,7 +45,9 @@ def list_hub_files(address: str) -> dict[str, RepoFile]:
     """
     repository, pattern = _parsed(address)
     with explained(repository):
-        info = hub_api().dataset_info(repository.name, revision=repository.revision)
+        info = hub_api().repo_info(
+            repository.name, repo_type=repository.kind, revision=repository.revision
+        )
     refuse_other_commit(repository, info.sha)
     parts = PurePosixPath(pattern).parts
     fixed = next((i for i, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
@@ -57,7 +62,8 @@ def list_hub_files(address: str) -> dict[str, RepoFile]:
             f"{repository.page}/tree/{repository.revision} shows all files."
         )
     refuse_unlisted(repository, found)
-    start = f"hf://datasets/{repository.name}@{repository.revision}/"
+    folders = "datasets/" if repository.kind == "dataset" else ""
+    start = f"hf://{folders}{repository.name}@{repository.revision}/"
     return {start + entry.path: entry for entry in sorted(found, key=lambda entry: entry.path)}
 
 
@@ -120,9 +126,9 @@ def _parsed(address: str) -> tuple[Repository, str]:
     except HfUriError:
         uri = None
     path = PurePosixPath(uri.path_in_repo if uri else "")
-    if uri is None or uri.type != "dataset" or not path.name or ".." in path.parts:
+    if uri is None or uri.type not in ("dataset", "model") or not path.name or ".." in path.parts:
         raise VerdictError(f"{shown} is no address of files on the hub; expected {_FORM}.")
-    repository = Repository("dataset", uri.id, uri.revision or "")
+    repository = Repository(uri.type, uri.id, uri.revision or "")
     if not COMMIT.fullmatch(repository.revision):
         found = f"{repository.revision!r} is not one" if repository.revision else "it has none"
         raise VerdictError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from verdict.core.files import sha256_of
 from verdict.core.paths import COMPARISON, PREDICTIONS
+from verdict.report.card import describe_weights
 from verdict.report.page.charts import Axis, Chart, Line, axis_around
 from verdict.report.page.sources import Sources
 from verdict.summary.wording import PLAIN_FORM
@@ -130,8 +131,11 @@ def identity(sources: Sources) -> list[Fact]:
     name = "built by this project (embedded)" if base["name"] == "embedded" else base["name"]
     revision = f", revision {base['revision']}" if base["revision"] else ""
     versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
+    facts = [("Base model", f"{name}{revision}")]
+    if read := describe_weights(base):
+        facts.append(("Base model’s weights", f"{read}; SHA-256 {base['weights']['sha256']}"))
     return [
-        ("Base model", f"{name}{revision}"),
+        *facts,
         ("Base model’s files, SHA-256", base["sha256"]),
         ("Training conversations, SHA-256", data["conversations_sha256"]),
         ("Records, SHA-256", data["records_sha256"]),
