@@ -73,7 +73,7 @@ def _batches(params: Params, steps: int) -> list[dict[str, Any]]:
 
     conversations = read_conversations(CHAT / "train.jsonl")
     rows = training_rows(conversations, ImageStore(RECORDS))
-    collate = Collator(load_processor(BASE))
+    collate = Collator(load_processor(BASE, params.format.form))
     order = list(EpochOrder(len(conversations), params.train.seed))
     each = params.train.per_device_train_batch_size
     return [
@@ -100,7 +100,7 @@ def _ours(params: Params, folder: Path, _: list[dict[str, Any]]) -> Any:
         checkpoints=folder,
         device="cpu",
     )
-    processor = load_processor(BASE)
+    processor = load_processor(BASE, params.format.form)
     trainer = build_trainer(
         load_model(BASE, params.model, "cpu", params.quantization), processor, job
     )
@@ -116,7 +116,6 @@ def _trl(params: Params, folder: Path, batches: list[dict[str, Any]]) -> Any:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from torch.utils.data import SequentialSampler
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
@@ -129,7 +128,7 @@ def _trl(params: Params, folder: Path, batches: list[dict[str, Any]]) -> Any:
         )
         for seen in [mask.bool()]
     ]
-    trainer = SFTTrainer(
+    return SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
         processing_class=AutoTokenizer.from_pretrained(BASE),
         train_dataset=Dataset.from_list(rows),
@@ -138,15 +137,14 @@ def _trl(params: Params, folder: Path, batches: list[dict[str, Any]]) -> Any:
             target_modules=lora.target_modules, task_type="CAUSAL_LM",
         ),
         args=SFTConfig(
-            output_dir=str(folder), max_steps=train.max_steps, warmup_steps=0,
+            output_dir=str(folder), max_steps=len(batches), warmup_steps=0,
             per_device_train_batch_size=train.per_device_train_batch_size,
             learning_rate=train.learning_rate, lr_scheduler_type=train.lr_scheduler_type,
             max_length=None, completion_only_loss=True, logging_steps=1, save_strategy="no",
             report_to="none", use_cpu=True, bf16=False, disable_tqdm=True, seed=train.seed,
+            train_sampling_strategy="sequential",
         ),
     )  # fmt: skip
-    trainer._get_train_sampler = lambda *_: SequentialSampler(trainer.train_dataset)
-    return trainer
 
 
 if __name__ == "__main__":
