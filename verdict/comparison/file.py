@@ -58,7 +58,8 @@ def _from_json(values: Entries) -> Comparison:
     candidate, baseline = values["candidate"], values["baseline"]
     models, replicates = values["models"], values["replicates"]
     judged = REPLICATED if replicates else candidate
-    pairs = [(judged, baseline)] if replicates else []
+    trained = {name: values[f"{name}.kind"] for name in values.get("trained_baselines", ())}
+    pairs = [(judged, other) for other in (baseline, *trained)] if replicates else []
     single = [name for name in models if name not in replicates]
     merged = {
         k.removeprefix(f"{MERGED}."): v for k, v in values.items() if k.startswith(f"{MERGED}.")
@@ -82,6 +83,7 @@ def _from_json(values: Entries) -> Comparison:
         models={name: _estimates(values, name, kind.metrics) for name in models},
         thresholds=_thresholds(values, kind),
         replicated=_replicated(values, kind) if replicates else None,
+        trained=trained,
         baselines={
             name: {m: values[f"{name}.{m}"] for m in kind.metrics if f"{name}.{m}" in values}
             for name in BASELINES

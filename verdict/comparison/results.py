@@ -7,6 +7,14 @@ from typing import Any, Literal
 #: Baselines that need no model, in the order of a table.
 BASELINES = ("majority", "prior")
 
+#: What the trained baselines are, by their kind.
+METHODS = {
+    "features": "boosted trees on colours and shapes",
+    "similarities": "logistic regression on string similarities",
+    "fellegi_sunter": "Fellegi and Sunter's record linkage",
+    "tfidf": "logistic regression on words",
+}
+
 #: Stands where a model's name would: the mean over the candidate's training seeds, and what all
 #: models' thresholds share.
 REPLICATED, THRESHOLD = "replicated", "threshold"

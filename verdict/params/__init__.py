@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from verdict.core.paths import ADAPTER, MODELS, REPLICATES
 from verdict.params.data import Extract, Fetch, Format, Model, Split
-from verdict.params.evaluation import Compare, Evaluate, Report
+from verdict.params.evaluation import Baseline, Compare, Evaluate, Report
 from verdict.params.section import Name, Positive, Section, Seed
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
 
@@ -60,6 +60,7 @@ class Params(Section):
     train: Train
     #: The same training again: name to seed.
     replicates: dict[Name, Seed]
+    baselines: dict[Name, Baseline]
     evaluate: Evaluate
     compare: Compare
     report: Report
@@ -116,6 +117,26 @@ class Params(Section):
                 f"compare.baseline is {self.compare.baseline!r}, which is not one of "
                 f"evaluate.models: {', '.join(self.evaluate.models)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_fit(self) -> Self:
+        for name, entry in self.baselines.items():
+            if name in self.evaluate.models:
+                raise ValueError(
+                    f"baselines.{name} is called like a model of evaluate.models, whose predictions "
+                    "it would replace; give it another name"
+                )
+            if self.format.answers is None:
+                raise ValueError(
+                    f"baselines.{name} tells labels apart, but this task is free text "
+                    "(format.answers: null); set baselines={}"
+                )
+            if entry.kind != "features" and "{text}" not in self.format.prompt:
+                raise ValueError(
+                    f"baselines.{name}.kind is {entry.kind}, which reads texts, but format.prompt "
+                    "has no {text}: the records have none; for images there is features"
+                )
         return self
 
     @model_validator(mode="after")

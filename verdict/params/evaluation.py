@@ -14,6 +14,12 @@ class EvaluatedModel(Section):
     adapter: Annotated[str, Field(pattern=r"^models/([\w.-]+(/config\.json)?|replicates/[\w.-]+)$")]
 
 
+class Baseline(Section):
+    """What is trained on the same records without fine-tuning a model."""
+
+    kind: Literal["features", "similarities", "fellegi_sunter", "tfidf"]
+
+
 class Evaluate(Section):
     """Which models answer, and how."""
 

@@ -26,6 +26,7 @@ from verdict.summary.wording import (
     p_text,
     signed,
     signed_interval,
+    trained_note,
 )
 
 #: Metrics at a threshold that 80 characters hold.
@@ -58,6 +59,8 @@ def show(comparison: Comparison, report: Path, console: Console) -> None:
         console.print(said, style="bold", highlight=False)
         _show_tables(merged, console)
     console.print()
+    if comparison.trained:
+        console.print(trained_note(comparison), highlight=False)
     console.print(
         f"Below a number its {format_percent(comparison.confidence)} interval; "
         f"{comparison.records:,} records. {DISCLAIMER}",

@@ -25,8 +25,10 @@ from verdict.summary.wording import (
     NUMBERS,
     SYNTHETIC,
     UNDEFINED,
+    heading,
     markdown_table,
     metric_title,
+    trained_note,
     whole_groups,
 )
 
@@ -87,6 +89,7 @@ def write_card(
         drawn=whole_groups(noun, linked=comparison.linked),
         at_edges=AT_EDGES,
         results=_results(comparison),
+        baselines=trained_note(comparison),
         difference=_difference(comparison),
         limits=[*_limits(comparison), *limits],
     )
@@ -238,7 +241,8 @@ def _results(comparison: Comparison) -> str:
         )
         for metric in comparison.kind.shown("table")
     ]
-    return markdown_table(("metric", *names), rows)
+    headings = [heading(comparison, name) for name in names]
+    return markdown_table(("metric", *headings), rows)
 
 
 def _cell(estimate: Estimate) -> str:

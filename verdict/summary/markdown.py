@@ -90,7 +90,7 @@ def _models_table(comparison: Comparison) -> str:
         "majority": f"*majority (always {shortened(comparison.majority)})*",
         "prior": "*prior (by shares)*",
         REPLICATED: f"*{mean_of(comparison.trainings)}*",
-    }
+    } | {name: f"*{name} (baseline: {method})*" for name, method in comparison.methods.items()}
     undefined = Estimate(None)
     rows = [
         [

@@ -105,6 +105,7 @@ def _context(sources: Sources, task: str, size: int) -> dict[str, Any]:
         "at_edges": AT_EDGES,
         "apart": data.nothing_crosses(sources.metrics("split")),
         "single": comparison.single,
+        "models": len(comparison.single) - len(comparison.trained),
         "figure": tables.main_figure(comparison),
         "threshold": comparison.thresholds,
         "threshold_rows": tables.threshold_rows(comparison),
