@@ -44,7 +44,7 @@ def main(params: Params) -> None:
     )
     write_json(COMPARE_METRICS, comparison.headline())
     write_summary(REPORT, comparison)
-    print(comparison.verdict.sentence)
+    print("\n".join([comparison.verdict.sentence, *comparison.verdict.remarks]))
     for warning in comparison.warnings:
         print(f"\nWARNING: {warning}", file=sys.stderr)
 

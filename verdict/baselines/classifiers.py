@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from verdict.baselines.pairs import agreements, vectors
 
 #: Trees of a boosting.
-TREES = (20, 40, 80, 160)
+TREES = (20, 40, 80, 160, 320)
 #: Inverse strengths of a logistic regression's penalty.
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 #: Similarities from which two values agree.
@@ -32,6 +32,8 @@ def boosting() -> list[Any]:
     return [
         HistGradientBoostingClassifier(
             learning_rate=0.05,
+            max_leaf_nodes=7,
+            max_bins=63,
             max_iter=trees,
             class_weight="balanced",
             early_stopping=False,
@@ -61,7 +63,7 @@ def regression_on_words() -> list[Any]:
 
 
 def fellegi_sunter(match: int) -> list[Any]:
-    """Return Fellegi and Sunter's model on ``pairs.similarities``; ``match`` is that label's code."""
+    """Return Fellegi and Sunter's model; ``match`` is the code of that label."""
     return [FellegiSunter(threshold, match) for threshold in THRESHOLDS]
 
 
@@ -117,9 +119,7 @@ class FellegiSunter(ClassifierMixin, BaseEstimator):
 
     def fit(self, found: np.ndarray, labels: np.ndarray) -> "FellegiSunter":
         """Find both classes in ``pairs.similarities``; ``labels`` are not looked at."""
-        patterns, counts = np.unique(
-            agreements(found, self.threshold), axis=0, return_counts=True
-        )
+        patterns, counts = np.unique(agreements(found, self.threshold), axis=0, return_counts=True)
         agreeing = (patterns == 1).sum(axis=1) - (patterns == 0).sum(axis=1)
         matches = 1 / (1 + (self.AGREES / (1 - self.AGREES)) ** -agreeing.astype(float))
         both = np.concatenate([patterns, patterns])

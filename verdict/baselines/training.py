@@ -1,4 +1,4 @@
-"""Train one baseline on the records that models are fine-tuned on, and predict those of the test."""
+"""Train one baseline on the records that models are fine-tuned on, and predict the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -65,7 +65,7 @@ def _from_json(values: Entries) -> Comparison:
         k.removeprefix(f"{MERGED}."): v for k, v in values.items() if k.startswith(f"{MERGED}.")
     }
     return Comparison(
-        verdict=Verdict(values["verdict"]),
+        verdict=Verdict(values["verdict"], tuple(values.get("remarks", ()))),
         warnings=tuple(values["warnings"]),
         kind=kind,
         candidate=candidate,

@@ -26,7 +26,7 @@ from verdict.statistics.kinds import Kind
 class Comparison:
     """Several models on the same records."""
 
-    #: From the file: its sentence alone.
+    #: From the file: its sentence and remarks alone.
     verdict: Verdict
     #: What a reader has to know before trusting the numbers.
     warnings: tuple[str, ...]
@@ -122,6 +122,7 @@ class Comparison:
         """
         entries: Entries = {
             "verdict": self.verdict.sentence,
+            **({"remarks": list(self.verdict.remarks)} if self.verdict.remarks else {}),
             "warnings": list(self.warnings),
             "kind": self.kind.name,
             "candidate": self.candidate,

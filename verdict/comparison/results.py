@@ -49,6 +49,8 @@ class Verdict:
     """The outcome of a comparison in one sentence; in a figure's title, and in one word."""
 
     sentence: str
+    #: Sentences on the trained baselines that do as well as the candidate.
+    remarks: tuple[str, ...] = ()
     headline: str = field(default="", compare=False)
     outcome: Outcome = field(default="none", compare=False)
 

@@ -94,8 +94,7 @@ def decide(comparison: Comparison, obstacle: str | None) -> Verdict:
     rivals = [rival for name in comparison.trained if (rival := _rival(comparison, name))]
     if rivals and outcome == "raised" and headline == _HEADLINES[form].format(**words):
         headline += f", but not above {' and '.join(name for name, _ in rivals)}"
-    told = " ".join([f"{sentence}{clause}.", *(said for _, said in rivals)])
-    return Verdict(told, headline, outcome)
+    return Verdict(f"{sentence}{clause}.", tuple(said for _, said in rivals), headline, outcome)
 
 
 def find_obstacle(predictions: Predictions, noun: str) -> str | None:
@@ -151,7 +150,7 @@ def _no_verdict(comparison: Comparison, reason: str) -> Verdict:
             f" ({after:.2f} was measured for {several}{comparison.candidate} and "
             f"{before:.2f} for {comparison.baseline})"
         )
-    return Verdict(sentence + ".", headline, "none")
+    return Verdict(sentence + ".", (), headline, "none")
 
 
 def _majority_clause(comparison: Comparison) -> str:

@@ -124,8 +124,8 @@ class Params(Section):
         for name, entry in self.baselines.items():
             if name in self.evaluate.models:
                 raise ValueError(
-                    f"baselines.{name} is called like a model of evaluate.models, whose predictions "
-                    "it would replace; give it another name"
+                    f"baselines.{name} is called like a model of evaluate.models, whose "
+                    "predictions it would replace; give it another name"
                 )
             if self.format.answers is None:
                 raise ValueError(

@@ -69,6 +69,7 @@ def write_card(
         template_path=str(TEMPLATE),
         title=f"{task}: {origin['base']['name']}, fine-tuned",
         verdict=comparison.verdict.sentence,
+        remarks=comparison.verdict.remarks,
         synthetic=SYNTHETIC if comparison.synthetic else "",
         warnings=comparison.warnings,
         disclaimer=DISCLAIMER,
