@@ -13,6 +13,9 @@ from verdict.params import Params
 from verdict.params.file import read_params
 from verdict.pipeline.definition import UnlistedParameterError, listed_params, load_params
 
+#: Of a task without labels.
+FREE_TEXT = {"system": "", "prompt": "Why?", "answers": None, "positive": None}
+
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     *parents, last = key.split(".")
@@ -65,6 +68,10 @@ def test_the_committed_params_are_valid() -> None:
             {"benign": "♀", "melanoma": "♂"},
             r"'♀' of benign would be read as no answer at all",
         ),
+        ("baselines.tuned", {"kind": "features"}, r"baselines\.tuned is called like a model"),
+        ("baselines.words", {"kind": "tfidf"}, r"format\.prompt has no {text}: the records have"),
+        ("baselines.trees", {"kind": "forest"}, r"baselines\.trees\.kind: .*'features'"),
+        ("format", FREE_TEXT, r"baselines\.boosting tells labels apart, but this task is free"),
         ("models", {"b" * 300: {}}, r"models\.b*\.\[key\]: .*at most 100 characters"),
         ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
         ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
@@ -236,6 +243,7 @@ def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, 
 def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
     params["format"]["answers"] = None
     params["compare"]["sensitivity"] = None
+    params["baselines"] = {}
     with pytest.raises(ValidationError, match="positive must be null where answers is"):
         Params.model_validate(params)
     params["format"]["positive"] = None

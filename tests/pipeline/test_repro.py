@@ -12,7 +12,8 @@ from testing.project import SMALL, Project, ran
 
 STAGES = {
     "check", "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format",
-    "train", "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare", "report",
+    "train", "baseline@boosting", "evaluate@base", "evaluate@tuned", "evaluate@reference",
+    "compare", "report",
 }  # fmt: skip
 
 

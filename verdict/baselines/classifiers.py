@@ -23,6 +23,9 @@ PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 #: Similarities from which two values agree.
 THRESHOLDS = (0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
+#: With fewer attributes two latent classes are not determined.
+FEWEST_ATTRIBUTES = 3
+
 #: Decimals of log-probabilities: what the last bits of a matrix product may move is not kept.
 DECIMALS = 6
 

@@ -141,6 +141,12 @@ def _pairs(
         both = (material.out_of_pair(text) for text in found)
         pairs[part] = [(attributes_of(left), attributes_of(right)) for left, right in both]
     names = names_of(pairs["train"])
+    if kind == "fellegi_sunter" and len(names) < classifiers.FEWEST_ATTRIBUTES:
+        raise VerdictError(
+            f"baselines.{name}: fellegi_sunter needs records of {classifiers.FEWEST_ATTRIBUTES} or "
+            "more attributes (name: value, a line each) to find matches without labels, but these "
+            f"have {', '.join(filter(None, names)) or 'none'}; take similarities"
+        )
     return {part: similarities(found, names) for part, found in pairs.items()}
 
 

@@ -127,7 +127,7 @@ class Comparison:
             "kind": self.kind.name,
             "candidate": self.candidate,
             "baseline": self.baseline,
-            "models": list(self.models),
+            "models": [name for name in self.models if name not in self.trained],
             "replicates": list(self.replicates),
             "labels": list(self.labels),
             "positive": self.positive,
