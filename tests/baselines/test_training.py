@@ -1,13 +1,25 @@
 import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from verdict.baselines.classifiers import PENALTIES
 from verdict.baselines.training import Material, train_baseline
-from verdict.conversations import Answers, read_answers, read_conversations, write_chat
+from verdict.conversations import (
+    Answers,
+    Conversation,
+    read_answers,
+    read_conversations,
+    write_chat,
+)
 from verdict.core.errors import VerdictError
 from verdict.params.data import Format
 from verdict.predictions import Predictions, write_predictions
@@ -64,7 +76,12 @@ def material(
     write_chat(folder / "chat", read_records(records), assignment, options)
     chats = {name: read_conversations(folder / "chat" / f"{name}.jsonl") for name in SPLITS}
     answers = read_answers(folder / "chat")
-    return Material(chats, answers, records, out_of_pair if pairs else None)
+    return Material(chats, answers, records, out_of_pair if pairs else None, _counts)
+
+
+def _counts(splits: Mapping[str, Sequence[Conversation]]) -> dict[str, np.ndarray]:
+    """Return what a base sees that only looks at the last digit of a record's id."""
+    return {part: np.array([[int(c.id[-1])] for c in split]) for part, split in splits.items()}
 
 
 def accuracy(predictions: Predictions) -> float:
@@ -78,6 +95,21 @@ def test_texts_are_told_apart(tmp_path: Path, kind: str) -> None:
     assert found["test"].ids.tolist() == sorted(c.id for c in made.splits["test"])
     assert found["validation"].ids.tolist() == sorted(c.id for c in made.splits["validation"])
     assert accuracy(found["test"]) > 0.9 or kind == "tfidf"
+
+
+def test_a_probe_learns_from_what_the_base_sees(tmp_path: Path) -> None:
+    made = material(tmp_path)
+    found = train_baseline("rival", "probe", made)["test"]
+    seen = _counts(made.splits)
+    codes = {part: [c.label == "match" for c in split] for part, split in made.splits.items()}
+    theirs = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=c, class_weight="balanced", tol=1e-8))
+        for c in PENALTIES
+    ]
+    expected = [
+        one.fit(seen["train"], codes["train"]).predict_log_proba(seen["test"]) for one in theirs
+    ]
+    assert min(np.abs(found.log_probabilities - values).max() for values in expected) < 1e-4
 
 
 def test_images_are_told_apart_and_rows_are_those_of_a_classifier(tmp_path: Path) -> None:
@@ -126,7 +158,7 @@ def test_matches_are_not_found_by_two_attributes(tmp_path: Path) -> None:
         left, right = (record.partition("\npet")[0] for record in out_of_pair(text))
         return left, right
 
-    two = Material(made.splits, made.answers, made.records, without_pets)
+    two = Material(made.splits, made.answers, made.records, without_pets, _counts)
     with pytest.raises(VerdictError, match=r"needs records of 3 or more .* have name, town; take"):
         train_baseline("rival", "fellegi_sunter", two)
 
@@ -137,6 +169,8 @@ def test_one_label_alone_and_free_text_are_refused(tmp_path: Path) -> None:
     alone = [c for c in made.splits["train"] if c.label == "match"]
     splits = {**made.splits, "train": alone}
     with pytest.raises(VerdictError, match=r"all 60 records of the training .* label match; tfidf"):
-        train_baseline("rival", "tfidf", Material(splits, made.answers, made.records, None))
+        train_baseline(
+            "rival", "tfidf", Material(splits, made.answers, made.records, None, _counts)
+        )
     with pytest.raises(VerdictError, match="tells labels apart, but this task is free text"):
-        train_baseline("rival", "tfidf", Material(splits, Answers({}, None), made.records, None))
+        train_baseline("rival", "tfidf", replace(made, answers=Answers({}, None)))

@@ -65,6 +65,14 @@ def regression_on_words() -> list[Any]:
     ]
 
 
+def regression_on_features() -> list[Any]:
+    """Return logistic regressions on features of a model; each label counts the same."""
+    return [
+        make_pipeline(StandardScaler(), _regression(penalty, solver="lbfgs"))
+        for penalty in PENALTIES
+    ]
+
+
 def fellegi_sunter(match: int) -> list[Any]:
     """Return Fellegi and Sunter's model; ``match`` is the code of that label."""
     return [FellegiSunter(threshold, match) for threshold in THRESHOLDS]

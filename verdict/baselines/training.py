@@ -31,6 +31,8 @@ class Material:
     records: Path
     #: Takes a record's text apart into those of a pair; None where the task is about no pairs.
     out_of_pair: Callable[[str], tuple[str, str]] | None
+    #: Returns by split the features of the frozen base, which only a probe asks for.
+    base_features: Callable[[Mapping[str, Split]], dict[str, np.ndarray]]
 
 
 def train_baseline(name: str, kind: str, material: Material) -> dict[str, Predictions]:
@@ -87,6 +89,8 @@ def _candidates(kind: str, answers: Answers) -> list[Any]:
         return classifiers.regression_on_similarities()
     if kind == "fellegi_sunter":
         return classifiers.fellegi_sunter(answers.labels.index(str(answers.positive)))
+    if kind == "probe":
+        return classifiers.regression_on_features()
     return classifiers.regression_on_words()
 
 
@@ -94,6 +98,8 @@ def _rows(name: str, kind: str, material: Material) -> dict[str, Any]:
     """Return what the classifier reads, by split, in the order of the conversations."""
     if kind == "features":
         return _images(name, material)
+    if kind == "probe":
+        return material.base_features(material.splits)
     texts = _texts(name, kind, material)
     return texts if kind == "tfidf" else _pairs(name, kind, material, texts)
 

@@ -13,6 +13,7 @@ METHODS = {
     "similarities": "logistic regression on string similarities",
     "fellegi_sunter": "Fellegi and Sunter's record linkage",
     "tfidf": "logistic regression on words",
+    "probe": "logistic regression on what the frozen base sees",
 }
 
 #: Stands where a model's name would: the mean over the candidate's training seeds, and what all

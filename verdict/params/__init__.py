@@ -132,7 +132,7 @@ class Params(Section):
                     f"baselines.{name} tells labels apart, but this task is free text "
                     "(format.answers: null); set baselines={}"
                 )
-            if entry.kind != "features" and "{text}" not in self.format.prompt:
+            if entry.kind not in ("features", "probe") and "{text}" not in self.format.prompt:
                 raise ValueError(
                     f"baselines.{name}.kind is {entry.kind}, which reads texts, but format.prompt "
                     "has no {text}: the records have none; for images there is features"

@@ -17,7 +17,7 @@ class EvaluatedModel(Section):
 class Baseline(Section):
     """What is trained on the same records without fine-tuning a model."""
 
-    kind: Literal["features", "similarities", "fellegi_sunter", "tfidf"]
+    kind: Literal["features", "similarities", "fellegi_sunter", "tfidf", "probe"]
 
 
 class Evaluate(Section):
