@@ -1,14 +1,19 @@
 """Trained baselines beside the models: in every table, named as such, and in the verdict."""
 
+import html
+import io
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from testing.samples import SETTINGS, compare, drawn, skin_models, tissue_models
-from tests.report.projects import MERGE
+from tests.report.projects import MERGE, build
 from verdict.comparison.model import Comparison
 from verdict.core.errors import VerdictError
 from verdict.predictions import Predictions
+from verdict.report.__main__ import show
 from verdict.summary.markdown import comparison_markdown
 
 TRAINED = {"trained": {"rival": "features"}}
@@ -82,6 +87,44 @@ def test_merged_labels_have_it_too() -> None:
     assert found.verdict.remarks
     assert found.merged.verdict.remarks
     assert all(remark in comparison_markdown(found) for remark in found.merged.verdict.remarks)
+
+
+def test_the_terminal_has_room_for_long_names() -> None:
+    trained = {"similarities": "similarities", "linkage": "fellegi_sunter"}
+    rivals = [drawn(name, seed=9, signal=1.2) for name in trained]
+    found = compare([*skin_models(), *rivals], **SETTINGS, trained=trained)
+    file = io.StringIO()
+    show(found, Path("metrics/report/index.html"), Console(file=file, width=80))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in file.getvalue()
+    first_words = [line.split()[0] for line in lines if line.strip()]
+    # In the table of models; a difference has them, too.
+    assert {name: first_words.count(name) for name in trained} == dict.fromkeys(trained, 2)
+    flat = " ".join(file.getvalue().split())
+    assert all(remark in flat for remark in found.verdict.remarks)
+    assert "linkage, Fellegi and Sunter's record linkage." in flat
+
+
+def test_the_page_says_what_it_is_and_that_it_does_as_well(tmp_path: Path) -> None:
+    models = [*skin_models(), ALIKE]
+    root = build(tmp_path, models, task="melanoma", **TRAINED)
+    text = html.unescape((root / "metrics/report/index.html").read_text("utf-8"))
+    found = compare(models, **(SETTINGS | {"resamples": 300} | TRAINED))
+    (remark,) = found.verdict.remarks
+    assert f"<h1>{found.verdict.sentence}</h1>" in text
+    assert f"<strong>Without fine-tuning.</strong> {remark}</p>" in text
+    assert "a baseline: boosted trees on colours and shapes" in text
+    assert "<dt>models</dt><dd>3</dd>" in text
+    assert "<dt>trained baselines</dt><dd>1</dd>" in text
+    assert "rival (baseline)</li>" in text
+    assert '<span class="name">rival</span>' in text  # in the gallery
+
+
+def test_nothing_is_said_of_baselines_where_there_are_none() -> None:
+    found = compare(skin_models(), **SETTINGS)
+    assert not {"trained_baselines", "remarks"} & found.to_json().keys()
+    assert "aseline without" not in comparison_markdown(found)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -11,6 +12,7 @@ from huggingface_hub import ModelCard
 from testing.samples import (
     SETTINGS,
     compare,
+    drawn,
     skin_models,
     text_models,
     tissue_models,
@@ -65,8 +67,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def card_of(project: Path, models: list[Predictions], limits: tuple[str, ...] = ()) -> ModelCard:
-    numbers = compare(models, **{**SETTINGS, "noun": "patients", "synthetic": True}).to_json()
+def card_of(
+    project: Path, models: list[Predictions], limits: tuple[str, ...] = (), **options: Any
+) -> ModelCard:
+    settings = SETTINGS | {"noun": "patients", "synthetic": True} | options
+    numbers = compare(models, **settings).to_json()
     write_json(project / "metrics/report/comparison.json", numbers)
     path = project / "model_card.md"
     write_card(
@@ -117,6 +122,17 @@ def test_people_read_where_it_comes_from_and_what_it_is_not_for(project: Path) -
         assert sentence in flat, sentence
     assert "None" not in text
     assert re.search(r"\| balanced accuracy \| 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)", text)
+
+
+def test_a_baseline_stands_beside_the_result_and_is_called_so(project: Path) -> None:
+    rival = drawn("rival", seed=9, signal=1.2)
+    trained = {"trained": {"rival": "similarities"}}
+    models = [*skin_models(), rival]
+    flat = " ".join(card_of(project, models, **trained).text.split())
+    (remark,) = compare(models, **SETTINGS, **trained).verdict.remarks
+    assert remark in flat
+    assert "| reference | rival (baseline) | majority |" in flat
+    assert "chosen on the validation split: rival, logistic regression on string" in flat
 
 
 def test_the_bytes_depend_on_the_numbers_alone(project: Path) -> None:

@@ -29,8 +29,8 @@ class Material:
     answers: Answers
     #: The folder of records.
     records: Path
-    #: Takes a record's text apart into those of a pair; None where the task is about no pairs.
-    out_of_pair: Callable[[str], tuple[str, str]] | None
+    #: Takes a record's text apart into those of a pair, where the task is about pairs.
+    out_of_pair: Callable[[str], tuple[str, str]]
     #: Returns by split the features of the frozen base, which only a probe asks for.
     base_features: Callable[[Mapping[str, Split]], dict[str, np.ndarray]]
 
@@ -40,18 +40,13 @@ def train_baseline(name: str, kind: str, material: Material) -> dict[str, Predic
 
     Args:
         name: what the baseline is called, where a model's name would stand.
-        kind: one of ``params.evaluation.Baseline``'s.
+        kind: one of ``params.evaluation.Baseline``'s, which fits the task as far as parameters tell
+            (``pipeline.validation``).
 
     Raises:
-        VerdictError: the task is free text, records lack what the kind reads, or training has one
-            label alone.
+        VerdictError: records lack what the kind reads, or training has one label alone.
     """
     splits, labels = material.splits, material.answers.labels
-    if not labels:
-        raise VerdictError(
-            f"baselines.{name}: {kind} tells labels apart, but this task is free text "
-            "(format.answers: null); set baselines={}"
-        )
     codes = {part: _codes(rows, labels) for part, rows in splits.items()}
     found = np.unique(codes["train"])
     if len(found) < 2:
@@ -100,7 +95,8 @@ def _rows(name: str, kind: str, material: Material) -> dict[str, Any]:
         return _images(name, material)
     if kind == "probe":
         return material.base_features(material.splits)
-    texts = _texts(name, kind, material)
+    known = {record.id: str(record.text) for record in read_records(material.records)}
+    texts = {part: [known[c.id] for c in split] for part, split in material.splits.items()}
     return texts if kind == "tfidf" else _pairs(name, kind, material, texts)
 
 
@@ -118,30 +114,9 @@ def _images(name: str, material: Material) -> dict[str, Any]:
     }
 
 
-def _texts(name: str, kind: str, material: Material) -> dict[str, list[str]]:
-    texts = {record.id: record.text for record in read_records(material.records)}
-    found: dict[str, list[str]] = {}
-    for part, split in material.splits.items():
-        found[part] = []
-        for conversation in split:
-            text = texts.get(conversation.id)
-            if text is None:
-                raise VerdictError(
-                    f"baselines.{name}: {kind} reads texts, but record {conversation.id} has none; "
-                    "for images there is features"
-                )
-            found[part].append(text)
-    return found
-
-
 def _pairs(
     name: str, kind: str, material: Material, texts: Mapping[str, list[str]]
 ) -> dict[str, Any]:
-    if material.out_of_pair is None:
-        raise VerdictError(
-            f"baselines.{name}: {kind} compares the two records of a pair, but this task has no "
-            "pairs; for texts there is tfidf, for images features"
-        )
     pairs: dict[str, list[Pair]] = {}
     for part, found in texts.items():
         both = (material.out_of_pair(text) for text in found)
