@@ -30,6 +30,12 @@ def test_attributes_are_found_by_name(text: str, expected: dict[str, str]) -> No
     assert attributes_of(text) == expected
 
 
+def test_a_colon_in_running_text_makes_no_attribute() -> None:
+    pairs = [(attributes_of(f"name: {i}"), attributes_of(f"name: {i}")) for i in range(99)]
+    pairs.append((attributes_of("name: 1\nat 10: pain"), attributes_of("name: 1")))
+    assert names_of(pairs) == ["name"]
+
+
 def test_similarities_are_those_of_rapidfuzz() -> None:
     left = {"name": "martha smith", "born": "1963", "town": "york"}
     right = {"name": "smith marhta", "born": "1965"}

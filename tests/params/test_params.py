@@ -240,6 +240,15 @@ def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, 
     assert Params.model_validate(params).format.positive is None
 
 
+def test_record_linkage_needs_a_label_of_matches(params: dict[str, Any]) -> None:
+    answers = {"no": "No.", "same": "The same.", "related": "Related."}
+    params["format"] |= {"prompt": "{text}", "answers": answers, "positive": None}
+    params["compare"]["sensitivity"] = None
+    params["baselines"] = {"rival": {"kind": "fellegi_sunter"}}
+    with pytest.raises(ValidationError, match=r"baselines\.rival\.kind .* matches, is null"):
+        Params.model_validate(params)
+
+
 def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
     params["format"]["answers"] = None
     params["compare"]["sensitivity"] = None

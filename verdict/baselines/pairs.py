@@ -1,6 +1,7 @@
 """How alike the two records of a pair are, attribute by attribute."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -14,6 +15,9 @@ Pair = tuple[Attributes, Attributes]
 
 #: What is measured of an attribute that both records have, in this order.
 MEASURES = ("Jaro-Winkler", "shared words", "equal", "nearness of numbers")
+
+#: Of records that have an attribute, so that a colon in running text makes none.
+COMMON = 0.01
 
 #: An attribute in the form of DITTO (Li et al. 2020, PVLDB 14:50).
 _DITTO = re.compile(r"COL (.*?) VAL (.*?)(?=\s*COL |$)", re.DOTALL)
@@ -47,8 +51,9 @@ def attributes_of(text: str) -> Attributes:
 
 
 def names_of(pairs: Sequence[Pair]) -> list[str]:
-    """Return the names of all attributes, sorted."""
-    return sorted({name for pair in pairs for record in pair for name in record})
+    """Return the names of the attributes that a ``COMMON`` share of the records has, sorted."""
+    held = Counter(name for pair in pairs for record in pair for name in record)
+    return sorted(name for name, count in held.items() if count >= COMMON * 2 * len(pairs))
 
 
 def similarities(pairs: Sequence[Pair], names: Sequence[str]) -> np.ndarray:

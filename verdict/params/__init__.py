@@ -137,6 +137,11 @@ class Params(Section):
                     f"baselines.{name}.kind is {entry.kind}, which reads texts, but format.prompt "
                     "has no {text}: the records have none; for images there is features"
                 )
+            if entry.kind == "fellegi_sunter" and self.format.positive is None:
+                raise ValueError(
+                    f"baselines.{name}.kind is fellegi_sunter, which tells matches from others, "
+                    "but format.positive, the label of matches, is null; take similarities"
+                )
         return self
 
     @model_validator(mode="after")
