@@ -29,8 +29,8 @@ class Material:
     answers: Answers
     #: The folder of records.
     records: Path
-    #: Takes a record's text apart into those of a pair, where the task is about pairs.
-    out_of_pair: Callable[[str], tuple[str, str]]
+    #: Takes a record's text apart into those of a pair; None where the task is about no pairs.
+    out_of_pair: Callable[[str], tuple[str, str]] | None
     #: Returns by split the features of the frozen base, which only a probe asks for.
     base_features: Callable[[Mapping[str, Split]], dict[str, np.ndarray]]
 
@@ -117,6 +117,7 @@ def _images(name: str, material: Material) -> dict[str, Any]:
 def _pairs(
     name: str, kind: str, material: Material, texts: Mapping[str, list[str]]
 ) -> dict[str, Any]:
+    assert material.out_of_pair is not None  # pipeline.validation
     pairs: dict[str, list[Pair]] = {}
     for part, found in texts.items():
         both = (material.out_of_pair(text) for text in found)
