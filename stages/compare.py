@@ -25,7 +25,7 @@ def main(params: Params) -> None:
     from verdict.splitting.balance import balance_warning
     from verdict.summary.markdown import write_summary
 
-    names, sensitivity = params.evaluate.models, params.compare.sensitivity
+    names, sensitivity = [*params.evaluate.models, *params.baselines], params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
     validation = [VALIDATION_PREDICTIONS / path.name for path in test if sensitivity]
     predictions = {path: read_predictions(path) for path in (*test, *validation)}
@@ -38,12 +38,13 @@ def main(params: Params) -> None:
         params.compare,
         validation=[predictions[path] for path in validation],
         replicates=list(params.replicates),
+        trained={name: baseline.kind for name, baseline in params.baselines.items()},
         synthetic=params.fetch.source == "embedded",
         warnings=warnings,
     )
     write_json(COMPARE_METRICS, comparison.headline())
     write_summary(REPORT, comparison)
-    print(comparison.verdict.sentence)
+    print("\n".join([comparison.verdict.sentence, *comparison.verdict.remarks]))
     for warning in comparison.warnings:
         print(f"\nWARNING: {warning}", file=sys.stderr)
 

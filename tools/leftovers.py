@@ -15,7 +15,8 @@ from verdict.core.paths import LOCK_FILE, METRICS, PLOTS, PREDICTIONS, VALIDATIO
 from verdict.core.yaml12 import load_yaml
 from verdict.predictions.origin import NOT_AS_WRITTEN
 
-_STAGE = "evaluate@"
+#: The stages that write predictions.
+_STAGES = ("evaluate@", "baseline@")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _locked() -> dict[Path, str]:
         return {
             Path(out["path"]): out.get("md5", "")
             for name, stage in stages.items()
-            if name.startswith(_STAGE)
+            if name.startswith(_STAGES)
             for out in stage.get("outs", [])
         }
     except NOT_AS_WRITTEN as error:

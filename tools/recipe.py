@@ -62,7 +62,7 @@ def use(name: str) -> str:
     name = path.relative_to(RECIPES).with_suffix("").as_posix()
     old = PARAMS_FILE.read_bytes() if PARAMS_FILE.exists() else b""
     new = render(path).encode()
-    stale = leftovers(params.evaluate.models, name)
+    stale = leftovers([*params.evaluate.models, *params.baselines], name)
 
     said = [f"params.yaml is {name} already." if old == new else f"params.yaml is now {name}."]
     if old and old != new:

@@ -32,6 +32,7 @@ NAMED = (
     "format.answers",
     "train.deepspeed",
     "replicates",
+    "baselines",
     "evaluate.models",
     "compare.merge",
 )

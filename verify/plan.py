@@ -130,7 +130,8 @@ def _jobs(stage: Stage, stages: list[Stage], params: Params, train: bool) -> lis
         values = {"inputs": data, "outputs": stage.outs, "command": stage.cmd} | others
         return Job(stage.name, stage, cost, **values)  # type: ignore[arg-type]
 
-    if name == "evaluate":
+    if name in ("evaluate", "baseline"):
+        asked = name == "evaluate"
         predictions = {p: md5 for p, md5 in stage.outs.items() if p.startswith(f"{PREDICTIONS}/")}
         figures = {p: md5 for p, md5 in stage.outs.items() if p not in predictions}
         return [
@@ -144,9 +145,9 @@ def _jobs(stage: Stage, stages: list[Stage], params: Params, train: bool) -> lis
                 together=_RECOMPUTE,
             ),
             job(
-                Cost.MODEL,
+                Cost.MODEL if asked else Cost.IMAGES,
                 outputs=predictions,
-                model=key,
+                model=key if asked else None,
                 writes=frozenset(figures),
                 leads_to=_followers(predictions, stages),
             ),

@@ -32,9 +32,25 @@ THRESHOLD = {"sensitivity": 0.9, "validation": [changed(p, _elsewhere) for p in 
             [*skin_models(), drawn("merged_again", seed=7, signal=1)],
             {"replicates": ["merged_again"]},
         ),
+        (
+            [*SKIN, changed(drawn("rival", seed=7, signal=1.3), _sexed)],
+            {"subgroups": ["sex"], "trained": {"rival": "features"}},
+        ),
+        (
+            [*skin_models(), drawn("again", seed=7, signal=1), drawn("rival", seed=8, signal=3)],
+            {"replicates": ["again"], "trained": {"rival": "tfidf"}},
+        ),
         ([from_counts(name, 0, 0, 0, 0) for name in ("base", "tuned")], {}),
     ],
-    ids=["two labels", "merged labels", "texts", "replicates", "no records"],
+    ids=[
+        "two labels",
+        "merged labels",
+        "texts",
+        "replicates",
+        "trained",
+        "trained beside replicates",
+        "no records",
+    ],
 )
 def test_what_is_read_is_what_was_found(
     tmp_path: Path, models: list[Predictions], options: dict[str, Any]
@@ -43,6 +59,7 @@ def test_what_is_read_is_what_was_found(
     write_json(tmp_path / "comparison.json", comparison.to_json())
     found = read_comparison(tmp_path / "comparison.json")
     assert found == comparison
+    assert found.verdict.remarks == comparison.verdict.remarks
     assert found.to_json() == comparison.to_json()
     assert found.headline() == comparison.headline()
 

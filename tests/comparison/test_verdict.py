@@ -59,6 +59,7 @@ class Evidence:
             models={self.baseline: {self.metric: Estimate(self.before)}, self.candidate: after},
             thresholds=None,
             replicated=Replicated(after, {}) if self.trainings > 1 else None,
+            trained={},
             baselines={
                 "majority": {
                     self.metric: self.majority_decisive,

@@ -18,14 +18,14 @@ from verdict.pipeline.definition import load_params
 
 #: In the order of dvc.yaml; with the name that DVC gives to one of several.
 STAGES = (
-    "check", "fetch", "fetch_model@base", "extract", "split", "format", "train", "evaluate@tuned",
-    "compare", "report",
+    "check", "fetch", "fetch_model@base", "extract", "split", "format", "train",
+    "baseline@boosting", "evaluate@tuned", "compare", "report",
 )  # fmt: skip
 #: What takes seconds to import, and no stage changes.
 _SLOW = (
     "verdict.tiny_models.builder", "verdict.training.job", "verdict.models.load",
-    "verdict.answers.evaluation", "verdict.extraction.extract", "verdict.splitting.assignment",
-    "verdict.summary.markdown", "verdict.report.page",
+    "verdict.answers.evaluation", "verdict.baselines.training", "verdict.extraction.extract",
+    "verdict.splitting.assignment", "verdict.summary.markdown", "verdict.report.page",
 )  # fmt: skip
 _FILLER = Path(".full")
 

@@ -15,6 +15,8 @@ from verdict.pipeline.definition import UnlistedParameterError, listed_params, l
 
 #: Weights by address, of a model that has no other source.
 GGUF = {"addresses": ["a.gguf"], "sha256": "0" * 64, "chat_template": None, "terms": []}
+#: Of a task without labels.
+FREE_TEXT = {"system": "", "prompt": "Why?", "answers": None, "positive": None}
 
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -68,6 +70,10 @@ def test_the_committed_params_are_valid() -> None:
             {"benign": "♀", "melanoma": "♂"},
             r"'♀' of benign would be read as no answer at all",
         ),
+        ("baselines.tuned", {"kind": "features"}, r"baselines\.tuned is called like a model"),
+        ("baselines.words", {"kind": "tfidf"}, r"format\.prompt has no {text}: the records have"),
+        ("baselines.trees", {"kind": "forest"}, r"baselines\.trees\.kind: .*'features'"),
+        ("format", FREE_TEXT, r"baselines\.boosting tells labels apart, but this task is free"),
         ("models", {"b" * 300: {}}, r"models\.b*\.\[key\]: .*at most 100 characters"),
         ("compare.baseline", "bsae", r"compare\.baseline is 'bsae'"),
         ("models.base.name", "google/gemma-3-4b-it", r"needs a revision"),
@@ -252,9 +258,19 @@ def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, 
     assert Params.model_validate(params).format.positive is None
 
 
+def test_record_linkage_needs_a_label_of_matches(params: dict[str, Any]) -> None:
+    answers = {"no": "No.", "same": "The same.", "related": "Related."}
+    params["format"] |= {"prompt": "{text}", "answers": answers, "positive": None}
+    params["compare"]["sensitivity"] = None
+    params["baselines"] = {"rival": {"kind": "fellegi_sunter"}}
+    with pytest.raises(ValidationError, match=r"baselines\.rival\.kind .* matches, is null"):
+        Params.model_validate(params)
+
+
 def test_free_text_has_no_labels(params: dict[str, Any]) -> None:
     params["format"]["answers"] = None
     params["compare"]["sensitivity"] = None
+    params["baselines"] = {}
     with pytest.raises(ValidationError, match="positive must be null where answers is"):
         Params.model_validate(params)
     params["format"]["positive"] = None

@@ -71,9 +71,11 @@ def run_recipe(project: Project, recipe: str) -> None:
     assert numbers["synthetic"] is True
     assert numbers["models"] == list(values["evaluate"]["models"])
     assert numbers["verdict"].startswith(CONCLUSIONS)
-    for model in values["evaluate"]["models"]:
-        asked = {"test": True, "validation": values["evaluate"]["validation"]}
-        _check_predictions(project, model, asked)
+    baselines = values["baselines"]
+    assert numbers.get("trained_baselines", []) == list(baselines)
+    for model in (*values["evaluate"]["models"], *baselines):
+        validation = model in baselines or values["evaluate"]["validation"]
+        _check_predictions(project, model, {"test": True, "validation": validation})
     for name in ("index.html", "comparison.md", "comparison.png", "model_card.md"):
         assert (project.root / "metrics/report" / name).stat().st_size > 0, name
     page = (project.root / "metrics/report/index.html").read_text("utf-8")

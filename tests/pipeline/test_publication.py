@@ -32,7 +32,7 @@ def test_what_was_published_is_the_adapter_and_no_data(
         "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja",
         "tokenizer.json", "tokenizer_config.json", "processor_config.json", "provenance.json",
         *(f"metrics/{name}.json" for name in (
-            "base", "tuned", "reference", "compare", "report/comparison", "train",
+            "base", "tuned", "reference", "boosting", "compare", "report/comparison", "train",
         )),
     } == hub.files.keys()  # fmt: skip
     record = json.loads((repro.root / "data/chat/test.jsonl").read_text().splitlines()[0])

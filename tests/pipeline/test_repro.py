@@ -12,7 +12,8 @@ from testing.project import SMALL, Project, ran
 
 STAGES = {
     "check", "fetch", "fetch_model@base", "fetch_model@reference", "extract", "split", "format",
-    "train", "evaluate@base", "evaluate@tuned", "evaluate@reference", "compare", "report",
+    "train", "baseline@boosting", "evaluate@base", "evaluate@tuned", "evaluate@reference",
+    "compare", "report",
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def test_everything_is_up_to_date_afterwards(repro: Project) -> None:
         dep for dep in lock["stages"]["compare"]["deps"] if dep["path"] == "data/predictions"
     )
     # The predictions on the test and the validation split, and no .gitignore among them.
-    assert compared["nfiles"] == 6
+    assert compared["nfiles"] == 8
     named = repro.read("dvc.yaml")["artifacts"]["adapter"]["path"]
     assert [out["path"] for out in lock["stages"]["train"]["outs"] if out["path"] == named]
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -11,6 +12,7 @@ from huggingface_hub import ModelCard
 from testing.samples import (
     SETTINGS,
     compare,
+    drawn,
     skin_models,
     text_models,
     tissue_models,
@@ -65,8 +67,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def card_of(project: Path, models: list[Predictions], limits: tuple[str, ...] = ()) -> ModelCard:
-    numbers = compare(models, **{**SETTINGS, "noun": "patients", "synthetic": True}).to_json()
+def card_of(
+    project: Path, models: list[Predictions], limits: tuple[str, ...] = (), **options: Any
+) -> ModelCard:
+    settings = SETTINGS | {"noun": "patients", "synthetic": True} | options
+    numbers = compare(models, **settings).to_json()
     write_json(project / "metrics/report/comparison.json", numbers)
     path = project / "model_card.md"
     write_card(
@@ -145,6 +150,17 @@ def test_people_read_what_quantization_has_left_of_the_base(project: Path) -> No
         "`google/gemma-3-270m` (from a GGUF file, Q4_K_M: 7.36 bits a weight on average, unpacked "
         "to bfloat16), trained as" in " ".join(card.text.split())
     )
+
+
+def test_a_baseline_stands_beside_the_result_and_is_called_so(project: Path) -> None:
+    rival = drawn("rival", seed=9, signal=1.2)
+    trained = {"trained": {"rival": "similarities"}}
+    models = [*skin_models(), rival]
+    flat = " ".join(card_of(project, models, **trained).text.split())
+    (remark,) = compare(models, **SETTINGS, **trained).verdict.remarks
+    assert remark in flat
+    assert "| reference | rival (baseline) | majority |" in flat
+    assert "chosen on the validation split: rival, logistic regression on string" in flat
 
 
 def test_the_bytes_depend_on_the_numbers_alone(project: Path) -> None:

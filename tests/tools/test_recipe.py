@@ -94,6 +94,15 @@ def test_the_list_says_what_is_in_use(project: Path, capsys: pytest.CaptureFixtu
     assert "There is no params.yaml" in in_use()
 
 
+def test_a_kind_of_baseline_that_does_not_fit_the_task_is_refused(project: Path) -> None:
+    for name, prompt in (("similarities", "Which?\n{text}"), ("fellegi_sunter", "{text}")):
+        (project / "recipes" / "wrong.yaml").write_text(
+            f"baselines: {{rival: {{kind: {name}}}}}\nformat: {{prompt: {prompt!r}}}\n", "utf-8"
+        )
+        with pytest.raises(VerdictError, match=rf"rival\.kind is {name}, .*melanoma task has no"):
+            validate_recipe(project / "recipes" / "wrong.yaml")
+
+
 def test_switching_says_what_changes_and_how_to_return(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     said = use("melanoma")

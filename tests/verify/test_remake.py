@@ -190,6 +190,11 @@ STAGES = [
         ("data/predictions/tuned.parquet", "metrics/tuned.json"),
         ("models/base", "models/adapter"),
     ),
+    entry(
+        "baseline@boosting",
+        ("data/predictions/boosting.parquet", "metrics/boosting.json"),
+        ("data/records",),
+    ),
     entry("compare", ("metrics/compare.json",), ("data/predictions",)),
 ]
 
@@ -198,8 +203,8 @@ def test_the_plan_is_cheapest_first_and_trains_only_when_asked(params: dict) -> 
     chosen = Params.model_validate(params)
     tasks = plan(STAGES, chosen, train=False, gpu=False)
     assert [task.name for task in tasks] == [
-        "metrics of tuned", "compare", "split", "fetch", "extract", "evaluate@tuned",
-        "fetch_model@base", "train",
+        "metrics of tuned", "metrics of boosting", "compare", "split", "fetch", "extract",
+        "baseline@boosting", "evaluate@tuned", "fetch_model@base", "train",
     ]  # fmt: skip
     refused = {task.name: task.refused for task in tasks if task.refused}
     assert refused == {
@@ -211,10 +216,13 @@ def test_the_plan_is_cheapest_first_and_trains_only_when_asked(params: dict) -> 
     assert {name: names for name, names in follow.items() if names} == {
         "train": ["evaluate@tuned", "compare"],
         "evaluate@tuned": ["compare"],
+        "baseline@boosting": ["compare"],
         "fetch_model@base": ["train", "evaluate@tuned", "compare"],
     }
     assert trained["evaluate@tuned"].outputs == {"data/predictions/tuned.parquet": "1"}
     assert trained["evaluate@tuned"].writes == {"metrics/tuned.json"}
+    assert trained["baseline@boosting"].outputs == {"data/predictions/boosting.parquet": "1"}
+    assert trained["baseline@boosting"].model is None
 
 
 def test_a_circle_of_stages_is_refused(params: dict) -> None:

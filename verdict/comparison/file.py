@@ -56,15 +56,16 @@ def read_comparison(path: Path) -> Comparison:
 def _from_json(values: Entries) -> Comparison:
     kind = KINDS[values["kind"]]
     candidate, baseline = values["candidate"], values["baseline"]
-    models, replicates = values["models"], values["replicates"]
+    trained = {name: values[f"{name}.kind"] for name in values.get("trained_baselines", ())}
+    models, replicates = [*values["models"], *trained], values["replicates"]
     judged = REPLICATED if replicates else candidate
-    pairs = [(judged, baseline)] if replicates else []
+    pairs = [(judged, other) for other in (baseline, *trained)] if replicates else []
     single = [name for name in models if name not in replicates]
     merged = {
         k.removeprefix(f"{MERGED}."): v for k, v in values.items() if k.startswith(f"{MERGED}.")
     }
     return Comparison(
-        verdict=Verdict(values["verdict"]),
+        verdict=Verdict(values["verdict"], tuple(values.get("remarks", ()))),
         warnings=tuple(values["warnings"]),
         kind=kind,
         candidate=candidate,
@@ -80,8 +81,9 @@ def _from_json(values: Entries) -> Comparison:
         resamples=values["resamples"],
         confidence=values["confidence"],
         models={name: _estimates(values, name, kind.metrics) for name in models},
-        thresholds=_thresholds(values, kind),
+        thresholds=_thresholds(values, models, kind),
         replicated=_replicated(values, kind) if replicates else None,
+        trained=trained,
         baselines={
             name: {m: values[f"{name}.{m}"] for m in kind.metrics if f"{name}.{m}" in values}
             for name in BASELINES
@@ -106,10 +108,10 @@ def _estimates(values: Entries, name: str, metrics: Sequence[str]) -> Estimates:
     return {metric: _estimate(values, f"{name}.{metric}") for metric in metrics}
 
 
-def _thresholds(values: Entries, kind: Kind) -> Thresholds | None:
+def _thresholds(values: Entries, models: Sequence[str], kind: Kind) -> Thresholds | None:
     if f"{THRESHOLD}.sensitivity" not in values:
         return None
-    names = [name for name in values["models"] if f"{name}.{THRESHOLD}" in values]
+    names = [name for name in models if f"{name}.{THRESHOLD}" in values]
     return Thresholds(
         sensitivity=values[f"{THRESHOLD}.sensitivity"],
         records=values[f"{THRESHOLD}.validation_records"],

@@ -1,6 +1,6 @@
 """What is compared: models that were asked the same about the same records, and merged labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from scipy.special import logsumexp
@@ -11,9 +11,16 @@ from verdict.predictions import Predictions, make_predictions
 
 
 def check_roles(
-    models: Sequence[str], baseline: str, candidate: str, replicates: Sequence[str]
+    models: Sequence[str],
+    baseline: str,
+    candidate: str,
+    replicates: Sequence[str],
+    trained: Collection[str],
 ) -> None:
     """Check which of the models is compared with which.
+
+    Args:
+        models: all names, also of the ``trained`` baselines, which are no models.
 
     Raises:
         VerdictError: a name means something else, the baseline, the candidate or a replicate is
@@ -34,11 +41,17 @@ def check_roles(
             raise VerdictError(
                 f"{name} is the {role} and a replicate at once; take it out of replicates"
             )
+    for role, name in named:
+        if name in trained:
+            raise VerdictError(f"{name} is the {role}, but no model: rename it in baselines")
     for name in models:
         if name in RESERVED or MINUS in name or "." in name:
+            what, where = "model", "evaluate.models"
+            if name in trained:
+                what, where = "baseline", "baselines"
             raise VerdictError(
-                f"a model cannot be called {name}: {', '.join(RESERVED)}, '.' and '{MINUS}' have "
-                "a meaning in metrics/compare.json; rename it in evaluate.models"
+                f"a {what} cannot be called {name}: {', '.join(RESERVED)}, '.' and '{MINUS}' have "
+                f"a meaning in metrics/compare.json; rename it in {where}"
             )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from verdict.comparison.results import (
     MERGED,
+    METHODS,
     MINUS,
     REPLICATED,
     Difference,
@@ -25,7 +26,7 @@ from verdict.statistics.kinds import Kind
 class Comparison:
     """Several models on the same records."""
 
-    #: From the file: its sentence alone.
+    #: From the file: its sentence and remarks alone.
     verdict: Verdict
     #: What a reader has to know before trusting the numbers.
     warnings: tuple[str, ...]
@@ -47,12 +48,15 @@ class Comparison:
     synthetic: bool
     resamples: int
     confidence: float
-    #: By model, in the order of tables.
+    #: By model and trained baseline, in the order of tables.
     models: dict[str, Estimates]
     #: The models at a threshold, where that was asked for.
     thresholds: Thresholds | None
     #: The mean over the candidate's trainings, if there are several.
     replicated: Replicated | None
+    #: What is no model, but was trained on the same records: its name to its kind. Their metrics
+    #: stand in ``models``, behind the models'.
+    trained: dict[str, str]
     #: Metrics of ``BASELINES``, as many of them as there are.
     baselines: dict[str, dict[str, float | None]]
     #: What the verdict rests on comes first: ``judged`` minus the baseline.
@@ -91,7 +95,13 @@ class Comparison:
     def rated(self) -> dict[str, Estimates]:
         """The models' metrics, and those of the mean over trainings, if there is one."""
         mean = {REPLICATED: self.replicated.metrics} if self.replicated else {}
-        return self.models | mean
+        own = {name: found for name, found in self.models.items() if name not in self.trained}
+        return own | mean | {name: self.models[name] for name in self.trained}
+
+    @property
+    def methods(self) -> dict[str, str]:
+        """What each trained baseline is, in words."""
+        return {name: METHODS[kind] for name, kind in self.trained.items()}
 
     @property
     def columns(self) -> dict[str, Estimates]:
@@ -112,11 +122,12 @@ class Comparison:
         """
         entries: Entries = {
             "verdict": self.verdict.sentence,
+            **({"remarks": list(self.verdict.remarks)} if self.verdict.remarks else {}),
             "warnings": list(self.warnings),
             "kind": self.kind.name,
             "candidate": self.candidate,
             "baseline": self.baseline,
-            "models": list(self.models),
+            "models": [name for name in self.models if name not in self.trained],
             "replicates": list(self.replicates),
             "labels": list(self.labels),
             "positive": self.positive,
@@ -128,6 +139,9 @@ class Comparison:
             "resamples": self.resamples,
             "confidence": self.confidence,
         }
+        if self.trained:
+            entries["trained_baselines"] = list(self.trained)
+            entries |= {f"{name}.kind": kind for name, kind in self.trained.items()}
         for model, metrics in self.models.items():
             entries |= flat_estimates(model, metrics)
         if self.thresholds:

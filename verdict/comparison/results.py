@@ -7,6 +7,15 @@ from typing import Any, Literal
 #: Baselines that need no model, in the order of a table.
 BASELINES = ("majority", "prior")
 
+#: What the trained baselines are, by their kind.
+METHODS = {
+    "features": "boosted trees on colours and shapes",
+    "similarities": "logistic regression on string similarities",
+    "fellegi_sunter": "Fellegi and Sunter's record linkage",
+    "tfidf": "logistic regression on words",
+    "probe": "logistic regression on what the frozen base sees",
+}
+
 #: Stands where a model's name would: the mean over the candidate's training seeds, and what all
 #: models' thresholds share.
 REPLICATED, THRESHOLD = "replicated", "threshold"
@@ -41,6 +50,8 @@ class Verdict:
     """The outcome of a comparison in one sentence; in a figure's title, and in one word."""
 
     sentence: str
+    #: Sentences on the trained baselines that do as well as the candidate.
+    remarks: tuple[str, ...] = ()
     headline: str = field(default="", compare=False)
     outcome: Outcome = field(default="none", compare=False)
 

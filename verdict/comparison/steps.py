@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from verdict.comparison.baselines import Baselines, baselines_of
@@ -41,7 +42,9 @@ class _Models:
     options: "Compare"
     #: Models that are the candidate, trained with other seeds.
     replicates: tuple[str, ...]
-    #: By model, on the test split.
+    #: What is no model, but was trained on the same records: its name to its kind.
+    trained: dict[str, str]
+    #: By model and trained baseline, on the test split.
     measurements: dict[str, Measurement]
     baselines: Baselines
     #: By model, predictions of the validation split, and thresholds in log-odds; empty where none
@@ -75,6 +78,7 @@ def compare(
     *,
     validation: Sequence[Predictions] = (),
     replicates: Sequence[str] = (),
+    trained: Mapping[str, str] = MappingProxyType({}),
     synthetic: bool = False,
     warnings: Sequence[str] = (),
 ) -> Comparison:
@@ -92,6 +96,8 @@ def compare(
         validation: with ``options.sensitivity``, predictions of the same models on the validation
             split, from which thresholds are chosen.
         replicates: names of models that are the candidate, trained with other seeds.
+        trained: names of baselines that were trained on the same records, each with its kind; the
+            models come before them.
         synthetic: whether the data are made up; then the verdict, too, says so.
         warnings: what a reader has to know before trusting the numbers, beside what the
             predictions themselves show (``cautions``).
@@ -102,8 +108,11 @@ def compare(
             split is not one to choose a threshold on.
     """
     test, other = by_model(predictions), by_model(validation)
-    _check(test, other, options, replicates)
-    models = _measure(test, other, options, replicates)
+    check_roles(list(test), options.baseline, CANDIDATE, replicates, trained)
+    check_same_records(predictions)
+    if options.sensitivity is not None:
+        check_validation(test, other)
+    models = _measure(test, other, options, replicates, trained)
     comparison = _assemble(models, _resample(models), synthetic=synthetic)
     verdict = decide(comparison, find_obstacle(models.shared, options.groups_are))
     told = (*warnings, *cautions(predictions, options.groups_are))
@@ -114,22 +123,11 @@ def compare(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
         options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None}),
         replicates=replicates,
+        trained=trained,
         synthetic=synthetic,
     )
     # What there is to be warned of is said once.
     return replace(comparison, merged=replace(merged, warnings=()), merge=options.merge)
-
-
-def _check(
-    test: Mapping[str, Predictions],
-    validation: Mapping[str, Predictions],
-    options: "Compare",
-    replicates: Sequence[str],
-) -> None:
-    check_roles(list(test), options.baseline, CANDIDATE, replicates)
-    check_same_records(list(test.values()))
-    if options.sensitivity is not None:
-        check_validation(test, validation)
 
 
 def _measure(
@@ -137,6 +135,7 @@ def _measure(
     validation: dict[str, Predictions],
     options: "Compare",
     replicates: Sequence[str],
+    trained: Mapping[str, str],
 ) -> _Models:
     thresholds = {}
     if (asked := options.sensitivity) is not None:
@@ -145,6 +144,7 @@ def _measure(
     return _Models(
         options,
         tuple(replicates),
+        dict(trained),
         {name: measure(p) for name, p in test.items()},
         baselines_of(test[CANDIDATE]),
         validation,
@@ -214,6 +214,7 @@ def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Com
         },
         thresholds=_thresholds(models, resamples),
         replicated=replicated,
+        trained=models.trained,
         baselines=models.baselines.values,
         differences=_differences(models, resamples, judged),
         over_majority=paired_difference(judged, resamples.majority, rivalry, confidence),
@@ -233,8 +234,11 @@ def _differences(models: _Models, resamples: _Resamples, judged: Measured) -> li
     if not models.replicates:
         return differences
     measured = {**resamples.models, REPLICATED: judged}
-    mean = find_difference((REPLICATED, baseline), measured, models.kind, confidence)
-    return [mean, *differences]
+    means = [
+        find_difference((REPLICATED, other), measured, models.kind, confidence)
+        for other in (baseline, *models.trained)
+    ]
+    return [*means, *differences]
 
 
 def _thresholds(models: _Models, resamples: _Resamples) -> Thresholds | None:

@@ -79,9 +79,8 @@ def decide(comparison: Comparison, obstacle: str | None) -> Verdict:
         "before": format_number(before, decimals),
         "after": format_number(after, decimals),
         "size": format_number(abs(shown), decimals),
-        "evidence": f"{format_difference(shown, decimals)}, "
-        f"{format_percent(comparison.confidence)} CI {format_number(low, decimals)} to "
-        f"{format_number(high, decimals)}, p {_equals(p)}, {comparison.groups:,} {noun}"
+        "evidence": f"{_evidence(shown, low, high, p, comparison.confidence, decimals)}, "
+        f"{comparison.groups:,} {noun}"
         + (f", {mean_of(comparison.trainings)}" if comparison.replicates else ""),
     }
     form = (outcome, comparison.baseline == BASE)
@@ -92,7 +91,10 @@ def decide(comparison: Comparison, obstacle: str | None) -> Verdict:
         level = comparison.baselines["majority"][metric]
         clause = f"; that is not shown to be above {always} ({level:.2f})"
         headline += ", but not above one answer to all"
-    return Verdict(f"{sentence}{clause}.", headline, outcome)
+    rivals = [rival for name in comparison.trained if (rival := _rival(comparison, name))]
+    if rivals and outcome == "raised" and headline == _HEADLINES[form].format(**words):
+        headline += f", but not above {' and '.join(name for name, _ in rivals)}"
+    return Verdict(f"{sentence}{clause}.", tuple(said for _, said in rivals), headline, outcome)
 
 
 def find_obstacle(predictions: Predictions, noun: str) -> str | None:
@@ -148,7 +150,7 @@ def _no_verdict(comparison: Comparison, reason: str) -> Verdict:
             f" ({after:.2f} was measured for {several}{comparison.candidate} and "
             f"{before:.2f} for {comparison.baseline})"
         )
-    return Verdict(sentence + ".", headline, "none")
+    return Verdict(sentence + ".", (), headline, "none")
 
 
 def _majority_clause(comparison: Comparison) -> str:
@@ -166,6 +168,32 @@ def _majority_clause(comparison: Comparison) -> str:
     return f"{always} reach a higher {METRICS[metric].title} ({numbers})"
 
 
+def _rival(comparison: Comparison, name: str) -> tuple[str, str] | None:
+    """Return the name of a trained baseline, and a sentence on it, where it does as well.
+
+    None where the candidate is shown to be above it, or nothing can be said.
+    """
+    metric, pair = comparison.kind.decisive, (comparison.judged, name)
+    found = next(d for d in comparison.differences if (d.first, d.second) == pair)
+    difference = found.metrics[metric]
+    own, other = (comparison.rated[each][metric].value for each in pair)
+    low, high, p = difference.low, difference.high, found.p
+    if own is None or other is None or low is None or high is None or p is None:
+        return None
+    outcome = _outcome(low, high, p, comparison.confidence)
+    if outcome == "raised":
+        return None
+    decimals = _decimals(other, own, low, high, claimed=outcome == "lowered")
+    shown = _shown_difference(other, own, decimals)
+    standing = "below" if outcome == "lowered" else "not shown to be above"
+    return name, (
+        f"The {METRICS[metric].title} of {comparison.candidate} is {standing} that of the baseline "
+        f"{name} ({comparison.methods[name]}): {format_number(own, decimals)} against "
+        f"{format_number(other, decimals)} "
+        f"({_evidence(shown, low, high, p, comparison.confidence, decimals)})."
+    )
+
+
 def _above_majority(comparison: Comparison) -> bool:
     """Say whether the candidate is shown to do better than one answer to all, where that is known.
 
@@ -179,6 +207,17 @@ def _above_majority(comparison: Comparison) -> bool:
     low = comparison.rated[comparison.judged][kind.decisive].low
     level = comparison.baselines["majority"][kind.decisive]
     return low is None or level is None or low > level
+
+
+def _evidence(
+    shown: float, low: float, high: float, p: float, confidence: float, decimals: int
+) -> str:
+    """Return a difference as it is shown, with its interval and p."""
+    ends = f"{format_number(low, decimals)} to {format_number(high, decimals)}"
+    return (
+        f"{format_difference(shown, decimals)}, {format_percent(confidence)} CI {ends}, "
+        f"p {_equals(p)}"
+    )
 
 
 def _equals(p: float) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from verdict.core.paths import ADAPTER, DATA, METRICS, MODELS, REPLICATES
 from verdict.params.data import Extract, Fetch, Format, Model, Split
-from verdict.params.evaluation import Compare, Evaluate, Report
+from verdict.params.evaluation import Baseline, Compare, Evaluate, Report
 from verdict.params.section import Name, Positive, Section, Seed
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
 
@@ -64,6 +64,7 @@ class Params(Section):
     train: Train
     #: The same training again: name to seed.
     replicates: dict[Name, Seed]
+    baselines: dict[Name, Baseline]
     evaluate: Evaluate
     compare: Compare
     report: Report
@@ -130,6 +131,31 @@ class Params(Section):
                 f"compare.baseline is {self.compare.baseline!r}, which is not one of "
                 f"evaluate.models: {', '.join(self.evaluate.models)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _baselines_fit(self) -> Self:
+        for name, entry in self.baselines.items():
+            if name in self.evaluate.models:
+                raise ValueError(
+                    f"baselines.{name} is called like a model of evaluate.models, whose "
+                    "predictions it would replace; give it another name"
+                )
+            if self.format.answers is None:
+                raise ValueError(
+                    f"baselines.{name} tells labels apart, but this task is free text "
+                    "(format.answers: null); set baselines={}"
+                )
+            if entry.kind not in ("features", "probe") and "{text}" not in self.format.prompt:
+                raise ValueError(
+                    f"baselines.{name}.kind is {entry.kind}, which reads texts, but format.prompt "
+                    "has no {text}: the records have none; for images there is features"
+                )
+            if entry.kind == "fellegi_sunter" and self.format.positive is None:
+                raise ValueError(
+                    f"baselines.{name}.kind is fellegi_sunter, which tells matches from others, "
+                    "but format.positive, the label of matches, is null; take similarities"
+                )
         return self
 
     @model_validator(mode="after")

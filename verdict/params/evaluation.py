@@ -17,6 +17,12 @@ class EvaluatedModel(Section):
     adapter: Annotated[str, Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*$")]
 
 
+class Baseline(Section):
+    """What is trained on the same records without fine-tuning a model."""
+
+    kind: Literal["features", "similarities", "fellegi_sunter", "tfidf", "probe"]
+
+
 class Evaluate(Section):
     """Which models answer, and how."""
 

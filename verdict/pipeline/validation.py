@@ -9,6 +9,9 @@ from verdict.params.file import check_section, read_params
 from verdict.sources.local import check_local
 from verdict.tasks import check_files, load_archive, load_task
 
+#: Kinds of baselines that need a task of pairs.
+OF_PAIRS = ("similarities", "fellegi_sunter")
+
 
 def validate(path: Path = PARAMS_FILE) -> Params:
     """Return a params file's parameters.
@@ -30,7 +33,15 @@ def validate(path: Path = PARAMS_FILE) -> Params:
 
 def check_task(params: Params, path: Path) -> Params:
     """Check what a params file says to its task, and return it; errors as of ``validate``."""
-    check_section(load_task(params.task, path).Options, params.dataset, "dataset", path)
+    task = load_task(params.task, path)
+    check_section(task.Options, params.dataset, "dataset", path)
+    for name, baseline in params.baselines.items():
+        if baseline.kind in OF_PAIRS and not hasattr(task, "out_of_pair"):
+            raise VerdictError(
+                f"{path}: baselines.{name}.kind is {baseline.kind}, which compares the two records "
+                f"of a pair, but the {params.task} task has no pairs; for texts there is tfidf, "
+                "for images features"
+            )
     embedded = load_archive(params.task, path).Embedded
     check_section(embedded, params.fetch.embedded, "fetch.embedded", path)
     if params.fetch.source == "files":

@@ -26,6 +26,7 @@ from verdict.summary.wording import (
     p_text,
     signed,
     signed_interval,
+    trained_note,
 )
 
 #: Metrics at a threshold that 80 characters hold.
@@ -49,6 +50,8 @@ def show(comparison: Comparison, report: Path, console: Console) -> None:
     for warning in comparison.warnings:
         console.print(f"WARNING: {warning}.", style="bold red", highlight=False)
     console.print(comparison.verdict.sentence, style="bold", highlight=False)
+    for remark in comparison.verdict.remarks:
+        console.print(remark, highlight=False)
     if comparison.synthetic:
         console.print(SYNTHETIC, highlight=False)
     _show_tables(comparison, console)
@@ -56,8 +59,12 @@ def show(comparison: Comparison, report: Path, console: Console) -> None:
         console.print()
         said = f"On merged labels: {merged.verdict.sentence}"
         console.print(said, style="bold", highlight=False)
+        for remark in merged.verdict.remarks:
+            console.print(remark, highlight=False)
         _show_tables(merged, console)
     console.print()
+    if comparison.trained:
+        console.print(trained_note(comparison), highlight=False)
     console.print(
         f"Below a number its {format_percent(comparison.confidence)} interval; "
         f"{comparison.records:,} records. {DISCLAIMER}",

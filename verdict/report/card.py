@@ -26,8 +26,10 @@ from verdict.summary.wording import (
     PLAIN_FORM,
     SYNTHETIC,
     UNDEFINED,
+    heading,
     markdown_table,
     metric_title,
+    trained_note,
     whole_groups,
 )
 
@@ -70,6 +72,7 @@ def write_card(
         template_path=str(TEMPLATE),
         title=f"{task}: {origin['base']['name']}, fine-tuned",
         verdict=comparison.verdict.sentence,
+        remarks=comparison.verdict.remarks,
         synthetic=SYNTHETIC if comparison.synthetic else "",
         warnings=comparison.warnings,
         disclaimer=DISCLAIMER,
@@ -90,6 +93,7 @@ def write_card(
         drawn=whole_groups(noun, linked=comparison.linked),
         at_edges=AT_EDGES,
         results=_results(comparison),
+        baselines=trained_note(comparison),
         difference=_difference(comparison),
         limits=[*_limits(comparison), *limits],
     )
@@ -257,7 +261,8 @@ def _results(comparison: Comparison) -> str:
         )
         for metric in comparison.kind.shown("table")
     ]
-    return markdown_table(("metric", *names), rows)
+    headings = [heading(comparison, name) for name in names]
+    return markdown_table(("metric", *headings), rows)
 
 
 def _cell(estimate: Estimate) -> str:

@@ -23,7 +23,7 @@ from verdict.comparison.model import Comparison
 from verdict.comparison.results import Estimate
 from verdict.core.files import replacing
 from verdict.statistics.formats import format_percent, shortened
-from verdict.summary.wording import metric_title, shown
+from verdict.summary.wording import heading, metric_title, shown
 
 DPI = 160
 
@@ -75,7 +75,9 @@ def _comparison_figure(comparison: Comparison) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.spines["bottom"].set(visible=True, color=PALE_INK)
-    handles: list[Patch | Line2D] = [Patch(color=c, label=m) for m, c in colours.items()]
+    handles: list[Patch | Line2D] = [
+        Patch(color=colour, label=heading(comparison, model)) for model, colour in colours.items()
+    ]
     always = f"always '{shown(shortened(comparison.majority))}'"
     handles.append(Line2D([], [], **MAJORITY_LINE, label=always))
     figure.legend(
@@ -132,7 +134,7 @@ def _confusion_figure(comparison: Comparison) -> Figure:
         x, y = left + column * across, bottom + (rows - 1 - row) * down
         axes = figure.add_axes((x / width, y / height, wide / width, high / height))
         _confusion_panel(axes, table.counts, actual, predicted, first=column == 0, many=many)
-        axes.set_title(model, fontsize=11, weight="bold", pad=6)
+        axes.set_title(heading(comparison, model), fontsize=11, weight="bold", pad=6)
     if comparison.labels:
         title, extent = "What each model answered", _extent(comparison)
     else:

@@ -67,7 +67,7 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
         figures: (title, relative path) of pictures to embed after the table of models.
     """
     parts = ["# The verdict", *(f"> **Warning.** {warning}." for warning in comparison.warnings)]
-    parts.append(f"**{comparison.verdict.sentence}**")
+    parts += [f"**{comparison.verdict.sentence}**", *comparison.verdict.remarks]
     if comparison.synthetic:
         parts.append(f"> {SYNTHETIC}")
     parts += ["## Models", _models_table(comparison), models_note(comparison)]
@@ -90,7 +90,7 @@ def _models_table(comparison: Comparison) -> str:
         "majority": f"*majority (always {shortened(comparison.majority)})*",
         "prior": "*prior (by shares)*",
         REPLICATED: f"*{mean_of(comparison.trainings)}*",
-    }
+    } | {name: f"*{name} (baseline: {method})*" for name, method in comparison.methods.items()}
     undefined = Estimate(None)
     rows = [
         [
@@ -169,6 +169,7 @@ def _merged_parts(comparison: Comparison) -> list[str]:
         "The same predictions, with the probabilities of these labels added up:",
         "\n".join(lists),
         f"**{merged.verdict.sentence}**",
+        *merged.verdict.remarks,
         _models_table(merged),
         models_note(merged),
         _differences_table(merged),

@@ -7,7 +7,13 @@ from verdict.statistics.formats import format_percent
 from verdict.statistics.metrics import METRICS
 from verdict.statistics.probabilities import CALIBRATION_BINS
 from verdict.statistics.texts import bleu_signature
-from verdict.summary.wording import AT_EDGES, UNDEFINED, units_title, whole_groups
+from verdict.summary.wording import (
+    AT_EDGES,
+    UNDEFINED,
+    trained_note,
+    units_title,
+    whole_groups,
+)
 
 
 def models_note(comparison: Comparison) -> str:
@@ -78,6 +84,7 @@ def _labels_note(comparison: Comparison) -> str:
         "by the answers' shares in these records; neither ranks records, so "
         f"{ranked} is 0.5. The probabilities are rated, too, in `comparison.json`: by the *Brier "
         f"score* and the *expected calibration error* over {CALIBRATION_BINS} bins; less is better."
+        f"{' ' if comparison.trained else ''}{trained_note(comparison)}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Sequence
 
+from verdict.comparison.model import Comparison
 from verdict.statistics.formats import format_difference, format_number, format_p
 from verdict.statistics.metrics import METRICS
 
@@ -64,6 +65,23 @@ def whole_groups(noun: str, *, linked: bool) -> str:
 def shown(label: str) -> str:
     """Return a label as people write it."""
     return label.replace("_", " ")
+
+
+def heading(comparison: Comparison, name: str) -> str:
+    """Return what a model is called, or a trained baseline, which is none."""
+    return f"{name} (baseline)" if name in comparison.trained else name
+
+
+def trained_note(comparison: Comparison) -> str:
+    """Say what the trained baselines are, where there are any."""
+    if not comparison.trained:
+        return ""
+    told = "; ".join(f"{name}, {method}" for name, method in comparison.methods.items())
+    several = len(comparison.trained) > 1
+    return (
+        f"{'Baselines' if several else 'A baseline'} without fine-tuning, trained on the same "
+        f"records, {'their' if several else 'its'} strength chosen on the validation split: {told}."
+    )
 
 
 def number(metric: str, value: float | None) -> str:

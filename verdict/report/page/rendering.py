@@ -26,6 +26,7 @@ from verdict.summary.wording import (
     DISCLAIMER,
     SYNTHETIC,
     capital_title,
+    heading,
     shown,
     whole_groups,
 )
@@ -105,6 +106,8 @@ def _context(sources: Sources, task: str, size: int) -> dict[str, Any]:
         "at_edges": AT_EDGES,
         "apart": data.nothing_crosses(sources.metrics("split")),
         "single": comparison.single,
+        "called": {name: heading(comparison, name) for name in comparison.models},
+        "models": len(comparison.single) - len(comparison.trained),
         "figure": tables.main_figure(comparison),
         "threshold": comparison.thresholds,
         "threshold_rows": tables.threshold_rows(comparison),
@@ -161,7 +164,7 @@ def _merged(
         return None
     merged = {n: merge_labels(p, merge, positive) for n, p in sources.singles.items()}
     return _tables(comparison, merged) | {
-        "verdict": comparison.verdict.sentence,
+        "verdict": comparison.verdict,
         "labels": [(shown(new), [shown(x) for x in old]) for new, old in merge.items()],
         "matrices": tables.matrices(merged),
     }

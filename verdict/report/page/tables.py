@@ -168,6 +168,7 @@ def column_notes(comparison: Comparison, majority: str) -> dict[str, str]:
     notes |= dict.fromkeys(comparison.replicates, "another seed")
     notes[comparison.baseline] = "the baseline"
     notes[comparison.candidate] = "the candidate"
+    notes |= {name: f"a baseline: {method}" for name, method in comparison.methods.items()}
     known = {"majority": f"always “{shortened(shown(majority))}”", "prior": "guesses by shares"}
     return notes | {name: known[name] for name in comparison.baselines}
 

@@ -1,0 +1,61 @@
+"""Train a method without fine-tuning on the same records, and write its predictions and metrics."""
+
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from verdict.core.paths import BASE, CHAT, METRICS, PREDICTIONS, RECORDS, VALIDATION_PREDICTIONS
+from verdict.params import Params
+from verdict.pipeline.stage import key_of, run
+from verdict.reproducibility import device_name, go_offline, pin_cpu
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from verdict.conversations import Conversation
+
+
+def main(name: str, params: Params) -> None:
+    pin_cpu(params.reproducibility)
+    go_offline()
+    if params.reproducibility.cpu_isa == "avx2" and platform.machine() in ("x86_64", "AMD64"):
+        # The kernels of numpy's and scipy's own matrix library, which no torch is asked for here.
+        os.environ["OPENBLAS_CORETYPE"] = "Haswell"
+    # Imported only now: numpy must find the pins in its environment.
+    from verdict.baselines.training import Material, train_baseline
+    from verdict.conversations import read_answers, read_conversations
+    from verdict.predictions import write_predictions
+    from verdict.statistics.measurement import write_measurement
+    from verdict.tasks import load_task
+
+    splits = ("train", "validation", "test")
+    material = Material(
+        {split: read_conversations(CHAT / f"{split}.jsonl") for split in splits},
+        read_answers(CHAT),
+        RECORDS,
+        getattr(load_task(params.task), "out_of_pair", None),
+        lambda splits: features_of_base(params, splits),
+    )
+    predictions = train_baseline(name, params.baselines[name].kind, material)
+    write_predictions(PREDICTIONS / f"{name}.parquet", predictions["test"])
+    write_predictions(VALIDATION_PREDICTIONS / f"{name}.parquet", predictions["validation"])
+    write_measurement(METRICS, name, predictions["test"])
+
+
+def features_of_base(
+    params: Params, splits: "Mapping[str, Sequence[Conversation]]"
+) -> "dict[str, np.ndarray]":
+    # Imported only now: torch takes seconds, and the other kinds do without.
+    from verdict.baselines.probe import base_features
+    from verdict.reproducibility import make_deterministic
+
+    device = device_name(params.reproducibility)
+    make_deterministic(0, strict=params.reproducibility.strict)
+    return base_features(BASE, splits, RECORDS, params.model, device)
+
+
+if __name__ == "__main__":
+    key = key_of(sys.argv[1])
+    run(f"baseline@{key}", lambda params: main(key, params))

@@ -1,0 +1,61 @@
+"""The features of a frozen base, beside those of a plain forward pass of transformers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+
+from testing.tiny import build_text_tiny
+from verdict.baselines.probe import BATCH, base_features
+from verdict.core.errors import VerdictError
+from verdict.models.chat import decode, render_prompt
+from verdict.models.load import load_processor
+from verdict.params.training import ModelOptions
+
+OPTIONS = ModelOptions(
+    task="generate", dtype="float32", attn_implementation="sdpa", cache_vision_features=False
+)
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return build_text_tiny(tmp_path_factory.mktemp("texts"))
+
+
+def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
+    rows = (tiny.conversations + tiny.validation)[: BATCH + 1]
+    found = base_features(tiny.base, {"test": rows}, tiny.records, OPTIONS, "cpu")["test"]
+    model = AutoModelForImageTextToText.from_pretrained(tiny.base, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(tiny.base)
+    for row, features in zip(rows, found, strict=True):
+        pixels = processor.image_processor(
+            images=[decode(tiny.images[row.id])], return_tensors="pt"
+        )
+        with torch.no_grad():
+            hidden = model.model.vision_tower(pixels["pixel_values"]).last_hidden_state
+        assert features == pytest.approx(hidden[0].mean(dim=0).numpy(), abs=1e-5)
+    assert len(found) == len(rows)
+
+
+def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:
+    splits = {"train": texts.conversations, "validation": texts.validation}
+    found = base_features(texts.base, splits, texts.records, OPTIONS, "cpu")
+    model = AutoModelForCausalLM.from_pretrained(texts.base, dtype=torch.float32).eval()
+    processor: Any = load_processor(texts.base)
+    for row, features in zip(texts.conversations, found["train"], strict=True):
+        tokens = processor.tokenizer(
+            render_prompt(processor, row.prompt), add_special_tokens=False, return_tensors="pt"
+        )
+        with torch.no_grad():
+            hidden = model.model(**tokens).last_hidden_state
+        assert features == pytest.approx(hidden[0].mean(dim=0).numpy(), abs=1e-4)
+    assert np.ptp(found["validation"], axis=0).max() > 0
+
+
+def test_a_model_that_sees_nothing_is_refused(texts: Any, tiny: Any, tmp_path: Path) -> None:
+    rows = tiny.conversations[:2]
+    with pytest.raises(VerdictError, match=r"without a vision_tower.*take the kind features"):
+        base_features(texts.base, {"test": rows}, tiny.records, OPTIONS, "cpu")
