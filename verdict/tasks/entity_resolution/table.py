@@ -23,11 +23,14 @@ MATCH, NO_MATCH = "match", "no_match"
 
 @dataclass(frozen=True)
 class _Pair:
+    """A pair as it was read; ``records`` are names of its two, ``entities`` what the data say."""
+
     id: str
     left: str
     right: str
     label: str
     split: Any
+    records: tuple[str, str]
     entities: tuple[str | None, str | None]
 
 
@@ -37,8 +40,9 @@ def read_table(folder: Path, options: Options) -> RawTable:
     A record is its text: equal texts are one record, in whichever column they stand. An entity is a
     connected component of records over the pairs labelled ``match`` and over the names of entities
     where ``options.entities`` has columns of them; a pair has the entities of its two records as
-    groups. A file whose name begins with train, valid or test (or a word for
-    these) holds that published split; the others have none.
+    groups, called as the data call them or else after a record (see ``_entities``). A file whose
+    name begins with train, valid or test (or a word for these) holds that published split; the
+    others have none.
 
     Raises:
         VerdictError: no file, a file of a published split that cannot be read, a missing column, an
@@ -116,7 +120,8 @@ def _pairs(
     columns = (MESSAGES,) if options.layout == "messages" else (*names, *named)
     rows = read_rows(path, columns, header=options.header or options.layout == "messages")
     for number, (place, cells) in enumerate(rows, start=1):
-        where = f"{path} {place}"
+        where, pair = f"{path} {place}", f"{path.stem}-{number:06d}"
+        records = [f"{pair}-A", f"{pair}-B"]
         if options.layout == "messages":
             left, right, given = out_of_messages(where, cells[MESSAGES])
             names = (*IN_MESSAGES, f"{MESSAGES} (answer)")
@@ -131,6 +136,7 @@ def _pairs(
                 for side, cell in enumerate((left, right))
             ]
             left, right = (source.text for source in sources)
+            records = [source.name for source in sources]
             entities = tuple(source.entity for source in sources)
         label = labels.get(plain(given))
         if label is None:
@@ -139,11 +145,12 @@ def _pairs(
                 "(dataset.match and dataset.no_match in params.yaml)"
             )
         yield _Pair(
-            f"{path.stem}-{number:06d}",
+            pair,
             text_of(where, names[0], left),
             text_of(where, names[1], right),
             label,
             split,
+            (records[0], records[1]),
             (entities[0], entities[-1]),
         )
 
@@ -158,21 +165,30 @@ def _entity(where: str, column: str, cell: Any) -> str:
 
 
 def _entities(pairs: Sequence[_Pair]) -> dict[str, str]:
-    """Return the name of each record's entity, by its text; numbered as they first occur."""
+    """Return the name of each record's entity, by its text.
+
+    Of the names that the data give an entity it is the smallest; where they give none, the name of
+    the entity's first record: ``train-000017-A`` is Record A of the pair train-000017.
+    """
     nodes: dict[str, int] = {}
     edges = []
     first: dict[str, int] = {}  # a record of each named entity
+    records: list[str] = []  # by node, the record that has the text first
     for pair in pairs:
         edge = [nodes.setdefault(text, len(nodes)) for text in (pair.left, pair.right)]
+        for node, name, entity in zip(edge, pair.records, pair.entities, strict=True):
+            if node == len(records):
+                records.append(name)
+            if entity is not None:
+                edges.append([first.setdefault(entity, node), node])
         if pair.label == MATCH:
             edges.append(edge)
-        for node, name in zip(edge, pair.entities, strict=True):
-            if name is not None:
-                edges.append([first.setdefault(name, node), node])
     ends = np.array(edges, dtype=int).reshape(-1, 2).T
     graph = coo_array((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(nodes), len(nodes)))
     component = connected_components(graph, directed=False)[1].tolist()
-    number: dict[int, int] = {}
-    for node in component:
-        number.setdefault(node, len(number) + 1)
-    return {text: f"entity-{number[component[node]]:06d}" for text, node in nodes.items()}
+    called: dict[int, str] = {}
+    for entity in sorted(first):
+        called.setdefault(component[first[entity]], entity)
+    for node, name in enumerate(records):
+        called.setdefault(component[node], name)
+    return {text: called[component[node]] for text, node in nodes.items()}
