@@ -13,12 +13,11 @@ from scipy.sparse.csgraph import connected_components
 from verdict.core.errors import VerdictError
 from verdict.records.raw import RawRow, RawTable, first_word, not_read, tidy
 from verdict.tasks.entity_resolution.archive.layout import FILES, MESSAGES, SPLITS, as_pair
+from verdict.tasks.entity_resolution.candidates import pair_records
 from verdict.tasks.entity_resolution.cells import SUFFIXES, read_rows
-from verdict.tasks.entity_resolution.options import Options, plain
+from verdict.tasks.entity_resolution.options import MATCH, NO_MATCH, Options, plain
 from verdict.tasks.entity_resolution.pairs import IN_MESSAGES, out_of_messages, text_of
 from verdict.tasks.entity_resolution.records import TABLES, Tables, read_tables
-
-MATCH, NO_MATCH = "match", "no_match"
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,13 @@ class _Pair:
 def read_table(folder: Path, options: Options) -> RawTable:
     """Read every CSV, TSV, JSON-lines and Parquet file of pairs, in the order of their names.
 
-    A record is its text: equal texts are one record, in whichever column they stand. An entity is a
-    connected component of records over the pairs labelled ``match`` and over the names of entities
-    where ``options.entities`` has columns of them; a pair has the entities of its two records as
-    groups, called as the data call them or else after a record (see ``_entities``). A file whose
-    name begins with train, valid or test (or a word for these) holds that published split; the
-    others have none.
+    For the layout ``records`` they hold no pairs yet: see ``pair_records``. Otherwise a record is
+    its text: equal texts are one record, in whichever column they stand. An entity is a connected
+    component of records over the pairs labelled ``match`` and over the names of entities where
+    ``options.entities`` has columns of them; a pair has the entities of its two records as groups,
+    called as the data call them or else after a record (see ``_entities``). A file whose name
+    begins with train, valid or test (or a word for these) holds that published split; the others
+    have none.
 
     Raises:
         VerdictError: no file, a file of a published split that cannot be read, a missing column, an
@@ -50,17 +50,27 @@ def read_table(folder: Path, options: Options) -> RawTable:
     """
     pairs_folder = folder / FILES["pairs"]
     paths = _files(pairs_folder)
-    tables = None
-    if options.layout == "tables":
-        tables = read_tables(pairs_folder, options.entities[0] if options.entities else None)
-        paths = [path for path in paths if path.name not in TABLES]
     ending = f"that ends in {', '.join(sorted(SUFFIXES))}"
     unread = not_read(pairs_folder, lambda path: path.suffix.lower() in SUFFIXES, SPLITS, ending)
+    read = pair_records if options.layout == "records" else _labelled
+    rows, findings = read(paths, options)
+    if unread:
+        findings["files_not_read"] = unread
+    return RawTable(rows, findings=findings)
+
+
+def _labelled(paths: Sequence[Path], options: Options) -> tuple[list[RawRow], dict[str, Any]]:
+    """Return the pairs of files that say which match, and counts for ``metrics/extract.json``."""
+    tables = None
+    folder = paths[0].parent
+    if options.layout == "tables":
+        tables = read_tables(folder, options.entities[0] if options.entities else None)
+        paths = [path for path in paths if path.name not in TABLES]
     labels = {plain(value): MATCH for value in options.match}
     labels |= {plain(value): NO_MATCH for value in options.no_match}
     pairs = [pair for path in paths for pair in _pairs(path, options, labels, tables)]
     if not pairs:
-        raise VerdictError(f"{folder / FILES['pairs']} holds no pairs; check fetch.files")
+        raise VerdictError(f"{folder} holds no pairs; check fetch.files")
     entities = _entities(pairs)
     rows = []
     for pair in pairs:
@@ -76,7 +86,7 @@ def read_table(folder: Path, options: Options) -> RawTable:
             )
         )
     sizes = Counter(entities.values())
-    findings = {
+    return rows, {
         "files": dict(Counter(pair.id.rpartition("-")[0] for pair in pairs)),
         "labels": dict(Counter(pair.label for pair in pairs)),
         "texts": len(entities),
@@ -87,9 +97,6 @@ def read_table(folder: Path, options: Options) -> RawTable:
             row.label == NO_MATCH and row.other_group is None for row in rows
         ),
     }
-    if unread:
-        findings["files_not_read"] = unread
-    return RawTable(rows, findings=findings)
 
 
 def _files(folder: Path) -> list[Path]:
