@@ -65,7 +65,7 @@ def block(records: Sequence[Unpaired], keys: Sequence[Key], most_pairs: int) -> 
     Raises:
         VerdictError: a key makes more than ``most_pairs``.
     """
-    entities = np.unique([record.entity for record in records], return_inverse=True)[1]
+    entities = numbered([record.entity for record in records])[1]
     tables = np.array([record.table for record in records])
     codes, by_key = [np.empty(0, np.int64)], {}
     for key in keys:
@@ -94,6 +94,13 @@ def block(records: Sequence[Unpaired], keys: Sequence[Key], most_pairs: int) -> 
     )
 
 
+def numbered(values: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different values, sorted, and of each value (n) its position among them."""
+    # As objects: an array of text gives each cell the room of the longest.
+    names, numbers = np.unique(np.array(values, dtype=object), return_inverse=True)
+    return names, numbers
+
+
 def _all_pairs(tables: np.ndarray, entities: np.ndarray | None = None) -> int:
     """Return how many pairs there are, of all records or of those of one entity."""
     names = np.zeros_like(tables) if entities is None else entities
@@ -113,7 +120,7 @@ def _agreeing(
     """Return the pairs that agree in a key, or whose values are neighbours in its window."""
     values = [_value(record, key) for record in records]
     has = np.array([position for position, value in enumerate(values) if value is not None], int)
-    names, ranks = np.unique([values[position] for position in has], return_inverse=True)
+    names, ranks = numbered([values[position] for position in has])
     order = np.argsort(ranks, kind="stable")
     has, ranks = has[order], ranks[order]
     reach = key.window // 2

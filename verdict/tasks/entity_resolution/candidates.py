@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from verdict.core.errors import VerdictError
 from verdict.records.raw import RawRow, tidy
 from verdict.tasks.entity_resolution.archive.layout import as_pair
-from verdict.tasks.entity_resolution.blocking import Unpaired, block
+from verdict.tasks.entity_resolution.blocking import Unpaired, block, numbered
 from verdict.tasks.entity_resolution.cells import read_rows
 from verdict.tasks.entity_resolution.options import MATCH, NO_MATCH, Options, Records
 
@@ -145,7 +145,7 @@ def _chosen(
     Raises:
         VerdictError: all candidates are of one entity, or none is.
     """
-    entities = np.unique([record.entity for record in records], return_inverse=True)[1]
+    entities = numbered([record.entity for record in records])[1]
     same = entities[pairs[:, 0]] == entities[pairs[:, 1]]
     matches, others = pairs[same], pairs[~same]
     if not len(matches) or not len(others):
