@@ -55,7 +55,7 @@ _HEADER = """\
 
 def recipes(root: Path = RECIPES) -> dict[str, Path]:
     """Return the file of each recipe by its name, such as ``embedded/melanoma``."""
-    folders = (root, root / "embedded", root / MINE.name)
+    folders = (root, root / "laptop", root / "embedded", root / MINE.name)
     paths = [
         path
         for folder in folders

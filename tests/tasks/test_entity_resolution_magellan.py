@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from testing.places import ROOT
 from tests.tasks.test_entity_resolution_table import COLUMNS, MAGELLAN, lines, read
+from tools.rendering import recipe_values
 from verdict.core.errors import VerdictError
 from verdict.params.data import Split
 from verdict.records.raw import RawTable
@@ -16,6 +18,7 @@ from verdict.records.shards import Record
 from verdict.splitting.assignment import split_records
 from verdict.splitting.leakage import check_split
 from verdict.tasks import read_raw
+from verdict.tasks.entity_resolution import out_of_pair
 
 
 def magellan(folder: Path, name: str) -> RawTable:
@@ -58,6 +61,21 @@ def test_magellans_real_pairs_are_read_as_they_are(
     assert table.findings["entities"] == entities
     assert table.findings["no_match_within_an_entity"] == 0
     assert all("COL " in str(row.text) and " VAL " in str(row.text) for row in table.rows)
+
+
+def test_the_restaurants_recipe_reads_pairs_whose_class_is_the_answer(tmp_path: Path) -> None:
+    """As the head of the recipe says: what all compare on holds its label."""
+    if not (MAGELLAN / "Fodors-Zagats").is_dir():
+        pytest.skip("the real Magellan pairs are not here")
+    shutil.copytree(MAGELLAN / "Fodors-Zagats", tmp_path / "pairs")
+    values = recipe_values(ROOT / "recipes/laptop/restaurants.yaml")
+    rows = read_raw(values["task"], tmp_path, values["dataset"]).rows
+    assert len(rows) == 946
+    for row in rows:
+        first, second = (
+            side.rpartition(" COL class VAL ")[2] for side in out_of_pair(str(row.text))
+        )
+        assert (first == second) == (row.label == "match")
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_parquet_columns_and_conversations_are_read(tmp_path: Path) -> None:
 
 def test_an_entity_is_what_matches_link_over_any_number_of_records(tmp_path: Path) -> None:
     table = read(tmp_path, "pairs.csv", lines(","))
-    assert [row.group for row in table.rows] == ["entity-000001"] * 3
-    assert [row.other_group for row in table.rows] == [None, None, "entity-000002"]
+    assert [row.group for row in table.rows] == ["pairs-000001-A"] * 3
+    assert [row.other_group for row in table.rows] == [None, None, "pairs-000003-B"]
     assert table.findings["texts"] == 4
     assert table.findings["entities"] == 2
     assert table.findings["texts_of_the_largest_entity"] == 3

@@ -117,8 +117,8 @@ def _lacks(place: str, name: str, names: Sequence[str]) -> str:
     has = ", ".join(textwrap.shorten(str(other), 40, placeholder=" …") for other in names)
     return (
         f"{place} has no column {name!r}; it has {has or 'none'}. Correct dataset in params.yaml: "
-        "layout is columns where each record has a column of its own, and header is false where "
-        "the first line is a pair already"
+        "layout is columns where each record has a column of its own and records where it has a "
+        "line, and header is false where the first line is a pair already"
     )
 
 

@@ -14,8 +14,9 @@ ID = "id"
 
 @dataclass(frozen=True)
 class Source:
-    """A record: its text, and the entity that its table names, or None."""
+    """A record: its name (table and id), its text, and the entity that its table names, or None."""
 
+    name: str
     text: str
     entity: str | None
 
@@ -78,5 +79,5 @@ def _read(folder: Path, name: str, entity: str | None) -> dict[str, Source]:
                 f"{'another row' if key else 'empty'}; each record needs an id of its own"
             )
         text = " ".join(f"COL {column} VAL {value}" for column, value in cells.items())
-        found[key] = Source(tidy(text), named or None)
+        found[key] = Source(f"{paths[0].stem}-{key}", tidy(text), named or None)
     return found
