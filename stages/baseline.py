@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from verdict.core.paths import BASE, CHAT, METRICS, PREDICTIONS, RECORDS, VALIDATION_PREDICTIONS
 from verdict.params import Params
+from verdict.params.data import Form
 from verdict.pipeline.stage import key_of, run
 from verdict.reproducibility import device_name, go_offline, pin_cpu
 
@@ -31,12 +32,13 @@ def main(name: str, params: Params) -> None:
     from verdict.tasks import load_task
 
     splits = ("train", "validation", "test")
+    answers = read_answers(CHAT)
     material = Material(
         {split: read_conversations(CHAT / f"{split}.jsonl") for split in splits},
-        read_answers(CHAT),
+        answers,
         RECORDS,
         getattr(load_task(params.task), "out_of_pair", None),
-        lambda splits: features_of_base(params, splits),
+        lambda splits: features_of_base(params, splits, answers.form),
     )
     predictions = train_baseline(name, params.baselines[name].kind, material)
     write_predictions(PREDICTIONS / f"{name}.parquet", predictions["test"])
@@ -45,7 +47,7 @@ def main(name: str, params: Params) -> None:
 
 
 def features_of_base(
-    params: Params, splits: "Mapping[str, Sequence[Conversation]]"
+    params: Params, splits: "Mapping[str, Sequence[Conversation]]", form: Form
 ) -> "dict[str, np.ndarray]":
     # Imported only now: torch takes seconds, and the other kinds do without.
     from verdict.baselines.probe import base_features
@@ -53,7 +55,7 @@ def features_of_base(
 
     device = device_name(params.reproducibility)
     make_deterministic(0, strict=params.reproducibility.strict)
-    return base_features(BASE, splits, RECORDS, params.model, device)
+    return base_features(BASE, splits, RECORDS, params.model, device, form)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
-from testing.tiny import build_text_tiny
+from testing.tiny import PAIRS, PLAIN, build_text_tiny
 from verdict.baselines.probe import BATCH, base_features
 from verdict.core.errors import VerdictError
 from verdict.models.chat import decode, render_prompt
@@ -20,9 +20,9 @@ OPTIONS = ModelOptions(
 )
 
 
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return build_text_tiny(tmp_path_factory.mktemp("texts"))
+@pytest.fixture(scope="module", params=[PAIRS, PLAIN], ids=["turns", "plain"])
+def texts(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
+    return build_text_tiny(tmp_path_factory.mktemp("texts"), options=request.param)
 
 
 def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
@@ -42,9 +42,10 @@ def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
 
 def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:
     splits = {"train": texts.conversations, "validation": texts.validation}
-    found = base_features(texts.base, splits, texts.records, OPTIONS, "cpu")
+    form = texts.answers.form
+    found = base_features(texts.base, splits, texts.records, OPTIONS, "cpu", form)
     model = AutoModelForCausalLM.from_pretrained(texts.base, dtype=torch.float32).eval()
-    processor: Any = load_processor(texts.base)
+    processor: Any = load_processor(texts.base, form)
     for row, features in zip(texts.conversations, found["train"], strict=True):
         tokens = processor.tokenizer(
             render_prompt(processor, row.prompt), add_special_tokens=False, return_tensors="pt"
@@ -58,4 +59,4 @@ def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:
 def test_a_model_that_sees_nothing_is_refused(texts: Any, tiny: Any, tmp_path: Path) -> None:
     rows = tiny.conversations[:2]
     with pytest.raises(VerdictError, match=r"without a vision_tower.*take the kind features"):
-        base_features(texts.base, {"test": rows}, tiny.records, OPTIONS, "cpu")
+        base_features(texts.base, {"test": rows}, tiny.records, OPTIONS, "cpu", texts.answers.form)

@@ -12,6 +12,7 @@ from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
 from verdict.models.chat import count_images, images_of, render_prompt
 from verdict.models.load import load_model, load_processor
+from verdict.params.data import Form
 from verdict.params.training import ModelOptions
 from verdict.records.shards import ImageStore
 
@@ -27,6 +28,7 @@ def base_features(
     records: Path,
     options: ModelOptions,
     device: str,
+    form: Form = "turns",
 ) -> dict[str, np.ndarray]:
     """Return by split the features (records, width) of what the model in ``folder`` reads.
 
@@ -36,12 +38,13 @@ def base_features(
     Args:
         records: the folder of records.
         device: ``cpu`` or ``cuda``.
+        form: how the model is asked.
 
     Raises:
         VerdictError: the folder is missing or damaged, or its model sees no images where there are
             some.
     """
-    processor = load_processor(folder)
+    processor = load_processor(folder, form)
     model = load_model(folder, options, device).eval()
     images = ImageStore(records)
 
