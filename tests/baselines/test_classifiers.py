@@ -6,6 +6,7 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
+from threadpoolctl import threadpool_limits
 
 from verdict.baselines import classifiers
 from verdict.baselines.classifiers import FellegiSunter, choose, log_probabilities
@@ -87,3 +88,13 @@ def test_matches_may_be_either_label() -> None:
     chosen = choose(classifiers.fellegi_sunter(0), (rows, 1 - codes), (rows, 1 - codes))
     found = log_probabilities(chosen, rows, 2)
     assert ((found.argmax(axis=1) == 0) == (codes == 1)).mean() > 0.9
+
+
+def test_two_threads_give_the_bits_of_one() -> None:
+    train, test = records(0, 1200, 3), records(1, 100, 3)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            trained = choose(classifiers.boosting()[:1], train, test)
+            found.append(trained.decision_function(test[0]))
+    assert np.array_equal(*found)

@@ -151,6 +151,13 @@ def test_model_without_safetensors(hub: Hub, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_repository_of_gguf_files_is_named_as_such(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"model-Q8_0.gguf": b"GGUF"}
+    expected = rf"in models\.\*\.gguf: hf://{NAME}@{COMMIT}/model-Q8_0\.gguf"
+    with pytest.raises(VerdictError, match=expected):
+        fetch_model(NAME, COMMIT, tmp_path / "base")
+
+
 @pytest.mark.parametrize("status", [401, 403])
 @pytest.mark.parametrize("where", ["listing_refused", "files_refused"])
 def test_gated_model(hub: Hub, tmp_path: Path, where: str, status: int) -> None:

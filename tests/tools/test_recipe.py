@@ -50,8 +50,8 @@ def without_reference(project: Path) -> None:
     (project / "recipes" / "two.yaml").write_text(yaml.safe_dump(values), "utf-8")
 
 
-def evaluated(project: Path, name: str) -> list[Path]:
-    """Write what an evaluation writes, and record it in dvc.lock."""
+def evaluated(project: Path, name: str, stage: str = "evaluate") -> list[Path]:
+    """Write what an evaluation (or a baseline) writes, and record it in dvc.lock."""
     lock = project / "dvc.lock"
     stages: dict[str, Any] = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
     paths = [
@@ -65,7 +65,7 @@ def evaluated(project: Path, name: str) -> list[Path]:
         path.write_text(f"{name} in {path.name}")
         md5 = hashlib.md5(path.read_bytes()).hexdigest()
         outs.append({"path": path.relative_to(project).as_posix(), "md5": md5})
-    stages[f"evaluate@{name}"] = {"cmd": "python", "outs": outs}
+    stages[f"{stage}@{name}"] = {"cmd": "python", "outs": outs}
     lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
     return paths
 
@@ -226,7 +226,8 @@ def test_check_also_frees_a_dvc_that_was_killed(
 def test_what_no_model_of_the_new_recipe_wrote_is_removed(project: Path) -> None:
     without_reference(project)
     kept = [path for name in ("base", "tuned") for path in evaluated(project, name)]
-    stale = evaluated(project, "reference")
+    kept += evaluated(project, "boosting", "baseline")
+    stale = evaluated(project, "reference") + evaluated(project, "words", "baseline")
     other = project / "metrics" / "train.json"
     other.write_text("{}")
     said = use("two").replace("\n", " ")

@@ -103,9 +103,13 @@ def _wanted(repository: Repository, info: ModelInfo) -> list[RepoSibling]:
         )
     )
     if not any(file.rfilename.endswith(".safetensors") for file in files):
+        start = f"hf://{repository.name}@{info.sha}/"
+        ggufs = [file.rfilename for file in info.siblings or [] if file.rfilename.endswith(".gguf")]
         raise VerdictError(
             f"{repository.name} at {info.sha} has no *.safetensors in its root, and pickled "
-            "weights are not loaded. Choose a revision that has them, or convert the model."
+            "weights are not loaded. Choose a revision that has them, or convert the model"
+            + (f"; or name its GGUF file in models.*.gguf: {start}{ggufs[0]}" if ggufs else "")
+            + "."
         )
     refuse_unlisted(repository, files)
     return files
