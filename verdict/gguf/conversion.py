@@ -69,7 +69,9 @@ def _tokenizer(file: GgufFile, chat_template: str | None) -> Any:
             "(SentencePiece). Choose a file that llama.cpp's converter has written."
         )
     try:
-        tokenizer = GemmaTokenizer.from_pretrained(file.path.parent, gguf_file=file.path.name)
+        tokenizer = GemmaTokenizer.from_pretrained(
+            file.path.parent, gguf_file=file.path.name, trust_remote_code=False
+        )
     except Exception as error:  # what tokenizers raises is of no own kind
         raise VerdictError(
             f"the tokenizer in {file.shown} cannot be read ({first_line(error)}). Choose another "
