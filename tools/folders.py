@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tools.packing import Row, refuse
 from verdict.core.errors import VerdictError
-from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.image_files import EXPECTED, holds_image
 from verdict.records.raw import tidy
 
 #: Names of folders that divide the images, and do not label them.
@@ -41,10 +41,10 @@ def read_folders(images: Path) -> list[Row]:
             "images and give --table."
         )
     for folder in folders:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        paths = sorted(path for path in folder.iterdir() if holds_image(path))
         if not paths:
             faults.append(
-                f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); the images of a "
+                f"{folder} holds no images ({EXPECTED}); the images of a "
                 "label lie in its folder, not deeper."
             )
         for path in paths:

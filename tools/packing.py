@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.extraction.images import FORMATS
-from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.image_files import EXPECTED, holds_image
 from verdict.records.raw import refuse_repeated, tidy
 from verdict.runtime.progress import progress
 
@@ -210,7 +210,7 @@ class _Finder:
         self._folder = folder
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
+            if holds_image(path):
                 self._by_stem[path.stem].append(path)
 
     def find(self, where: str, name: str, cell: str | None) -> Path:
@@ -225,7 +225,7 @@ class _Finder:
             others = sorted(path.name for path in self._folder.glob(f"{glob.escape(name)}.*"))
             raise VerdictError(
                 f"{where}: there is no image {wanted} in {self._folder} "
-                f"({', '.join(sorted(IMAGE_SUFFIXES))}). "
+                f"({EXPECTED}). "
                 + (f"{', '.join(others)} is there; convert it, " if others else "Add it, ")
                 + "or remove the row."
             )

@@ -1,0 +1,124 @@
+"""Shades of grey, or colours of three windows, of the numbers that a DICOM file stores."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.pixels import apply_modality_lut
+
+from verdict.extraction.dicom.attributes import term
+from verdict.params.data import Window
+
+#: Windows on Hounsfield units that MedGemma saw CT through, in the order of red, green and blue.
+#: Version 1: arXiv:2507.05201, 2.1; version 1.5: its notebook high_dimensional_ct_hugging_face,
+#: whose ranges are −1024 to 1024, −135 to 215 and 0 to 80.
+_OF_MEDGEMMA = {
+    "medgemma": ((-100.0, 2250.0), (40.0, 350.0), (40.0, 80.0)),
+    "medgemma_1_5": ((0.0, 2048.0), (40.0, 350.0), (40.0, 80.0)),
+}
+#: Shades of 0 to 255, not rounded, of numbers as they are after the modality's own scale.
+_Shader = Callable[[np.ndarray], np.ndarray]
+
+
+class UnusableError(ValueError):
+    """The file is not damaged, and still holds no picture that can be used; the text says why."""
+
+
+def windowed(stored: np.ndarray, header: pydicom.Dataset, window: str | Window) -> Image.Image:
+    """Return a picture of 8 bits: grey, or of three windows in red, green and blue.
+
+    Computed once for each number between the least and the greatest, not for each pixel.
+    """
+    least, greatest = int(stored.min()), int(stored.max())
+    if stored.dtype.itemsize > 2:
+        numbers, places = np.unique(stored, return_inverse=True)
+        places = places.reshape(stored.shape)
+    else:
+        numbers, places = np.arange(least, greatest + 1), np.subtract(stored, least, dtype=np.int32)
+    values = apply_modality_lut(numbers, header)
+    shades = []
+    for shade in _shaders(stored, header, window):
+        shown = shade(values)
+        if header.PhotometricInterpretation == "MONOCHROME1":
+            shown = 255 - shown
+        shades.append(np.rint(shown).astype(np.uint8))
+    table = np.stack(shades, axis=-1) if len(shades) > 1 else shades[0]
+    return Image.fromarray(table[places])
+
+
+def _shaders(stored: np.ndarray, header: pydicom.Dataset, window: str | Window) -> list[_Shader]:
+    if isinstance(window, Window):
+        return [_linear(window.center, window.width)]
+    if window in _OF_MEDGEMMA:
+        if term(header, "Modality") != "CT":
+            raise UnusableError(
+                f"is no CT, and extract.dicom.window {window} is in Hounsfield units: leave it "
+                "out, or set another window"
+            )
+        return [_exact(center, width) for center, width in _OF_MEDGEMMA[window]]
+    if header.get("VOILUTSequence"):
+        return [_table(header.VOILUTSequence[0], header)]
+    if header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
+        center, width = (_first(header[name].value) for name in ("WindowCenter", "WindowWidth"))
+        if width < 1:
+            raise UnusableError(
+                "has a window without width: set extract.dicom.window, or leave the image out"
+            )
+        return [_FUNCTIONS[term(header, "VOILUTFunction") or "LINEAR"](center, width)]
+    return [_whole_range(stored, header)]
+
+
+def _first(value: Any) -> float:
+    return float(value if isinstance(value, str | float | int) else value[0])
+
+
+def _linear(center: float, width: float) -> _Shader:
+    """LINEAR of PS3.3, C.11.2.1.2.1: between the middles of the first and the last shade."""
+    if width == 1:
+        return lambda values: np.where(values <= center - 0.5, 0.0, 255.0)
+    return lambda values: np.clip(((values - (center - 0.5)) / (width - 1) + 0.5) * 255, 0, 255)
+
+
+def _exact(center: float, width: float) -> _Shader:
+    """LINEAR_EXACT of PS3.3, C.11.2.1.3.2: from center − width / 2 to center + width / 2."""
+    return lambda values: np.clip(((values - center) / width + 0.5) * 255, 0, 255)
+
+
+def _sigmoid(center: float, width: float) -> _Shader:
+    """SIGMOID of PS3.3, C.11.2.1.3.1."""
+    return lambda values: 255 / (1 + np.exp(-4 * (values - center) / width))
+
+
+_FUNCTIONS = {"LINEAR": _linear, "LINEAR_EXACT": _exact, "SIGMOID": _sigmoid}
+
+
+def _table(item: pydicom.Dataset, header: pydicom.Dataset) -> _Shader:
+    """Return what a VOI LUT says (PS3.3, C.11.2.1.1).
+
+    Not by pydicom: with entries of 8 bits it counts in 8 bits, past the 256th from the first again.
+    """
+    entries, first, bits = (int(number) for number in item.LUTDescriptor)
+    data = item.LUTData
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, "<u2" if header.original_encoding[1] else ">u2")
+    table = np.asarray(data, np.float64)[: entries or 2**16] * (255 / (2**bits - 1))
+    last = len(table) - 1
+    return lambda values: table[np.clip(np.rint(values).astype(np.int64) - first, 0, last)]
+
+
+def _whole_range(stored: np.ndarray, header: pydicom.Dataset) -> _Shader:
+    """Return the rule where a file has no window: of 8 bits their range, else the image's own."""
+    bits = int(header.BitsStored)
+    if bits <= 8:
+        least = -(2 ** (bits - 1)) if header.PixelRepresentation else 0
+        numbers = np.array([least, least + 2**bits - 1])
+    else:
+        padding = header.get("PixelPaddingValue")
+        kept = stored if padding is None else stored[stored != int(padding)]
+        kept = kept if kept.size else stored
+        numbers = np.array([kept.min(), kept.max()], np.int64)
+    ends = apply_modality_lut(numbers, header)
+    low, high = float(ends.min()), float(ends.max())
+    return lambda values: np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255)
