@@ -327,3 +327,21 @@ def test_a_lack_of_memory_is_not_the_file_s_fault(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(dicom_file, "pixel_array", failing)
     with pytest.raises(MemoryError):
         convert(encoded(ct()), OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "693_J2KI.dcm", "ExplVR_BigEnd.dcm", "JPGExtended.dcm", "MR_small_bigendian.dcm",
+        "MR_small_implicit.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_rle_16bit_2frame.dcm",
+        "examples_palette.dcm", "examples_ybr_color.dcm", "image_dfl.dcm", "liver_1frame.dcm",
+        "rtdose.dcm",
+    ],
+)  # fmt: skip
+def test_a_bare_copy_has_the_same_picture_and_attributes(name: str) -> None:
+    middle = Dicom(window="file", frame="middle")
+    file = DicomFile(shipped(name))
+    copy = DicomFile(file.bare())
+    assert copy.bare() == file.bare()
+    assert copy.picture(middle).tobytes() == file.picture(middle).tobytes()
+    assert copy.attributes == file.attributes

@@ -33,8 +33,8 @@ def image_name(path: PurePath, read: Callable[[int], bytes]) -> str | None:
     return None
 
 
-def holds_image(path: Path) -> bool:
-    """Tell whether there is an image file at a path of this machine."""
+def image_at(path: Path) -> str | None:
+    """Return ``image_name`` of what is at a path of this machine."""
 
     def read(length: int) -> bytes:
         # Whoever reads a pipe or a device may wait for ever.
@@ -44,6 +44,6 @@ def holds_image(path: Path) -> bool:
             return file.read(length)
 
     try:
-        return image_name(path, read) is not None
+        return image_name(path, read)
     except OSError:
-        return False
+        return None

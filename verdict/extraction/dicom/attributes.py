@@ -29,6 +29,10 @@ _SITES = """
     UTERUS VAGINA VULVA WHOLEBODY WRIST ZYGOMA
 """
 
+#: Ages in tens of years, each with the first as a header writes it; none above 89 is told, as
+#: 45 CFR 164.514(b)(2) has it.
+AGE_BANDS = {f"{tens}-{tens + 9}": f"{tens:03d}Y" for tens in range(0, 90, 10)} | {"90+": "090Y"}
+
 
 def attributes_of(header: pydicom.Dataset) -> dict[str, str]:
     """Return what is known of ``sex``, ``age_band``, ``site`` and ``modality``."""
@@ -48,10 +52,9 @@ def term(header: pydicom.Dataset, keyword: str) -> str:
 
 
 def _age_band(age: str) -> str | None:
-    """Return ten years (``40-49``); nobody's age above 89 is told (45 CFR 164.514(b)(2))."""
     found = re.fullmatch(r"([0-9]{3})([DWMY])", age)
     if found is None:
         return None
     number, unit = int(found[1]), found[2]
     years = number if unit == "Y" else number * {"D": 1, "W": 7, "M": 30}[unit] // 365
-    return f"{years // 10 * 10}-{years // 10 * 10 + 9}" if years < 90 else "90+"
+    return list(AGE_BANDS)[min(years, 90) // 10]

@@ -21,6 +21,7 @@ from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from verdict.extraction.dicom.attributes import attributes_of, term
+from verdict.extraction.dicom.bare import bare_copy
 from verdict.extraction.dicom.shades import UnusableError, windowed
 from verdict.params.data import Dicom
 from verdict.records.archive import MAX_MEMBER_BYTES
@@ -101,6 +102,11 @@ class DicomFile:
                 )
             _lift(header, frame)
             return windowed(stored, header, options.window)
+
+    def bare(self) -> bytes:
+        """As ``bare_copy``; of a file that ``picture`` shows."""
+        with _undamaged():
+            return bare_copy(self._header)
 
     @property
     def attributes(self) -> dict[str, str]:

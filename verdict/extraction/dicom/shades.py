@@ -66,7 +66,7 @@ def _shaders(stored: np.ndarray, header: pydicom.Dataset, window: str | Window) 
             raise UnusableError(
                 "has a window without width: set extract.dicom.window, or leave the image out"
             )
-        return [_FUNCTIONS[term(header, "VOILUTFunction") or "LINEAR"](center, width)]
+        return [FUNCTIONS[term(header, "VOILUTFunction") or "LINEAR"](center, width)]
     return [_whole_range(stored, header)]
 
 
@@ -91,7 +91,7 @@ def _sigmoid(center: float, width: float) -> _Shader:
     return lambda values: 255 / (1 + np.exp(-4 * (values - center) / width))
 
 
-_FUNCTIONS = {"LINEAR": _linear, "LINEAR_EXACT": _exact, "SIGMOID": _sigmoid}
+FUNCTIONS = {"LINEAR": _linear, "LINEAR_EXACT": _exact, "SIGMOID": _sigmoid}
 
 
 def _table(item: pydicom.Dataset, header: pydicom.Dataset) -> _Shader:
