@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from verdict.extraction.dicom.file import DicomFile
-from verdict.extraction.images import convert
+from verdict.extraction.images import convert_described
 from verdict.params.data import Extract
 from verdict.records.archive import ImageSource
-from verdict.records.image_files import is_dicom
 from verdict.records.raw import RawRow
 from verdict.records.shards import ROW_GROUP, write_shard
 from verdict.runtime.progress import Bar
@@ -180,18 +178,16 @@ class ShardWriter:
             data, image = (row.text or "").encode(), None
         else:
             data = self._reader.read(place)
-            image = {"bytes": convert(data, self._options), "path": None}
-            if is_dicom(data):
-                attributes = attributes | self._of_header(data)
+            encoded, described = convert_described(data, self._options)
+            image = {"bytes": encoded, "path": None}
+            attributes = attributes | self._unnamed(described)
         return {
             "image": image,
             "attributes": json.dumps(attributes, sort_keys=True, ensure_ascii=False),
             "sha256": hashlib.sha256(data).hexdigest(),
         }
 
-    def _of_header(self, data: bytes) -> dict[str, str]:
+    def _unnamed(self, described: dict[str, str]) -> dict[str, str]:
         """Return what a DICOM header says that the table says of no row."""
-        found = DicomFile(data).attributes
-        if "age" in self._named:
-            found.pop("age_band", None)
-        return {name: value for name, value in found.items() if name not in self._named}
+        named = self._named | ({"age_band"} if "age" in self._named else set())
+        return {name: value for name, value in described.items() if name not in named}

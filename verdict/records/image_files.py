@@ -10,6 +10,10 @@ EXPECTED = f"{', '.join(sorted(_SUFFIXES))}, or DICOM without a suffix"
 _HEAD = 132
 
 
+class UnusableError(ValueError):
+    """The file is not damaged, and still holds no picture that can be used; the text says why."""
+
+
 def is_dicom(head: bytes) -> bool:
     """Tell from the first bytes of a file, or all of them, whether it is a DICOM file."""
     return head[_HEAD - 4 : _HEAD] == b"DICM"

@@ -22,9 +22,10 @@ from pydicom.pixels import apply_color_lut, pixel_array
 
 from verdict.extraction.dicom.attributes import attributes_of, term
 from verdict.extraction.dicom.bare import bare_copy
-from verdict.extraction.dicom.shades import UnusableError, windowed
+from verdict.extraction.dicom.shades import windowed
 from verdict.params.data import Dicom
 from verdict.records.archive import MAX_MEMBER_BYTES
+from verdict.records.image_files import UnusableError
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -89,7 +90,8 @@ class DicomFile:
                     "it removed, or leave the image out"
                 )
             frame = _frame(header, options.frame)
-            stored = pixel_array(header, index=frame, decoding_plugin=_decoder(header, frame))
+            decoder = _decoder(header, frame)
+            stored = pixel_array(header, index=frame, decoding_plugin=decoder, view_only=True)
             kind = header.PhotometricInterpretation
             if kind == "PALETTE COLOR":
                 return _of_8_bits(apply_color_lut(stored, header), _palette_bits(header))
