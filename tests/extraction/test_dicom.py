@@ -156,6 +156,12 @@ def test_tables_of_shades_and_of_values() -> None:
     packed = np.array(table, "<u2").tobytes()
     header = ct(VOILUTSequence=lut(4096, 0, 8, packed, "OW"), **plain)
     assert (shown(header) == np.array(table)[stored.astype(int)]).all()
+    # A byte an entry; and 16 bits that are said, and 12 that are used.
+    packed = np.array(table, "u1").tobytes()
+    header = ct(VOILUTSequence=lut(4096, 0, 8, packed, "OW"), **plain)
+    assert (shown(header) == np.array(table)[stored.astype(int)]).all()
+    header = ct(VOILUTSequence=lut(4096, 0, 16, list(range(4096))), **plain)
+    assert (shown(header) == np.rint(stored / 4095 * 255)).all()
     # Below the first and above the last entry are theirs.
     header = ct(VOILUTSequence=lut(3, 100, 10, [0, 512, 1023]), **plain)
     expected = np.array([0, 128, 255])[np.clip(stored.astype(int) - 100, 0, 2)]
@@ -163,8 +169,10 @@ def test_tables_of_shades_and_of_values() -> None:
     # The modality's table gives the values that the window is about.
     values = [number // 2 for number in range(4096)]
     header = ct(ModalityLUTSequence=lut(4096, 0, 16, values), **plain)
-    header.ModalityLUTSequence[0].ModalityLUTType = "US"
-    assert (shown(header) == np.rint(np.clip((stored // 2 - 39.5) / 399 + 0.5, 0, 1) * 255)).all()
+    expected = np.rint(np.clip((stored // 2 - 39.5) / 399 + 0.5, 0, 1) * 255)
+    assert (shown(header) == expected).all()
+    header = ct(ModalityLUTSequence=lut(4096, 0, 12, values), **plain)
+    assert (shown(header) == expected).all()
 
 
 def test_without_a_window_8_bits_keep_their_shades_and_16_fill_them() -> None:

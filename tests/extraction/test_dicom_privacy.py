@@ -2,6 +2,9 @@
 
 import io
 import json
+import subprocess
+import sys
+import textwrap
 import traceback
 import warnings
 import zipfile
@@ -16,6 +19,7 @@ from pydicom import uid
 
 from testing.dicom import CANARY, ct, encoded, with_canary
 from testing.isic import IsicArchive
+from testing.places import ROOT
 from testing.project import Project, lay_out
 from tests.extraction.test_extract import OPTIONS
 from verdict.extraction.dicom.file import DicomFile
@@ -98,6 +102,30 @@ def test_no_message_and_no_picture_holds_text_of_the_header(
     assert SIGN not in said
     assert SIGN not in "".join(capfd.readouterr())
     assert SIGN not in caplog.text
+
+
+@pytest.mark.fault("images")
+def test_a_process_that_logs_and_warns_of_everything_says_nothing_of_a_header(
+    tmp_path: Path,
+) -> None:
+    """As predict reads it; pytest has filters of its own, which would hide what is said."""
+    for name, make in {"fine": lambda: with_canary(ct()), **FAILING}.items():
+        (tmp_path / name).write_bytes(make())
+    code = """
+        import logging, sys
+        from pathlib import Path
+        logging.basicConfig(level=logging.DEBUG)
+        from tools.predict.answering import Question, _image
+        from verdict.params.file import read_params
+        options = read_params().extract
+        for path in sorted(Path(sys.argv[1]).iterdir()):
+            print(path.name, (_image(options, Question("", path))[1] or "read"))
+    """
+    run = [sys.executable, "-W", "always", "-c", textwrap.dedent(code), str(tmp_path)]
+    ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(ended.stdout.splitlines()) == 1 + len(FAILING)
+    assert "fine read" in ended.stdout
+    assert SIGN not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def windowed(stored: np.ndarray, header: pydicom.Dataset, window: str | Window) 
         places = stored_as.reshape(stored.shape)
     else:
         numbers, places = np.arange(int(stored.min()), int(stored.max()) + 1), stored
-    values = apply_modality_lut(numbers, header)
+    values = _values(numbers, header)
     shades = []
     for shade in _shaders(stored, header, window):
         shown = shade(values)
@@ -71,7 +71,7 @@ def _shaders(stored: np.ndarray, header: pydicom.Dataset, window: str | Window) 
             )
         return [_exact(center, width) for center, width in _OF_MEDGEMMA[window]]
     if header.get("VOILUTSequence"):
-        return [_table(header.VOILUTSequence[0], header)]
+        return [_shades_of(header.VOILUTSequence[0], header)]
     if header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
         center, width = (_first(header[name].value) for name in ("WindowCenter", "WindowWidth"))
         if width < 1:
@@ -106,18 +106,35 @@ def _sigmoid(center: float, width: float) -> _Shader:
 FUNCTIONS = {"LINEAR": _linear, "LINEAR_EXACT": _exact, "SIGMOID": _sigmoid}
 
 
-def _table(item: pydicom.Dataset, header: pydicom.Dataset) -> _Shader:
-    """Return what a VOI LUT says (PS3.3, C.11.2.1.1).
+def _shades_of(item: pydicom.Dataset, header: pydicom.Dataset) -> _Shader:
+    """Return what a VOI LUT says (PS3.3, C.11.2.1.1)."""
+    lookup, table = _table(item, header)
+    # Some scanners write in how many bits an entry is stored, and use fewer.
+    bits = min(int(item.LUTDescriptor[2]), max(8, int(table.max()).bit_length()))
+    return lambda values: lookup(np.rint(values).astype(np.int64)) * (255 / (2**bits - 1))
 
-    Not by pydicom: with entries of 8 bits it counts in 8 bits, past the 256th from the first again.
+
+def _table(item: pydicom.Dataset, header: pydicom.Dataset) -> tuple[_Shader, np.ndarray]:
+    """Return how numbers are looked up in a table of the header, and its entries.
+
+    Not by pydicom: it counts positions in 8 bits where entries have 8, so that the 257th is taken
+    for the first, and of the modality's it reads no entries of 10 to 15 bits.
     """
-    entries, first, bits = (int(number) for number in item.LUTDescriptor)
-    data = item.LUTData
+    entries, first = (int(number) for number in item.LUTDescriptor[:2])
+    entries, data = entries or 2**16, item.LUTData
     if isinstance(data, bytes):
-        data = np.frombuffer(data, "<u2" if header.original_encoding[1] else ">u2")
-    table = np.asarray(data, np.float64)[: entries or 2**16] * (255 / (2**bits - 1))
-    last = len(table) - 1
-    return lambda values: table[np.clip(np.rint(values).astype(np.int64) - first, 0, last)]
+        order = "<" if header.original_encoding[1] else ">"
+        data = np.frombuffer(data, f"{order}u2" if len(data) >= 2 * entries else "u1")
+    table = np.asarray(data, np.int64).reshape(-1)[:entries]
+    return lambda numbers: table[np.clip(numbers - first, 0, len(table) - 1)], table
+
+
+def _values(numbers: np.ndarray, header: pydicom.Dataset) -> np.ndarray:
+    """Return stored numbers on the modality's own scale, Hounsfield units for example."""
+    if header.get("ModalityLUTSequence"):
+        lookup, _ = _table(header.ModalityLUTSequence[0], header)
+        return lookup(numbers)
+    return apply_modality_lut(numbers, header)
 
 
 def _whole_range(stored: np.ndarray, header: pydicom.Dataset) -> _Shader:
@@ -131,6 +148,6 @@ def _whole_range(stored: np.ndarray, header: pydicom.Dataset) -> _Shader:
         kept = stored if padding is None else stored[stored != int(padding)]
         kept = kept if kept.size else stored
         numbers = np.array([kept.min(), kept.max()], np.int64)
-    ends = apply_modality_lut(numbers, header)
+    ends = _values(numbers, header)
     low, high = float(ends.min()), float(ends.max())
     return lambda values: np.clip((values - low) / max(high - low, 1e-9) * 255, 0, 255)
