@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.parts.fuzz_draws import altered, as_json, damaged
+from testing.dicom import ct, encoded
 from testing.isic import IsicArchive, jpeg
 from testing.samples import drawn
 from tools.pack_medpix import pack
@@ -196,6 +197,7 @@ def images(folder: Path) -> Attempt:
     ):  # fmt: skip
         picture.save(buffer := io.BytesIO(), kind, **options)
         seeds.append(buffer.getvalue())
+    seeds.append(encoded(ct()))
 
     def attempt(rng: Random) -> None:
         try:

@@ -1,6 +1,8 @@
 import io
 import sys
 import zlib
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from pydicom.data import get_testdata_file
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
 from testing.dicom import ct, encoded
+from testing.isic import IsicArchive
 from tests.extraction.test_extract import OPTIONS
 from verdict.extraction.dicom import file as dicom_file
 from verdict.extraction.dicom.file import DicomFile
+from verdict.extraction.extract import folder_for
 from verdict.extraction.images import convert
 from verdict.params.data import Dicom, Window
+from verdict.tasks.melanoma.table import Options, read_table
 
 #: Hounsfield units of ``ct()``, by which its windows are written: −1024 to 2047.
 VALUES = np.arange(48 * 64).reshape(48, 64) - 1024.0
@@ -325,6 +330,20 @@ def test_a_decoder_that_is_not_installed_is_named(
     monkeypatch.setitem(sys.modules, package.removeprefix("pylibjpeg-"), None)
     with pytest.raises(ValueError, match=rf"is compressed \(JPEG .*install the package {package}"):
         convert(shipped(name), OPTIONS)
+
+
+def test_other_images_need_no_decoder_of_dicom(
+    isic: Callable[..., IsicArchive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> str:
+        if name.startswith("pylibjpeg-"):
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    table = read_table(isic().write(), Options())
+    here = folder_for(table, OPTIONS)
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert folder_for(table, OPTIONS) != here
 
 
 @pytest.mark.fault("images")

@@ -95,10 +95,17 @@ def folder_for(table: RawTable, options: Extract) -> Path:
         "rows": _digest(table.rows),
         # How many rejections are too many changes no shard.
         "options": options.model_dump(exclude={"max_rejected"}),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {name: _version(name) for name in _PACKAGES},
         "sources": digests_of_sources("extraction", "records"),
     }
     return folder_of("extract", decisive)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # a decoder that no image may need
+        return None
 
 
 def _items(table: RawTable) -> list[Item]:
