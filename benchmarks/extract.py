@@ -35,7 +35,7 @@ from benchmarks.parts.table import Figure, conclude
 from verdict.extraction.extract import extract
 from verdict.extraction.images import convert
 from verdict.params import Compute
-from verdict.params.data import Extract
+from verdict.params.data import Dicom, Extract
 from verdict.records.shards import shard_paths
 from verdict.tasks.melanoma.archive.layout import FILES
 from verdict.tasks.melanoma.table import Options, read_table
@@ -58,6 +58,7 @@ OPTIONS = Extract(
     shard_megabytes=1,
     max_megapixels=200,
     max_rejected=0,
+    dicom=Dicom(window="file", frame="only"),
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tools.packing import Row, refuse
 from verdict.core.errors import VerdictError
-from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.image_files import EXPECTED, image_at
 from verdict.records.raw import tidy
 
 #: Names of folders that divide the images, and do not label them.
@@ -41,14 +41,14 @@ def read_folders(images: Path) -> list[Row]:
             "images and give --table."
         )
     for folder in folders:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not paths:
+        images_in = {path: name for path in sorted(folder.iterdir()) if (name := image_at(path))}
+        if not images_in:
             faults.append(
-                f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); the images of a "
+                f"{folder} holds no images ({EXPECTED}); the images of a "
                 "label lie in its folder, not deeper."
             )
-        for path in paths:
-            name = _as_id(f"{folder.name}-{path.stem}")
+        for path, stem in images_in.items():
+            name = _as_id(f"{folder.name}-{stem}")
             if (other := first.setdefault(name.lower(), path)) != path:
                 faults.append(f"{path} and {other} would have the same id {name}; rename one.")
             cells = {"id": name, "label": tidy(folder.name), "group": name}

@@ -19,8 +19,10 @@ from PIL import Image, ImageOps
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.extraction.dicom.file import DicomFile
 from verdict.extraction.images import FORMATS
-from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.params.data import Dicom
+from verdict.records.image_files import EXPECTED, image_at, is_dicom
 from verdict.records.raw import refuse_repeated, tidy
 from verdict.runtime.progress import progress
 
@@ -127,9 +129,10 @@ def refuse(faults: Sequence[str]) -> None:
 
 
 def write_images(path: Path, folder: str, images: Mapping[str, Path]) -> list[list[str]]:
-    """Pack images into a ZIP as ``<folder>/<id>.jpg``, sorted by id.
+    """Pack images into a ZIP as ``<folder>/<id>.jpg`` (or ``.dcm``), sorted by id.
 
-    JPEG files are copied byte for byte, other formats are converted.
+    JPEG files are copied byte for byte, other formats are converted; of a DICOM file the picture is
+    kept as it is, and of its header what ``extract`` reads.
 
     Returns:
         The ids of byte-identical images, in groups of two or more.
@@ -144,9 +147,9 @@ def write_images(path: Path, folder: str, images: Mapping[str, Path]) -> list[li
         progress("pack", total=len(images), unit="images") as bar,
     ):
         for name, image in sorted(images.items()):
-            data = _as_jpeg(image)
+            data, suffix = _packed(image)
             # A fixed date and system: the archive depends on nothing but its images.
-            member = zipfile.ZipInfo(f"{folder}/{name}.jpg", date_time=(1980, 1, 1, 0, 0, 0))
+            member = zipfile.ZipInfo(f"{folder}/{name}{suffix}", date_time=(1980, 1, 1, 0, 0, 0))
             member.create_system = 3
             member.external_attr = 0o644 << 16
             archive.writestr(member, data)
@@ -210,8 +213,8 @@ class _Finder:
         self._folder = folder
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                self._by_stem[path.stem].append(path)
+            if name := image_at(path):
+                self._by_stem[name].append(path)
 
     def find(self, where: str, name: str, cell: str | None) -> Path:
         """Return the row's file: as its ``--file`` cell says, or by its id."""
@@ -225,7 +228,7 @@ class _Finder:
             others = sorted(path.name for path in self._folder.glob(f"{glob.escape(name)}.*"))
             raise VerdictError(
                 f"{where}: there is no image {wanted} in {self._folder} "
-                f"({', '.join(sorted(IMAGE_SUFFIXES))}). "
+                f"({EXPECTED}). "
                 + (f"{', '.join(others)} is there; convert it, " if others else "Add it, ")
                 + "or remove the row."
             )
@@ -248,13 +251,15 @@ class _Finder:
                 yield self._folder.joinpath(*parts[position:])
 
 
-def _as_jpeg(path: Path) -> bytes:
-    """Return the bytes of a JPEG file as they are, or those of another format converted.
+def _packed(path: Path) -> tuple[bytes, str]:
+    """Return what is packed of an image, and its suffix: see ``write_images``.
 
     Every image is decoded, so that a damaged one is noticed here.
     """
     try:
         data = path.read_bytes()
+        if is_dicom(data):
+            return _bare(data), ".dcm"
         image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         is_jpeg = image.format in _JPEG_FORMATS
         if is_jpeg:
@@ -267,7 +272,7 @@ def _as_jpeg(path: Path) -> bytes:
             f"{path} is no image that can be read: {error}. Replace it, or remove its row."
         ) from None
     if is_jpeg:
-        return data
+        return data, ".jpg"
     if frames > 1 or image.mode.startswith("I") or image.mode == "F":
         raise VerdictError(
             f"{path} holds several images, or pixels whose brightness range is not known (mode "
@@ -278,4 +283,12 @@ def _as_jpeg(path: Path) -> bytes:
         image = Image.alpha_composite(Image.new("RGBA", layers.size, (0, 0, 0, 255)), layers)
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
+    return buffer.getvalue(), ".jpg"
+
+
+def _bare(data: bytes) -> bytes:
+    file = DicomFile(data)
+    if file.pixels > 2 * (Image.MAX_IMAGE_PIXELS or file.pixels):  # as Pillow of other formats
+        raise ValueError(f"has {file.pixels:,} pixels, which is too many")
+    file.picture(Dicom(window="file", frame="middle"))
+    return file.bare()

@@ -25,7 +25,7 @@ HEAD = ("| what | measured | target | `name=` | when |", "|---|---:|---:|---|---
 #: What a reader looks for first; benchmarks that are not named here follow.
 ORDER = (
     "repro", "speed", "resume", "processors", "recipes", "step", "evaluate", "statistics",
-    "coverage", "verify", "fuzz", "remote", "extract", "loader", "scale",
+    "coverage", "verify", "fuzz", "remote", "extract", "dicom", "loader", "scale",
 )  # fmt: skip
 
 

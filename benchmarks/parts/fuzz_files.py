@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.parts.fuzz_draws import altered, as_json, damaged
+from testing.dicom import ct, encoded
 from testing.isic import IsicArchive, jpeg
 from testing.samples import drawn
 from tools.pack_medpix import pack
@@ -23,10 +24,11 @@ from verdict.conversations import read_answers, read_conversations, write_chat
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
 from verdict.extraction.images import convert
-from verdict.params.data import Extract, Format
+from verdict.params.data import Dicom, Extract, Format
 from verdict.predictions import read_predictions, write_predictions
-from verdict.records.archive import ImageSource, ParquetImages, ZipImages
+from verdict.records.archive import ImageSource, ZipImages
 from verdict.records.duplicates import read_duplicates
+from verdict.records.parquet_images import ParquetImages
 from verdict.records.raw import RawRow, RawTable
 from verdict.records.shards import ImageStore, read_records
 from verdict.splitting.assignment import SPLITS, Division
@@ -41,6 +43,7 @@ _HEADERS = (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7")
 _EXTRACT = Extract(
     size=32, fit="pad", resample="bilinear", format="jpeg", quality=90, shard_megabytes=1,
     max_megapixels=1, max_rejected=0,
+ dicom=Dicom(window="file", frame="only"),
 )  # fmt: skip
 _PAIRS: dict[str, Any] = {
     "layout": "columns", "header": True, "left": "left", "right": "right", "label": "label",
@@ -194,6 +197,7 @@ def images(folder: Path) -> Attempt:
     ):  # fmt: skip
         picture.save(buffer := io.BytesIO(), kind, **options)
         seeds.append(buffer.getvalue())
+    seeds.append(encoded(ct()))
 
     def attempt(rng: Random) -> None:
         try:

@@ -12,9 +12,9 @@ from PIL import Image
 from testing.isic import IsicArchive, jpeg
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
-from verdict.params.data import Extract
-from verdict.records.archive import ParquetImages
+from verdict.params.data import Dicom, Extract
 from verdict.records.duplicates import read_duplicates
+from verdict.records.parquet_images import ParquetImages
 from verdict.records.raw import RawRow, RawTable
 from verdict.records.shards import ImageStore, read_records, shard_paths
 from verdict.tasks.melanoma.table import Options, read_table
@@ -28,6 +28,7 @@ OPTIONS = Extract(
     shard_megabytes=256,
     max_megapixels=200,
     max_rejected=0,
+    dicom=Dicom(window="file", frame="only"),
 )
 
 

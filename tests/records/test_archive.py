@@ -9,6 +9,7 @@ import pytest
 
 from verdict.core.errors import VerdictError
 from verdict.records.archive import ZipImages
+from verdict.records.image_files import image_at
 
 CONTENT = {f"image_{number}": bytes([number]) * 3000 + b"end" for number in range(3)}
 METHODS = {
@@ -159,3 +160,44 @@ def test_a_failing_disk_is_no_damaged_image(
     monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
     with pytest.raises(OSError, match="Input/output error"):
         read_all(tmp_path / "a.zip")
+
+
+def test_dicom_is_known_by_its_suffix_or_its_mark(tmp_path: Path) -> None:
+    dicom = bytes(128) + b"DICM" + b"pixels"
+    members = {
+        "a/IM00001": dicom, "a/1.2.840.113619.2.55.3": dicom, "a/scan.DCM": b"of any content",
+        "DICOMDIR": dicom, "README": b"DICM", "a/notes.txt": dicom, "a/.hidden": dicom,
+        "a/empty": b"", "a/picture.jpg": b"jpeg",
+    }  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    found = read_all(tmp_path / "a.zip")
+    assert found == {
+        "IM00001": dicom, "1.2.840.113619.2.55.3": dicom, "scan": b"of any content",
+        "picture": b"jpeg",
+    }  # fmt: skip
+    for name, data in members.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    named = {name for path in tmp_path.rglob("*") if (name := image_at(path))}
+    assert named == found.keys()
+
+
+@pytest.mark.fault("archives")
+def test_a_file_that_nobody_can_read_is_no_dicom(tmp_path: Path) -> None:
+    """One in an archive that is encrypted, or damaged where its beginning is."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("IM00001", bytes(128) + b"DICM")
+        archive.writestr("picture.jpg", b"jpeg")
+    data = bytearray(path.read_bytes())
+    for flags in (data.index(b"PK\x03\x04") + 6, data.index(b"PK\x01\x02") + 8):
+        data[flags] |= 1
+    path.write_bytes(data)
+    assert ZipImages(path).places().keys() == {"picture"}
+    data[data.index(b"PK\x03\x04") + 6] = data[data.index(b"PK\x01\x02") + 8] = 0
+    data[37:40] = b"\xff\xff\xff"
+    path.write_bytes(data)
+    assert ZipImages(path).places().keys() == {"picture"}
+    assert image_at(tmp_path / "absent") is None

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from verdict.core.errors import VerdictError
-from verdict.records.archive import ImageSource, ParquetImages, ZipImages
+from verdict.records.archive import ImageSource, ZipImages
+from verdict.records.parquet_images import ParquetImages
 
 pytestmark = pytest.mark.fault("archives")
 

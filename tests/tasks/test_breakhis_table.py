@@ -12,7 +12,7 @@ from testing.places import SHARED_DATA
 from tests.tasks.breakhis import read
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
-from verdict.params.data import Extract, Split
+from verdict.params.data import Dicom, Extract, Split
 from verdict.records.raw import RawTable
 from verdict.records.shards import Record, read_records
 from verdict.splitting.assignment import Division, split_records
@@ -195,6 +195,7 @@ def test_real_images_become_records(real: Path, tmp_path: Path) -> None:
     options = Extract(
         size=64, fit="stretch", resample="bilinear", format="webp_lossless", quality=95,
         shard_megabytes=1, max_megapixels=200, max_rejected=0,
+ dicom=Dicom(window="file", frame="only"),
     )  # fmt: skip
     counts = extract(few, options, tmp_path / "records")
     assert (counts["records"], counts["groups"], counts["rejected"]) == (8, 8, 0)

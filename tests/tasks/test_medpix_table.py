@@ -13,7 +13,7 @@ from PIL import Image
 from testing.isic import jpeg
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
-from verdict.params.data import Extract
+from verdict.params.data import Dicom, Extract
 from verdict.records.raw import RawTable
 from verdict.records.shards import ImageStore, read_records
 from verdict.tasks import read_raw
@@ -28,6 +28,7 @@ EXTRACT = Extract(
     shard_megabytes=1,
     max_megapixels=1,
     max_rejected=0,
+    dicom=Dicom(window="file", frame="only"),
 )
 
 

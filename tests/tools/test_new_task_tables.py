@@ -180,8 +180,8 @@ def test_a_file_that_is_no_rows_image_is_counted(
     make()
     said = capsys.readouterr().out
     assert "Files in pictures that are no row's image and were not packed: 1 .dcm, 2 .gif." in said
-    Path("pictures/a.png").rename("pictures/a.dcm")
-    with pytest.raises(SystemExit, match=r"there is no image a\.\* .* a\.dcm is there; convert it"):
+    Path("pictures/a.png").rename("pictures/a.svg")
+    with pytest.raises(SystemExit, match=r"there is no image a\.\* .* a\.svg is there; convert it"):
         make("teeth", "--out", "other")
 
 

@@ -15,7 +15,7 @@ from tools.recipe import validate_recipe
 from tools.rendering import render
 from verdict.core.errors import VerdictError
 from verdict.extraction.extract import extract
-from verdict.params.data import Extract, Split
+from verdict.params.data import Dicom, Extract, Split
 from verdict.records.shards import read_records
 from verdict.splitting.assignment import split_records
 from verdict.splitting.leakage import check_split
@@ -173,6 +173,7 @@ def test_the_real_images_and_questions(tmp_path: Path) -> None:
         shard_megabytes=64,
         max_megapixels=20,
         max_rejected=0,
+        dicom=Dicom(window="file", frame="only"),
     )
     metrics = extract(table, options, tmp_path / "records")
     assert (metrics["records"], metrics["groups"], metrics["rejected"]) == (444, 35, 0)

@@ -14,7 +14,7 @@ from verdict.params import Params
 from verdict.params.data import Format
 from verdict.params.file import check_section
 from verdict.params.section import Section
-from verdict.records.archive import IMAGE_SUFFIXES
+from verdict.records.image_files import EXPECTED, image_at
 from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.download import receive
 from verdict.tasks import load_task
@@ -101,17 +101,9 @@ def _shown(path: Path | str) -> str:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.is_dir()
-    )
+    paths = sorted(path for path in folder.rglob("*") if not path.is_dir() and image_at(path))
     if not paths:
-        raise VerdictError(
-            f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}); name another folder"
-        )
+        raise VerdictError(f"{folder} holds no images ({EXPECTED}); name another folder")
     return paths
 
 

@@ -28,6 +28,11 @@ from verdict.records.raw import RawRow, RawTable
 from verdict.runtime.progress import progress
 from verdict.runtime.resume import digests_of_sources, folder_of
 
+#: What decides the bytes of a shard, beside this project.
+_PACKAGES = (
+    "numpy", "pillow", "pyarrow", "pydicom", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg",
+)  # fmt: skip
+
 
 def extract(
     table: RawTable,
@@ -65,7 +70,7 @@ def extract(
             )
             for index in range(n_shards)
         ]
-        rejected = _write_shards(tasks, table.images, options, compute, resume=keep is not None)
+        rejected = _write_shards(tasks, table, options, compute, resume=keep is not None)
         if len(rejected) > options.max_rejected:
             raise VerdictError(_too_many(table.images, rejected, options.max_rejected))
         for task in tasks:
@@ -90,10 +95,17 @@ def folder_for(table: RawTable, options: Extract) -> Path:
         "rows": _digest(table.rows),
         # How many rejections are too many changes no shard.
         "options": options.model_dump(exclude={"max_rejected"}),
-        "versions": {name: importlib.metadata.version(name) for name in ("pillow", "pyarrow")},
+        "versions": {name: _version(name) for name in _PACKAGES},
         "sources": digests_of_sources("extraction", "records"),
     }
     return folder_of("extract", decisive)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # a decoder that no image may need
+        return None
 
 
 def _items(table: RawTable) -> list[Item]:
@@ -119,7 +131,7 @@ def _digest(rows: Iterable[RawRow]) -> str:
 
 def _write_shards(
     tasks: Sequence[ShardTask],
-    images: ImageSource | None,
+    table: RawTable,
     options: Extract,
     compute: Compute,
     *,
@@ -134,7 +146,8 @@ def _write_shards(
     if missing:
         total = sum(len(task.rows) for task in tasks)
         before = total - sum(len(task.rows) for task in missing)
-        make = partial_call(ShardWriter, images, options)
+        named = {name for row in table.rows for name in row.attributes}
+        make = partial_call(ShardWriter, table.images, options, named)
         with (
             open_pool(make, compute, most=len(missing)) as pool,
             progress("extract", total, "records") as bar,

@@ -10,6 +10,7 @@ from typing import Literal
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from verdict.params.data import Extract
+from verdict.records.image_files import UnusableError, is_dicom
 
 #: Decode at a reduced scale only where it leaves this many times the target: measured, that keeps
 #: the result within 53 dB of a full decode on 24-megapixel JPEGs, and costs a fifth of the time.
@@ -33,7 +34,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def convert(data: bytes, options: Extract) -> bytes:
     """Turn an image file's bytes into the bytes stored in a record.
 
-    EXIF orientation is applied, transparency is laid on black, and every mode becomes RGB.
+    EXIF orientation is applied, transparency is laid on black, and every mode becomes RGB. A DICOM
+    file's numbers become shades as ``extract.dicom`` says.
     ``fit: pad`` keeps the aspect ratio and pads with black to a square, as the published melanoma
     run did; ``stretch`` does not keep it.
 
@@ -42,33 +44,53 @@ def convert(data: bytes, options: Extract) -> bytes:
 
     Raises:
         ValueError: the bytes are no image, are damaged, hold several pictures (an animation, the
-            pages of a TIFF), or more pixels than allowed.
+            pages of a TIFF), or more pixels than allowed; or as ``DicomFile``.
     """
-    image = _decode(data, options)
+    return convert_described(data, options)[0]
+
+
+def convert_described(data: bytes, options: Extract) -> tuple[bytes, dict[str, str]]:
+    """Do what ``convert`` does, and return what a DICOM header says in terms that are known, too.
+
+    Raises:
+        ValueError: as ``convert``.
+    """
+    attributes: dict[str, str] = {}
+    if is_dicom(data):
+        image, attributes = _decode_dicom(data, options)
+    else:
+        image = _decode(data, options)
     resampling = _RESAMPLING[options.resample]
     if options.fit == "pad":
         image = _padded(image, options.size, resampling)
     else:
         image = image.resize((options.size, options.size), resampling)
-    return _encode(image, options.format, options.quality)
+    # Grey of a DICOM file is resized in one channel: the same shades in a third of the time.
+    return _encode(image.convert("RGB"), options.format, options.quality), attributes
 
 
-class _Unusable(ValueError):
-    """The file is not damaged, and still holds no picture that can be used; the text says why."""
+def _decode_dicom(data: bytes, options: Extract) -> tuple[Image.Image, dict[str, str]]:
+    # Imported only now: pydicom takes a third of a second, which most workers need not spend.
+    from verdict.extraction.dicom.file import DicomFile
+
+    file = DicomFile(data)
+    _check_pixels(file.pixels, options)
+    with _PILLOW.allowing(options.max_megapixels * 1_000_000):
+        return file.picture(options.dicom), file.attributes
 
 
 def _decode(data: bytes, options: Extract) -> Image.Image:
     try:
         with _PILLOW.allowing(options.max_megapixels * 1_000_000):
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_pixels(image, options)
+            _check_pixels(image.width * image.height, options)
             _check_one_picture(image)
             if image.format == "JPEG":
                 _decode_reduced(image, options.size)
             image.load()
             _turn(image)
             return _to_rgb(image)
-    except (_Unusable, MemoryError):
+    except (UnusableError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise ValueError(f"has many {_too_many(options)}") from None
@@ -82,10 +104,9 @@ def _decode(data: bytes, options: Extract) -> Image.Image:
         raise ValueError(f"does not decode: {str(error) or type(error).__name__}") from None
 
 
-def _check_pixels(image: Image.Image, options: Extract) -> None:
-    pixels = image.width * image.height
+def _check_pixels(pixels: int, options: Extract) -> None:
     if pixels > options.max_megapixels * 1_000_000:
-        raise _Unusable(f"has {pixels / 1e6:,.2f} {_too_many(options)}")
+        raise UnusableError(f"has {pixels / 1e6:,.2f} {_too_many(options)}")
 
 
 def _too_many(options: Extract) -> str:
@@ -99,7 +120,7 @@ def _check_one_picture(image: Image.Image) -> None:
     # A camera's MPO holds one picture and its previews or views.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise _Unusable(
+        raise UnusableError(
             f"holds {frames} pictures, and which one is meant is not known: save that one as a "
             "file of its own"
         )
@@ -164,14 +185,14 @@ def _padded(image: Image.Image, size: int, resampling: Image.Resampling) -> Imag
     if not (width and height):
         # Pillow would leave nothing of so thin a picture, and give a black one.
         image = image.resize((max(1, width), max(1, height)), resampling)
-    return ImageOps.pad(image, (size, size), resampling, color=(0, 0, 0))
+    return ImageOps.pad(image, (size, size), resampling, color=0)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        raise _Unusable(
+        raise UnusableError(
             f"has mode {image.mode}: its brightness range is not known; convert it to 8 bits first"
         )
     if image.has_transparency_data:

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from verdict.extraction.images import convert
+from verdict.extraction.images import convert_described
 from verdict.params.data import Extract
-from verdict.records.archive import ImageSource, Reader
+from verdict.records.archive import ImageSource
 from verdict.records.raw import RawRow
 from verdict.records.shards import ROW_GROUP, write_shard
 from verdict.runtime.progress import Bar
@@ -121,10 +121,14 @@ def counting(bar: Bar, tasks: Sequence[ShardTask]) -> Iterator[None]:
 
 
 class ShardWriter:
-    """Writes shards, one task after another, in one worker."""
+    """Writes shards, one task after another, in one worker.
 
-    def __init__(self, images: ImageSource | None, options: Extract):
-        self._options = options
+    Args:
+        named: the attributes that the table has of any row; an image's header does not add to them.
+    """
+
+    def __init__(self, images: ImageSource | None, options: Extract, named: Set[str]):
+        self._options, self._named = options, named
         # Opened once a worker, and closed when the worker ends.
         self._opened = images.open() if images else nullcontext()
         self._reader = self._opened.__enter__()
@@ -148,7 +152,7 @@ class ShardWriter:
     ) -> Iterator[dict[str, Any]]:
         for number, (row, position, place) in enumerate(rows, 1):
             try:
-                content = _content(row, place, self._reader, self._options)
+                content = self._content(row, place)
             except ValueError as error:
                 rejected.append({"id": row.id, "image": row.image or "", "reason": str(error)})
             else:
@@ -160,21 +164,30 @@ class ShardWriter:
                     "label": row.label,
                     "answer": row.answer,
                     "split": row.split,
-                    "attributes": json.dumps(row.attributes, sort_keys=True, ensure_ascii=False),
                     "row": position,
                     **content,
                 }
             if number % ROW_GROUP == 0 or number == len(rows):
                 count.write(b"." * ((number - 1) % ROW_GROUP + 1))
 
+    def _content(self, row: RawRow, place: Any) -> dict[str, Any]:
+        """Return the image as it is stored, attributes, and the hash of what the record is of."""
+        attributes = row.attributes
+        if row.image is None or self._reader is None:
+            # Two records of the same text are as much the same as two of the same image.
+            data, image = (row.text or "").encode(), None
+        else:
+            data = self._reader.read(place)
+            encoded, described = convert_described(data, self._options)
+            image = {"bytes": encoded, "path": None}
+            attributes = attributes | self._unnamed(described)
+        return {
+            "image": image,
+            "attributes": json.dumps(attributes, sort_keys=True, ensure_ascii=False),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
 
-def _content(row: RawRow, place: Any, reader: Reader | None, options: Extract) -> dict[str, Any]:
-    """Return the image as it is stored, and the hash of what the record is made from."""
-    if row.image is None or reader is None:
-        # Two records of the same text are as much the same as two of the same image.
-        return {"image": None, "sha256": hashlib.sha256((row.text or "").encode()).hexdigest()}
-    data = reader.read(place)
-    return {
-        "image": {"bytes": convert(data, options), "path": None},
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
+    def _unnamed(self, described: dict[str, str]) -> dict[str, str]:
+        """Return what a DICOM header says that the table says of no row."""
+        named = self._named | ({"age_band"} if "age" in self._named else set())
+        return {name: value for name, value in described.items() if name not in named}

@@ -96,6 +96,20 @@ class Model(Section):
         return self
 
 
+class Window(Section):
+    """Which numbers of a DICOM image become black to white: ``center`` ± half the ``width``."""
+
+    center: float
+    width: Annotated[float, Field(ge=1)]
+
+
+class Dicom(Section):
+    """How the pixels of DICOM files become shades, and which frame is taken."""
+
+    window: Literal["file", "medgemma", "medgemma_1_5"] | Window
+    frame: Literal["only", "middle"]
+
+
 class Extract(Section):
     """How images are decoded, resized, encoded and packed into shards."""
 
@@ -107,6 +121,7 @@ class Extract(Section):
     shard_megabytes: Annotated[int, Field(ge=1, le=4096)]
     max_megapixels: Annotated[int, Field(ge=1, le=2000)]
     max_rejected: Annotated[int, Field(ge=0)]
+    dicom: Dicom
 
 
 class Split(Section):

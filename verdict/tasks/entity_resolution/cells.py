@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from verdict.core.errors import VerdictError
-from verdict.records.archive import parquet_explained
+from verdict.records.parquet_images import parquet_explained
 from verdict.records.raw import parse_json, refuse_repeated, tidy
 
 #: A row: its place in the file, as messages call it, and its cells by column.

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from verdict.core.errors import VerdictError
 from verdict.params.section import Section
-from verdict.records.archive import ParquetImages, parquet_explained, parquet_key
+from verdict.records.parquet_images import ParquetImages, parquet_explained, parquet_key
 from verdict.records.raw import RawRow, RawTable, not_read, refuse_repeated, tidy
 from verdict.tasks.medpix_vqa.archive.layout import COLUMNS, FILES, IMAGE, OPTIONAL, TEXTS, Split
 

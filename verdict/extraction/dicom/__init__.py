@@ -1,0 +1,1 @@
+"""DICOM files: the picture, and the little of the header that may be known."""
