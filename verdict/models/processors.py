@@ -71,10 +71,38 @@ def _named_class(configs: list[Path]) -> type[ProcessorMixin] | None:
     return None
 
 
+class _NoVideo(ProcessorMixin):
+    """Stands between a processor's class and transformers' own, which would want its videos."""
+
+    def __init__(self, *args: Any, **options: Any):
+        options.pop("video_processor", None)
+        super().__init__(*args, **options)
+
+
 def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """Return the class with one attribute less, under the same name, which is what is saved."""
-    attributes = [name for name in kind.get_attributes() if name != "video_processor"]
-    return type(kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: attributes)})
+    attributes = kind.get_attributes()
+    place = attributes.index("video_processor")
+
+    def from_parts(cls: Any, parts: list[Any], options: dict[str, Any], **more: Any) -> Any:
+        # Gemma 4's has no default for it.
+        parts = [*parts[:place], None, *parts[place:]]
+        made = super(kind, cls).from_args_and_dict.__func__(cls, parts, options, **more)
+        # As they came, so that what is saved is whole for others.
+        if (settings := options.get("video_processor")) is not None:
+            made.video_processor = settings
+        return made
+
+    return type(
+        kind.__name__,
+        (kind, _NoVideo),
+        {
+            "get_attributes": classmethod(
+                lambda _: [name for name in attributes if name != "video_processor"]
+            ),
+            "from_args_and_dict": classmethod(from_parts),
+        },
+    )
 
 
 def _as_text(content: str | list[dict[str, Any]]) -> str:
