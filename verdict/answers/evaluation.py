@@ -10,7 +10,7 @@ from verdict.answers.evaluator import BatchResult, Evaluator, Prediction
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
 from verdict.models.chat import answer_of, candidate_ids, check_control_tokens
-from verdict.parse import Parsed, parse_answer
+from verdict.parse import EMPTY, UNFINISHED, Parsed, parse_answer, separate
 from verdict.pipeline.inputs import digest_of
 from verdict.predictions import Predictions, make_predictions
 from verdict.runtime.progress import progress
@@ -182,20 +182,23 @@ def _row(
     conversation: Conversation, prediction: Prediction, evaluator: Evaluator
 ) -> dict[str, Any]:
     scores, text = prediction
-    answers = evaluator.answers
+    answers, written = evaluator.answers, separate(text)
     if evaluator.loaded.labels is not None:
         parsed = Parsed(answers.labels[scores.index(max(scores))], None)
+    elif not written.finished:
+        parsed = Parsed(None, UNFINISHED)
     elif answers.labels:
-        parsed = parse_answer(text, answers)
+        parsed = parse_answer(written.answer, answers)
     else:
-        parsed = Parsed(None, None if text else "empty")
+        parsed = Parsed(None, None if written.answer else EMPTY)
     return {
         "id": conversation.id,
         "group": conversation.group,
         "other_group": conversation.other_group,
         "label": conversation.label if answers.labels else None,
         "answer": answer_of(conversation),
-        "generated": text,
+        "generated": written.answer,
+        "thought": written.thought,
         "parsed": parsed.label,
         "invalid_reason": parsed.reason,
         "log_probabilities": scores,

@@ -24,10 +24,21 @@ def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
 
 
 def render_completion(processor: "ProcessorMixin", prompt: list[Message], answer: str) -> str:
-    """Render an answer as the model should write it: the text and the end of the turn."""
+    """Render an answer as the model should write it: the text and the end of the turn.
+
+    Raises:
+        VerdictError: the template writes the prompt differently once an answer follows.
+    """
     turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     whole = processor.apply_chat_template([*prompt, turn], tokenize=False)
-    return whole.removeprefix(render_prompt(processor, prompt)).rstrip()
+    asked = render_prompt(processor, prompt)
+    if not whole.startswith(asked):
+        raise VerdictError(
+            f"the chat template ends the prompt with {asked[-40:]!r}, but writes it differently "
+            "once an answer follows, so it cannot be told what the model should write; mend "
+            "chat_template in the base model's folder"
+        )
+    return whole.removeprefix(asked).rstrip()
 
 
 def answer_of(conversation: Conversation) -> str:

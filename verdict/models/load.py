@@ -78,11 +78,13 @@ def load_model(
             of a kind that cannot do what is wanted.
     """
     require_folder(folder)
-    kind = _kind(folder, classify=labels is not None)
+    with damage_explained(folder), without_code(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    kind = _kind(folder, config, classify=labels is not None)
     dtype = getattr(torch, options.dtype)
     arguments: dict[str, Any] = {
         "dtype": dtype,
-        "attn_implementation": options.attn_implementation,
+        "attn_implementation": _attention(config, options.attn_implementation),
         "quantization_config": _bitsandbytes(quantization, dtype),
         # One process a GPU: each has its own.
         "device_map": {"": int(os.environ.get("LOCAL_RANK", 0)) if device == "cuda" else device},
@@ -111,10 +113,15 @@ def load_model(
     return model
 
 
-def _kind(folder: Path, *, classify: bool) -> Any:
+def _attention(config: PreTrainedConfig, wanted: str) -> str | dict[str, str]:
+    """Return the attention of each part: what hears in Gemma 4 has eager alone, and is not used."""
+    if config.model_type != "gemma4" or config.audio_config is None:
+        return wanted
+    return {"": wanted, **dict.fromkeys(config.sub_configs, wanted), "audio_config": "eager"}
+
+
+def _kind(folder: Path, config: PreTrainedConfig, *, classify: bool) -> Any:
     """Return the (auto) class for a model: it classifies, or writes after images or text alone."""
-    with damage_explained(folder), without_code(folder):
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if classify and config.model_type in ("gemma4", "gemma4_text"):
         return _gemma4_classifier(config)
     if classify and type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:

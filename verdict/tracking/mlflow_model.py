@@ -60,6 +60,7 @@ class AnsweringModel(PythonModel):
         from verdict.answers.batches import plan_batches
         from verdict.answers.evaluator import AnswerOptions, Evaluator
         from verdict.conversations import Answers
+        from verdict.parse import separate
 
         images, conversations = _conversations(model_input)
         store: Any = images
@@ -73,7 +74,8 @@ class AnsweringModel(PythonModel):
             for row, (scores, text) in zip(
                 plan[number].conversations, result.predictions, strict=True
             ):
-                texts[int(row.id)] = labels[scores.index(max(scores))] if scores else text
+                answer = separate(text).answer
+                texts[int(row.id)] = labels[scores.index(max(scores))] if scores else answer
         return texts
 
 
