@@ -227,6 +227,55 @@ def test_preflight_passes_behind_the_empty_thought(thinking: Tiny) -> None:
     assert learned == sorted(f"{answer}<turn|>\n" for answer in answers)
 
 
+def asking(tiny: Tiny, thinking: int) -> Any:
+    from verdict.answers.evaluator import AnswerOptions, Evaluator
+    from verdict.answers.inference import load_for_inference
+
+    loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
+    options = AnswerOptions(2, 2, "tokens", thinking)
+    return Evaluator(loaded, tiny.answers, tiny.images, options, "cpu")
+
+
+def test_who_may_think_is_asked_to_and_scored_behind_an_empty_thought(thinking: Tiny) -> None:
+    from verdict.answers.evaluation import predict
+    from verdict.answers.score import _in_full
+    from verdict.models.chat import candidate_ids, images_of
+
+    evaluator, rows = asking(thinking, 5), thinking.conversations[:2]
+    processor, model = evaluator.loaded.processor, evaluator.loaded.model
+    assert evaluator.options.longest_text == 7
+    text = evaluator.plan(rows)[0].texts[0]
+    assert text.startswith("<bos><|turn>system\n<|think|>\n")
+    assert text.endswith("<|turn>model\n")
+    inputs = processor(
+        images=[images_of(rows[0], thinking.images)],
+        text=[text + "<|channel>thought\n<channel|>"],
+        return_tensors="pt",
+        add_special_tokens=False,
+    )
+    candidates = candidate_ids(processor, rows[0].prompt, thinking.answers)
+    sums = _in_full(model, inputs, candidates)[0].tolist()
+    expected = [total / len(ids) for total, ids in zip(sums, candidates, strict=True)]
+    row = predict("base", evaluator, rows).table.to_pylist()[0]
+    assert row["id"] == rows[0].id
+    assert row["log_probabilities"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_thought_longer_than_the_context_is_refused(thinking: Tiny) -> None:
+    from verdict.answers.evaluation import predict
+
+    with pytest.raises(VerdictError, match=r"reads at most 262144 .* or lower evaluate\.thinking"):
+        predict("base", asking(thinking, 262_144), thinking.conversations[:2])
+
+
+def test_who_has_no_marks_of_a_thought_cannot_be_asked_to_think(tiny: Tiny) -> None:
+    from verdict.answers.evaluation import predict
+
+    message = r"evaluate\.thinking is 5, but base has no marks of a thought that are known \(<\|ch"
+    with pytest.raises(VerdictError, match=message):
+        predict("base", asking(tiny, 5), tiny.conversations[:2])
+
+
 def test_marks_of_a_thought_stay_in_what_was_written(small: Tiny) -> None:
     from verdict.answers.generation import _text
     from verdict.models.load import load_processor

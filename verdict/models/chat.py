@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 
-def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
-    """Render the messages up to where the model's answer begins; it carries its own BOS."""
-    return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+def render_prompt(
+    processor: "ProcessorMixin", prompt: list[Message], *, thinking: bool = False
+) -> str:
+    """Render the messages up to where the model's answer begins; it carries its own BOS.
+
+    Args:
+        thinking: ask for a thought before the answer, where the template knows how.
+    """
+    more = {"enable_thinking": True} if thinking else {}
+    return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False, **more)
 
 
 def render_completion(processor: "ProcessorMixin", prompt: list[Message], answer: str) -> str:
