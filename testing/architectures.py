@@ -241,7 +241,7 @@ def _narrow_gemma4(settings: dict[str, Any], folder: Path) -> None:
     settings |= {name: getattr(processor.tokenizer, name) for name in names}
     settings["video_token_id"] = processor.video_token_id
     text, vision = settings["text_config"], settings["vision_config"]
-    layers = text["layer_types"][-6:]
+    layers = text["layer_types"][-2:]
     text |= {
         "hidden_size": 128,
         "intermediate_size": 256,
