@@ -291,4 +291,4 @@ def test_marks_of_a_thought_stay_in_what_was_written(small: Tiny) -> None:
 def test_its_features_cannot_be_cached(small: Tiny, tmp_path: Path) -> None:
     cached = MODEL.model_copy(update={"cache_vision_features": True})
     with pytest.raises(VerdictError, match=r"\(gemma4\) cannot be cached, only those of Gemma 3"):
-        train_tiny(small, tmp_path, lora=ADAPT, model=cached, options=FROZEN)
+        train_tiny(small, tmp_path, lora=ALL_LINEAR, model=cached, options=FROZEN)

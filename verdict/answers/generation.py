@@ -110,7 +110,7 @@ def generate_answers(
 
 def _text(tokenizer: Any, tokens: list[int], marks: dict[int, str]) -> str:
     """Return tokens as text, of the special ones those alone that mark a thought."""
-    text, piece = "", []
+    text, piece = "", list[int]()
     for token in tokens:
         if token in marks:
             text += tokenizer.decode(piece, skip_special_tokens=True) + marks[token]

@@ -6,7 +6,7 @@ No library of models is imported here, so that whoever only looks through texts 
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -26,7 +26,7 @@ def render_prompt(
     Args:
         thinking: ask for a thought before the answer, where the template knows how.
     """
-    more = {"enable_thinking": True} if thinking else {}
+    more: Any = {"enable_thinking": True} if thinking else {}
     return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False, **more)
 
 

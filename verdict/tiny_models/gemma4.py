@@ -100,7 +100,7 @@ def build_untrained_gemma4(tokenizer: GemmaTokenizer) -> Gemma4ForConditionalGen
 
 
 def _text_config(tokenizer: GemmaTokenizer) -> Gemma4TextConfig:
-    return Gemma4TextConfig(
+    return Gemma4TextConfig(  # type: ignore[call-arg] -- global_head_dim is among its **kwargs
         vocab_size=embedding_rows(tokenizer),
         vocab_size_per_layer_input=embedding_rows(tokenizer),
         hidden_size=128,
