@@ -1,8 +1,8 @@
 """The architectures of the models that recipes name, without their weights.
 
 Values are those of each model's published ``config.json`` (they are also in transformers' own
-conversion scripts, ``models/gemma3/convert_gemma3_weights.py`` and
-``models/gemma3n/convert_gemma3n_weights.py``); what is not here is transformers' default, as there.
+conversion scripts, ``models/gemma3/convert_gemma3_weights.py`` and those beside it for ``gemma3n``
+and ``gemma4``); what is not here is transformers' default, as there.
 """
 
 import copy
@@ -92,12 +92,94 @@ GEMMA_3N_E4B: dict[str, Any] = {
         "hidden_size": 1536,
     },
 }
+_GEMMA_4: dict[str, Any] = {
+    "model_type": "gemma4_text",
+    "final_logit_softcapping": 30.0,
+    "rope_parameters": {
+        "full_attention": {
+            "rope_theta": 1_000_000.0,
+            "rope_type": "proportional",
+            "partial_rotary_factor": 0.25,
+        },
+        "sliding_attention": {"rope_theta": 10_000.0, "rope_type": "default"},
+    },
+}
+#: Of the larger ones, which know no sound.
+_GEMMA_4_LARGE: dict[str, Any] = {
+    **_GEMMA_4,
+    "attention_k_eq_v": True,
+    "hidden_size_per_layer_input": 0,
+    "max_position_embeddings": 262_144,
+    "sliding_window": 1024,
+    "use_bidirectional_attention": "vision",
+}
+_GEMMA_4_LARGE_VISION: dict[str, Any] = {
+    "model_type": "gemma4_vision",
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+    "head_dim": 72,
+    "standardize": True,
+}
+GEMMA_4_E4B: dict[str, Any] = {
+    "model_type": "gemma4",
+    "text_config": {
+        **_GEMMA_4,
+        "hidden_size": 2560,
+        "intermediate_size": 10_240,
+        "layer_types": (["sliding_attention"] * 5 + ["full_attention"]) * 7,
+        "num_attention_heads": 8,
+        "num_hidden_layers": 42,
+        "num_key_value_heads": 2,
+        "num_kv_shared_layers": 18,
+    },
+    "vision_config": {"model_type": "gemma4_vision", "use_clipped_linears": True},
+    "audio_config": {"model_type": "gemma4_audio"},
+}
+GEMMA_4_31B: dict[str, Any] = {
+    "model_type": "gemma4",
+    "text_config": {
+        **_GEMMA_4_LARGE,
+        "hidden_size": 5376,
+        "intermediate_size": 21_504,
+        "layer_types": (["sliding_attention"] * 5 + ["full_attention"]) * 10,
+        "num_attention_heads": 32,
+        "num_global_key_value_heads": 4,
+        "num_hidden_layers": 60,
+        "num_key_value_heads": 16,
+    },
+    "vision_config": _GEMMA_4_LARGE_VISION,
+}
+#: Its layers have a network for all tokens, and beside it 128 experts, of which a token takes 8.
+GEMMA_4_26B_A4B: dict[str, Any] = {
+    "model_type": "gemma4",
+    "text_config": {
+        **_GEMMA_4_LARGE,
+        "enable_moe_block": True,
+        "hidden_size": 2816,
+        "intermediate_size": 2112,
+        "layer_types": (["sliding_attention"] * 5 + ["full_attention"]) * 5,
+        "moe_intermediate_size": 704,
+        "num_attention_heads": 16,
+        "num_experts": 128,
+        "num_global_key_value_heads": 2,
+        "num_hidden_layers": 30,
+        "num_key_value_heads": 8,
+        "top_k_experts": 8,
+    },
+    "vision_config": _GEMMA_4_LARGE_VISION,
+}
 #: By the model's name on the hub, in lower case.
 PUBLISHED = {
     "google/gemma-3-4b-it": GEMMA_3_4B,
     "google/medgemma-4b-it": GEMMA_3_4B,
     "google/gemma-3-1b-it": GEMMA_3_1B,
     "google/gemma-3n-e4b-it": GEMMA_3N_E4B,
+    "google/gemma-4-e4b-it": GEMMA_4_E4B,
+    "google/gemma-4-31b-it": GEMMA_4_31B,
+    "google/gemma-4-26b-a4b-it": GEMMA_4_26B_A4B,
 }
 
 
@@ -109,8 +191,21 @@ def without_weights(name: str, *, classify: bool = False) -> Any:
 
 
 def save_narrow(folder: Path, name: str) -> None:
-    """Write a published model at a few layers of little width, with random weights."""
+    """Write a published model at a few layers of little width, with random weights.
+
+    A Gemma 4 has the processor of the tiny one beside it.
+    """
     settings = copy.deepcopy(PUBLISHED[name.lower()])
+    if settings["model_type"] == "gemma4":
+        _narrow_gemma4(settings, folder)
+    else:
+        _narrow(settings)
+    torch.manual_seed(0)
+    config = _config(settings)
+    _class_for(config, classify=False)(config).save_pretrained(folder)
+
+
+def _narrow(settings: dict[str, Any]) -> None:
     text = settings.get("text_config", settings)
     text |= {
         "hidden_size": 128,
@@ -135,9 +230,56 @@ def save_narrow(folder: Path, name: str) -> None:
             "image_token_index": 511,
             "mm_tokens_per_image": 4,
         }
-    torch.manual_seed(0)
-    config = _config(settings)
-    _class_for(config, classify=False)(config).save_pretrained(folder)
+
+
+def _narrow_gemma4(settings: dict[str, Any], folder: Path) -> None:
+    from verdict.tiny_models.gemma4 import PATCH_SIZE, POOLING, build_gemma4_processor
+
+    processor = build_gemma4_processor()
+    processor.save_pretrained(folder)
+    names = ("image_token_id", "boi_token_id", "eoi_token_id", "audio_token_id", "boa_token_id")
+    settings |= {name: getattr(processor.tokenizer, name) for name in names}
+    settings["video_token_id"] = processor.video_token_id
+    text, vision = settings["text_config"], settings["vision_config"]
+    layers = text["layer_types"][-2:]
+    text |= {
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": len(layers) * 2,
+        "layer_types": layers * 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 32,
+        "global_head_dim": 64,
+        "vocab_size": 2048,
+        "vocab_size_per_layer_input": 2048,
+    }
+    # As much of the depth as in the published one.
+    if "num_kv_shared_layers" in text:
+        text |= {"num_kv_shared_layers": len(layers), "hidden_size_per_layer_input": 64}
+    if "num_global_key_value_heads" in text:
+        text["num_global_key_value_heads"] = 1
+    if "num_experts" in text:
+        text |= {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 64}
+    vision |= {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "head_dim": 16,
+        "patch_size": PATCH_SIZE,
+        "pooling_kernel_size": POOLING,
+        "position_embedding_size": 64,
+    }
+    if "audio_config" in settings:
+        settings["audio_config"] |= {
+            "hidden_size": 64,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "output_proj_dims": 64,
+            "subsampling_conv_channels": [8, 8],
+        }
 
 
 def _config(settings: dict[str, Any]) -> Any:

@@ -268,3 +268,23 @@ def test_nothing_wrong_is_written(tmp_path: Path, predictions: Predictions) -> N
     with pytest.raises(VerdictError, match="label is not one of the labels"):
         write_predictions(tmp_path / "p", wrong)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_thoughts_are_a_column_where_there_are_any(
+    tmp_path: Path, predictions: Predictions
+) -> None:
+    rows = predictions.table.to_pylist()
+    assert "thought" not in predictions.table.schema.names
+    rows[1]["thought"] = "It is brown."
+    thinking = make_predictions("tuned", SKIN, "melanoma", rows, "none")
+    write_predictions(tmp_path / "tuned.parquet", thinking)
+    read = read_predictions(tmp_path / "tuned.parquet")
+    assert read == thinking
+    assert read.table["thought"].to_pylist() == [None, "It is brown.", None]
+
+
+def test_a_text_whose_thought_did_not_end_is_invalid(texts: Predictions) -> None:
+    rows = texts.table.to_pylist()
+    rows[1] |= {"thought": "It is", "invalid_reason": "unfinished thought"}
+    read = make_predictions("tuned", [], None, rows)
+    assert read.table["invalid_reason"].to_pylist() == [None, "unfinished thought", None]

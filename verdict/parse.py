@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 #: Why an answer is invalid.
-EMPTY, NO_ANSWER, SEVERAL, NOT_ASSERTED = (
+EMPTY, NO_ANSWER, SEVERAL, NOT_ASSERTED, UNFINISHED = (
     "empty",
     "no answer",
     "several answers",
     "not asserted",
+    "unfinished thought",
 )
+
+#: Between them a model thinks before it answers: Gemma 4, and MedGemma 1.5.
+THOUGHT_MARKS = (("<|channel>", "<channel|>"), ("<unused94>", "<unused95>"))
 
 #: Numbers that are more than their digits (3.5, 3.5cm, 1/8, 95 %, -1, < 3), words, and what ends
 #: a clause. Of a number inside a word (b3nign, class10, 1st) nothing is left; an underscore is
@@ -115,6 +119,39 @@ def parse_answer(text: str, answers: Candidates) -> Parsed:
     not 3", "whether it is 3").
     """
     return _read(text, answers.answers)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model wrote: its thought, if it had one, and its answer.
+
+    Attributes:
+        finished: whether the thought came to an end; if not, there is no answer.
+    """
+
+    thought: str | None
+    answer: str
+    finished: bool = True
+
+
+def separate(text: str) -> Written:
+    """Set a model's thought apart from its answer, by its own marks.
+
+    The answer stands behind the last thought. A mark of the end alone ends one, too: the prompt may
+    have begun it.
+    """
+    for begin, end in THOUGHT_MARKS:
+        before, ended, answer = text.rpartition(end)
+        if begin in answer:
+            return Written(_bare(text, begin), "", finished=False)
+        if ended:
+            return Written(_bare(before, begin), answer.strip())
+    return Written(None, text)
+
+
+def _bare(thought: str, begin: str) -> str:
+    """Return a thought without its mark and the channel's name, which both models call so."""
+    return thought.strip().removeprefix(begin).removeprefix("thought").strip()
 
 
 def misread(answers: Mapping[str, str]) -> dict[str, str | None]:

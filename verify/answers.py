@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verdict.answers.batches import plan_batches
 from verdict.answers.evaluation import predict
 from verdict.answers.evaluator import AnswerOptions, Evaluator
 from verdict.answers.inference import load_for_inference
@@ -146,7 +145,7 @@ def _load(name: str, params: Params) -> LoadedModel:
         return predict(name, evaluator, conversations)
 
     def batches(conversations: Sequence[Conversation]) -> list[list[Conversation]]:
-        plan = plan_batches(loaded.processor, conversations, options.batch_size)
+        plan = evaluator.plan(conversations)
         return [planned.conversations for planned in plan]
 
     return LoadedModel(answer, batches, str(loaded.model.dtype).removeprefix("torch."))

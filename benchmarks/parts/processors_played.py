@@ -85,8 +85,11 @@ def base(_: Path) -> Iterator[tuple[str, Any]]:
     from verdict.tiny_models.builder import _BUILDERS
 
     for architecture, lessons in (
-        ("gemma3", "shapes"), ("gemma3n", "shapes"), ("gemma3_text", "comparisons")
-    ):  # fmt: skip
+        ("gemma3", "shapes"),
+        ("gemma3n", "shapes"),
+        ("gemma4", "shapes"),
+        ("gemma3_text", "comparisons"),
+    ):
         chosen: Any = {"architecture": architecture, "lessons": lessons}
         options = EmbeddedModel(**chosen, seed=1, steps=6)
         make_deterministic(options.seed)

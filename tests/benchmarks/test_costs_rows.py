@@ -53,5 +53,7 @@ def test_every_full_size_recipe_has_a_target_and_a_published_size() -> None:
     from benchmarks.costs import PUBLISHED, TARGETS
 
     names = {name for name in recipes(ROOT / "recipes") if "/" not in name}
+    # Its tower has shapes that depend on values.
+    names.remove("melanoma-gemma4")
     assert set(TARGETS) == names
     assert set(PUBLISHED) == {recipe(name).models["base"].name for name in names}

@@ -1,4 +1,4 @@
-"""No text of a record may hold a model's own signs, whoever is to read it."""
+"""Conversations as a model reads them: no signs of its own in a text, and answers as it writes."""
 
 import copy
 import dataclasses
@@ -48,3 +48,16 @@ def test_evaluation_refuses_it_before_it_asks(tiny: Tiny) -> None:
     loaded = load_for_inference(tiny.base, tiny.base / "config.json", MODEL, "cpu")
     with pytest.raises(VerdictError, match="holds <end_of_turn>"):
         predict(holding(tiny, "<end_of_turn>"), loaded)
+
+
+def test_a_template_that_writes_the_prompt_anew_behind_an_answer_is_refused(tiny: Tiny) -> None:
+    from verdict.models.chat import render_completion
+    from verdict.models.load import load_processor
+
+    processor = load_processor(tiny.base)
+    asked = tiny.conversations[0].prompt
+    assert render_completion(processor, asked, "Yes.") == "Yes.<end_of_turn>"
+    template = str(processor.chat_template)
+    processor.chat_template = template.replace("'<start_of_turn>model\\n' if", "'Model: ' if")
+    with pytest.raises(VerdictError, match=r"ends the prompt with .*Model: ., but writes it diff"):
+        render_completion(processor, asked, "Yes.")

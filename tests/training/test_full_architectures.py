@@ -74,6 +74,9 @@ def by_layer(model: Any) -> dict[int, set[str]]:
         ("google/gemma-3-4b-it", 4_300_079_472),
         ("google/medgemma-4b-it", 4_300_079_472),
         ("google/gemma-3-1b-it", 999_885_952),
+        # Without the 42 scales of its layers, which the hub counts and transformers does not, and
+        # the keys' and values' projections of the last 18 layers, which nothing uses.
+        ("google/gemma-4-e4b-it", 7_996_156_490 - 42 - 55_055_616),
     ],
 )
 def test_the_architecture_has_the_published_size(name: str, parameters: int) -> None:
@@ -177,7 +180,30 @@ def test_names_of_attention_on_a_model_for_text() -> None:
         adapted(without_weights("google/gemma-3-1b-it"), recipe("melanoma").lora, FREEZE)
 
 
-@pytest.mark.parametrize("name", ["google/gemma-3-4b-it", "google/gemma-3n-e4b-it"])
+@pytest.mark.parametrize(
+    ("name", "layers", "shared", "without_values"),
+    [
+        ("google/gemma-4-e4b-it", 42, 18, 0),
+        ("google/gemma-4-31b-it", 60, 0, 10),
+        ("google/gemma-4-26b-a4b-it", 30, 0, 5),
+    ],
+)
+def test_the_melanoma_pattern_on_gemma_4(
+    name: str, layers: int, shared: int, without_values: int
+) -> None:
+    model = adapted(without_weights(name), recipe("melanoma").lora, FREEZE)
+    found = by_layer(model)
+    assert sorted(found) == list(range(layers))
+    own = PROJECTIONS - {"k_proj", "v_proj"}
+    assert [found[i] for i in range(layers - shared, layers)] == [own] * shared
+    # In the larger ones keys serve as values where a layer attends to everything.
+    lacking = [names for names in list(found.values())[: layers - shared] if names != PROJECTIONS]
+    assert lacking == [PROJECTIONS - {"v_proj"}] * without_values
+
+
+@pytest.mark.parametrize(
+    "name", ["google/gemma-3-4b-it", "google/gemma-3n-e4b-it", "google/gemma-4-e4b-it"]
+)
 def test_full_fine_tuning_leaves_the_frozen_parts(name: str) -> None:
     from verdict.training.adaptation import make_trainable, part_of
 

@@ -220,6 +220,27 @@ def test_nothing_written_is_called_empty(free: Tiny, monkeypatch: pytest.MonkeyP
     assert predictions.table["invalid_reason"].to_pylist() == ["empty"]
 
 
+@pytest.mark.parametrize(
+    ("written", "row"),
+    [
+        ("<|channel>thought\nA<channel|>B", ("A", "B", None)),
+        ("<|channel>thought\nA", ("A", "", "unfinished thought")),
+        ("<|channel>thought\nA<channel|>", ("A", "", "empty")),
+    ],
+)
+def test_a_thought_is_no_answer(
+    free: Tiny, monkeypatch: pytest.MonkeyPatch, written: str, row: tuple[str, str, str | None]
+) -> None:
+    from verdict.answers import generation
+    from verdict.answers.inference import load_for_inference
+
+    monkeypatch.setattr(generation, "generate_answers", lambda *_, **__: [written])
+    loaded = load_for_inference(free.base, free.base / "config.json", MODEL, "cpu")
+    table = ask_tiny(free, loaded, free.validation[:1], batch_size=1, max_new_tokens=3).table
+    names = ("thought", "generated", "invalid_reason")
+    assert tuple(table[name][0].as_py() for name in names) == row
+
+
 def test_balancing_needs_labels(free: Tiny, tmp_path: Path) -> None:
     options = LESSON.model_copy(update={"class_imbalance": "undersample"})
     with pytest.raises(VerdictError, match="has rows without a label; set it to none"):

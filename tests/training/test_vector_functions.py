@@ -21,6 +21,7 @@ from verdict.params.data import EmbeddedModel
     [
         ("gemma3", "shapes"),
         ("gemma3n", "shapes"),
+        ("gemma4", "shapes"),
         ("gemma3_text", "comparisons"),
     ],
 )

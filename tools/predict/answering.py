@@ -17,7 +17,6 @@ from typing import Any
 from scipy.special import softmax
 
 from tools.predict.questions import Question
-from verdict.answers.batches import plan_batches
 from verdict.answers.evaluation import predict, too_long
 from verdict.answers.evaluator import AnswerOptions, Evaluator
 from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
@@ -239,7 +238,7 @@ class Predictor:
             images = ImageStore(records)
             evaluator = Evaluator(self.loaded, self._answers, images, options, self.device)
         conversations = [converse(record, self.asked) for record in read_records(records)]
-        plan = plan_batches(self.loaded.processor, conversations, options.batch_size)
+        plan = evaluator.plan(conversations)
         long = {
             name: f"has {tokens:,} tokens with its longest answer, but the model reads at most "
             f"{self.loaded.limit:,}: ask for less"

@@ -45,7 +45,11 @@ class PlannedBatch:
 
 
 def plan_batches(
-    processor: ProcessorMixin, conversations: Sequence[Conversation], batch_size: int
+    processor: ProcessorMixin,
+    conversations: Sequence[Conversation],
+    batch_size: int,
+    *,
+    thinking: bool = False,
 ) -> list[PlannedBatch]:
     """Return batches of prompts of equal length, shortest first; with as many images each.
 
@@ -53,6 +57,9 @@ def plan_batches(
     (transformers#47651); rows of one length need none, so no row depends on its neighbours.
 
     The first batch with each number of images stands ahead of all others (``count_deciding``).
+
+    Args:
+        thinking: whether the prompts ask for a thought before the answer.
     """
     rendered: dict[str, tuple[str, int]] = {}
     alike: dict[tuple[int, int], list[tuple[Conversation, str]]] = {}
@@ -60,7 +67,7 @@ def plan_batches(
         # Mostly one prompt for all; a template takes longer to render than a batch to plan.
         key = repr(conversation.prompt)
         if key not in rendered:
-            text = render_prompt(processor, conversation.prompt)
+            text = render_prompt(processor, conversation.prompt, thinking=thinking)
             ids = processor.tokenizer(text, add_special_tokens=False).input_ids
             rendered[key] = text, len(ids)
         text, length = rendered[key]

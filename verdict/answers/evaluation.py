@@ -5,12 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from verdict.answers.batches import PlannedBatch, over_limit, plan_batches
-from verdict.answers.evaluator import BatchResult, Evaluator, Prediction
+from verdict.answers.batches import PlannedBatch, over_limit
+from verdict.answers.evaluator import BatchResult, Evaluator, Prediction, empty_thought_ids
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
 from verdict.models.chat import answer_of, candidate_ids, check_control_tokens
-from verdict.parse import Parsed, parse_answer
+from verdict.parse import (
+    EMPTY,
+    THOUGHT_MARKS,
+    UNFINISHED,
+    Parsed,
+    parse_answer,
+    separate,
+)
 from verdict.pipeline.inputs import digest_of
 from verdict.predictions import Predictions, make_predictions
 from verdict.runtime.progress import progress
@@ -125,14 +132,20 @@ def _checked_plan(
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
     check_control_tokens(conversations, loaded.processor.tokenizer)
-    plan = plan_batches(loaded.processor, conversations, evaluator.options.batch_size)
+    options = evaluator.options
+    if options.thinking and empty_thought_ids(loaded.processor.tokenizer) is None:
+        raise VerdictError(
+            f"evaluate.thinking is {options.thinking:,}, but {name} has no marks of a thought that "
+            f"are known ({', '.join(begin for begin, _ in THOUGHT_MARKS)}); set it to 0"
+        )
+    plan = evaluator.plan(conversations)
     if over := too_long(evaluator, plan):
         longest = max(over, key=over.__getitem__)
         raise VerdictError(
             f"record {longest} has {over[longest]} tokens with its longest answer, but the model "
             f"reads at most {loaded.limit} (max_position_embeddings); so have {len(over):,} "
             "records. Shorten format.system, format.prompt, format.answers, or the texts of the "
-            "records"
+            "records" + (", or lower evaluate.thinking" if options.thinking else "")
         )
     return plan
 
@@ -175,6 +188,8 @@ def too_long(evaluator: Evaluator, plan: Sequence[PlannedBatch]) -> dict[str, in
     if loaded.labels is None and answers.labels:
         prompt = plan[0].conversations[0].prompt
         longest = max(map(len, candidate_ids(loaded.processor, prompt, answers)))
+    if evaluator.options.thinking:
+        longest = max(longest, evaluator.options.longest_text)
     return over_limit(loaded.processor, plan, evaluator.images, loaded.limit, longest)
 
 
@@ -182,20 +197,23 @@ def _row(
     conversation: Conversation, prediction: Prediction, evaluator: Evaluator
 ) -> dict[str, Any]:
     scores, text = prediction
-    answers = evaluator.answers
+    answers, written = evaluator.answers, separate(text)
     if evaluator.loaded.labels is not None:
         parsed = Parsed(answers.labels[scores.index(max(scores))], None)
+    elif not written.finished:
+        parsed = Parsed(None, UNFINISHED)
     elif answers.labels:
-        parsed = parse_answer(text, answers)
+        parsed = parse_answer(written.answer, answers)
     else:
-        parsed = Parsed(None, None if text else "empty")
+        parsed = Parsed(None, None if written.answer else EMPTY)
     return {
         "id": conversation.id,
         "group": conversation.group,
         "other_group": conversation.other_group,
         "label": conversation.label if answers.labels else None,
         "answer": answer_of(conversation),
-        "generated": text,
+        "generated": written.answer,
+        "thought": written.thought,
         "parsed": parsed.label,
         "invalid_reason": parsed.reason,
         "log_probabilities": scores,

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from verdict.answers.batches import Batch, PlannedBatch, prepare
+from verdict.answers.batches import Batch, PlannedBatch, plan_batches, prepare
 from verdict.answers.generation import Writer
 from verdict.answers.inference import Loaded
 from verdict.answers.prefill import Prefill
 from verdict.answers.score import Scorer
-from verdict.conversations import Answers
+from verdict.conversations import Answers, Conversation
 from verdict.models.chat import candidate_ids, end_of_turn_id
+from verdict.parse import THOUGHT_MARKS
 from verdict.records.shards import ImageStore
 
 #: How candidates are scored (``Scorer.ways``) and answers written (``Writer.ways``).
@@ -26,16 +27,29 @@ class AnswerOptions:
     Attributes:
         length_normalization: ``tokens`` divides each candidate's log-likelihood by its number of
             tokens, the end of the turn included; ``none`` leaves it.
+        thinking: tokens more that a model may write, for a thought before its answer; 0: it is not
+            asked to think.
     """
 
     batch_size: int
     max_new_tokens: int
     length_normalization: str = "none"
+    thinking: int = 0
 
     @classmethod
     def of(cls, evaluate: Any) -> Self:
         """Take them from the section, of which a stage may read no more than these."""
-        return cls(evaluate.batch_size, evaluate.max_new_tokens, evaluate.length_normalization)
+        return cls(
+            evaluate.batch_size,
+            evaluate.max_new_tokens,
+            evaluate.length_normalization,
+            evaluate.thinking,
+        )
+
+    @property
+    def longest_text(self) -> int:
+        """The most tokens that a model may write, its thought included."""
+        return self.thinking + self.max_new_tokens
 
 
 class Prediction(NamedTuple):
@@ -71,7 +85,16 @@ class Evaluator:
         self.loaded, self.answers, self.images, self.options = loaded, answers, images, options
         self._device = device
         self.scorer = Scorer(loaded.model)
-        self.writer = Writer(loaded.model, loaded.processor, options.max_new_tokens)
+        self.writer = Writer(loaded.model, loaded.processor, options.longest_text)
+
+    def plan(self, conversations: Sequence[Conversation]) -> list[PlannedBatch]:
+        """Return the batches in which the model is asked about these."""
+        return plan_batches(
+            self.loaded.processor,
+            conversations,
+            self.options.batch_size,
+            thinking=self.options.thinking > 0,
+        )
 
     def ask(
         self, plan: Sequence[PlannedBatch], begin: int, ways: Ways
@@ -103,7 +126,14 @@ class Evaluator:
     def _score(self, batch: Batch) -> tuple[list[list[float]], Prefill | None]:
         prompt = batch.conversations[0].prompt
         candidates = candidate_ids(self.loaded.processor, prompt, self.answers)
-        scores, prefill = self.scorer.read(batch.inputs, candidates)
+        thought = empty_thought_ids(self.loaded.processor.tokenizer)
+        if self.options.thinking and thought:
+            # An answer counts from the end of an empty thought on.
+            behind = [thought, *(thought + candidate for candidate in candidates)]
+            scores, prefill = self.scorer.read(batch.inputs, behind)
+            scores = [[score - first for score in others] for first, *others in scores]
+        else:
+            scores, prefill = self.scorer.read(batch.inputs, candidates)
         if self.options.length_normalization != "tokens":
             return scores, prefill
         lengths = [len(candidate) for candidate in candidates]
@@ -113,6 +143,15 @@ class Evaluator:
     def _write(self, batch: Batch, prefill: Prefill | None) -> list[str]:
         end = end_of_turn_id(self.loaded.processor, batch.conversations[0].prompt)
         return self.writer(batch.inputs, prefill, end_of_turn=end)
+
+
+def empty_thought_ids(tokenizer: Any) -> list[int] | None:
+    """Return the token ids of a thought without content; None for a model without such marks."""
+    known = tokenizer.get_vocab()
+    for begin, end in THOUGHT_MARKS:
+        if begin in known and end in known:
+            return tokenizer(f"{begin}thought\n{end}", add_special_tokens=False).input_ids
+    return None
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ import torch
 from transformers import ProcessorMixin
 
 from verdict.answers.prefill import CANNOT, Prefill
+from verdict.parse import THOUGHT_MARKS
 
 #: What a model's own generation_config.json may ask for; greedy means the likeliest token alone.
 _LEFT_OUT = dict.fromkeys(
@@ -80,7 +81,7 @@ def generate_answers(
     """Return the text that the model generates for each row of a batch of unpadded prompts.
 
     At each step it is the likeliest token, whatever the model's own generation settings are, up to
-    the end of the turn.
+    the end of the turn. Marks of a thought stay in the text, for ``verdict.parse.separate``.
 
     Args:
         read: what was read of these prompts, so that the model need not begin with them again.
@@ -102,12 +103,21 @@ def generate_answers(
         pad_token_id=tokenizer.pad_token_id,
     )
     answers = output[:, inputs["input_ids"].shape[1] :].tolist()
-    return [
-        text.strip()
-        for text in tokenizer.batch_decode(
-            [_up_to(ends, answer) for answer in answers], skip_special_tokens=True
-        )
-    ]
+    marks = {tokenizer.convert_tokens_to_ids(mark): mark for pair in THOUGHT_MARKS for mark in pair}
+    marks.pop(tokenizer.unk_token_id, None)
+    return [_text(tokenizer, _up_to(ends, answer), marks) for answer in answers]
+
+
+def _text(tokenizer: Any, tokens: list[int], marks: dict[int, str]) -> str:
+    """Return tokens as text, of the special ones those alone that mark a thought."""
+    text, piece = "", list[int]()
+    for token in tokens:
+        if token in marks:
+            text += tokenizer.decode(piece, skip_special_tokens=True) + marks[token]
+            piece = []
+        else:
+            piece.append(token)
+    return (text + tokenizer.decode(piece, skip_special_tokens=True)).strip()
 
 
 def _up_to(ends: list[int], tokens: list[int]) -> list[int]:

@@ -79,8 +79,13 @@ def _image_sign(processor: Any) -> str | None:
     return None
 
 
-def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
+def render_prompt(
+    processor: "ProcessorMixin", prompt: list[Message], *, thinking: bool = False
+) -> str:
     """Render the messages up to where the model's answer begins; it carries its own BOS.
+
+    Args:
+        thinking: ask for a thought before the answer, where the template knows how.
 
     Raises:
         VerdictError: an image in the plain form, of a model that has no simple sign for one.
@@ -90,17 +95,28 @@ def render_prompt(processor: "ProcessorMixin", prompt: list[Message]) -> str:
             f"the conversations hold images, and how {type(processor).__name__} reads one without "
             "turns is not known; set format.form=turns, or choose a Gemma in models"
         )
-    return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    more: Any = {"enable_thinking": True} if thinking else {}
+    return processor.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False, **more)
 
 
 def render_completion(processor: "ProcessorMixin", prompt: list[Message], answer: str) -> str:
     """Render an answer as the model should write it: the text and the end of the turn.
 
     In the plain form a space comes first, which belongs to the answer's first token.
+
+    Raises:
+        VerdictError: the template writes the prompt differently once an answer follows.
     """
     turn = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     whole = processor.apply_chat_template([*prompt, turn], tokenize=False)
-    return whole.removeprefix(render_prompt(processor, prompt)).rstrip()
+    asked = render_prompt(processor, prompt)
+    if not whole.startswith(asked):
+        raise VerdictError(
+            f"the chat template ends the prompt with {asked[-40:]!r}, but writes it differently "
+            "once an answer follows, so it cannot be told what the model should write; mend "
+            "chat_template in the base model's folder"
+        )
+    return whole.removeprefix(asked).rstrip()
 
 
 def answer_of(conversation: Conversation) -> str:

@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForSequenceClassification,
     BitsAndBytesConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     ProcessorMixin,
 )
@@ -36,11 +37,11 @@ NOT_QUANTIZED = [
     "score",
     "model.vision_tower",
     "model.multi_modal_projector",
-    # Gemma 3n
+    # Gemma 3n and Gemma 4
     "model.embed_vision",
     "model.audio_tower",
     "model.embed_audio",
-    # Its weights are clamped in place during training, which packed numbers cannot be.
+    # Gemma 3n's weights are clamped in place during training, which packed numbers cannot be.
     r".*\.altup",
     # Qwen2.5-VL
     "model.visual",
@@ -83,11 +84,13 @@ def load_model(
             of a kind that cannot do what is wanted.
     """
     require_folder(folder)
-    kind = _kind(folder, classify=labels is not None)
+    with damage_explained(folder), without_code(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    kind = _kind(folder, config, classify=labels is not None)
     dtype = getattr(torch, options.dtype)
     arguments: dict[str, Any] = {
         "dtype": dtype,
-        "attn_implementation": options.attn_implementation,
+        "attn_implementation": _attention(config, options.attn_implementation),
         "quantization_config": _bitsandbytes(quantization, dtype),
         # One process a GPU: each has its own.
         "device_map": {"": int(os.environ.get("LOCAL_RANK", 0)) if device == "cuda" else device},
@@ -116,10 +119,17 @@ def load_model(
     return model
 
 
-def _kind(folder: Path, *, classify: bool) -> Any:
-    """Return the auto class for a model: it classifies, or writes after images or text alone."""
-    with damage_explained(folder), without_code(folder):
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+def _attention(config: PreTrainedConfig, wanted: str) -> str | dict[str, str]:
+    """Return the attention of each part: what hears in Gemma 4 has eager alone, and is not used."""
+    if config.model_type != "gemma4" or config.audio_config is None:
+        return wanted
+    return {"": wanted, **dict.fromkeys(config.sub_configs, wanted), "audio_config": "eager"}
+
+
+def _kind(folder: Path, config: PreTrainedConfig, *, classify: bool) -> Any:
+    """Return the (auto) class for a model: it classifies, or writes after images or text alone."""
+    if classify and config.model_type in ("gemma4", "gemma4_text"):
+        return _gemma4_classifier(config)
     if classify and type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         return AutoModelForSequenceClassification
     if not classify and type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -130,6 +140,19 @@ def _kind(folder: Path, *, classify: bool) -> Any:
         f"{folder} holds a model of the kind {config.model_type}, which transformers cannot let "
         + ("classify; set model.task=generate" if classify else "write; choose another in models")
     )
+
+
+def _gemma4_classifier(config: PreTrainedConfig) -> type[PreTrainedModel]:
+    """Return the class in which Gemma 4 classifies as Gemma 3 does: transformers has its parts.
+
+    Its name is the one that transformers would give it; it is saved in the model's configuration.
+    """
+    from transformers.modeling_layers import GenericForSequenceClassification
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4PreTrainedModel
+
+    name = type(config).__name__.removesuffix("Config") + "ForSequenceClassification"
+    bases = (GenericForSequenceClassification, Gemma4PreTrainedModel)
+    return type(name, bases, {"__annotations__": {"config": type(config)}})
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
 from verdict.core.errors import VerdictError
 from verdict.models.folder import load_tokenizer, without_code
 
+#: With it, Gemma 4 does not think.
+EMPTY_THOUGHT = "<|channel>thought\n<channel|>"
+
 
 class TextProcessor(ProcessorMixin):
     """What a model that reads text alone has instead of a processor: its tokenizer.
@@ -54,6 +57,14 @@ def open_processor(folder: Path) -> ProcessorMixin:
     other pixels: the backend is named, so that all models see the same. For the same reason nothing
     is loaded for videos, which torchvision alone can read.
     """
+    processor = _open(folder)
+    # As it stands in the template's source.
+    if repr(EMPTY_THOUGHT)[1:-1] in str(processor.chat_template):
+        processor.__class__ = _after_thought(type(processor))
+    return processor
+
+
+def _open(folder: Path) -> ProcessorMixin:
     configs = [folder / PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME]
     if not any(path.is_file() for path in configs):
         return TextProcessor(load_tokenizer(folder))
@@ -77,10 +88,63 @@ def _named_class(configs: list[Path]) -> type[ProcessorMixin] | None:
     return None
 
 
+class _NoVideo(ProcessorMixin):
+    """Stands between a processor's class and transformers' own, which would want its videos."""
+
+    def __init__(self, *args: Any, **options: Any):
+        options.pop("video_processor", None)
+        super().__init__(*args, **options)
+
+
 def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """Return the class with one attribute less, under the same name, which is what is saved."""
-    attributes = [name for name in kind.get_attributes() if name != "video_processor"]
-    return type(kind.__name__, (kind,), {"get_attributes": classmethod(lambda _: attributes)})
+    attributes = kind.get_attributes()
+    place = attributes.index("video_processor")
+
+    def from_parts(cls: Any, parts: list[Any], options: dict[str, Any], **more: Any) -> Any:
+        # Gemma 4's has no default for it.
+        parts = [*parts[:place], None, *parts[place:]]
+        made = super(kind, cls).from_args_and_dict.__func__(cls, parts, options, **more)
+        # As they came, so that what is saved is whole for others.
+        if (settings := options.get("video_processor")) is not None:
+            made.video_processor = settings
+        return made
+
+    return type(
+        kind.__name__,
+        (kind, _NoVideo),
+        {
+            "get_attributes": classmethod(
+                lambda _: [name for name in attributes if name != "video_processor"]
+            ),
+            "from_args_and_dict": classmethod(from_parts),
+        },
+    )
+
+
+class _AfterThought(ProcessorMixin):
+    """Writes an answer behind the empty thought with which the template ends a prompt.
+
+    Those of Gemma 4's larger models leave it out once an answer follows. The answer would then be
+    learned, and scored, where the model never writes it.
+    """
+
+    def apply_chat_template(  # type: ignore[override]
+        self, conversation: Any, **options: Any
+    ) -> Any:
+        text = super().apply_chat_template(conversation, **options)
+        if options.get("add_generation_prompt") or conversation[-1]["role"] != "assistant":
+            return text
+        asked = super().apply_chat_template(
+            conversation[:-1], **{**options, "add_generation_prompt": True}
+        )
+        before = asked.removesuffix(EMPTY_THOUGHT)
+        return asked + text.removeprefix(before) if text.startswith(before) else text
+
+
+def _after_thought(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """Return the class that writes so, under the same name, which is what is saved."""
+    return type(kind.__name__, (_AfterThought, kind), {"get_attributes": kind.get_attributes})
 
 
 def _as_text(content: str | list[dict[str, Any]]) -> str:

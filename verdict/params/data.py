@@ -35,7 +35,7 @@ class Fetch(Section):
 class EmbeddedModel(Section):
     """How the embedded tiny model is built, and what it is pre-trained on."""
 
-    architecture: Literal["gemma3", "gemma3_text", "gemma3n"]
+    architecture: Literal["gemma3", "gemma3_text", "gemma3n", "gemma4"]
     lessons: Literal["shapes", "comparisons"]
     seed: Seed
     steps: Positive

@@ -30,6 +30,7 @@ class Evaluate(Section):
     batch_size: Positive
     max_new_tokens: Positive
     length_normalization: Literal["none", "tokens"]
+    thinking: Annotated[int, Field(ge=0)]
     validation: bool
 
 

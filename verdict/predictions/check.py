@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from verdict.core.errors import VerdictError
-from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, Predictions
+from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, THOUGHT, Predictions
 
 #: Columns that may hold null: most records have one group alone, and an answer that could not be
 #: parsed has no label but a reason.
@@ -14,8 +14,8 @@ NULLABLE = {"other_group", "parsed", "invalid_reason"}
 #: Columns that hold nothing but null where the task is free text.
 OF_LABELS = {"label", "predicted", "parsed"}
 
-#: The one reason for which a free text is invalid.
-EMPTY = "empty"
+#: The reasons for which a free text is invalid.
+EMPTY, UNFINISHED = "empty", "unfinished thought"
 
 
 def check_predictions(predictions: Predictions, where: str) -> None:
@@ -104,10 +104,14 @@ def _check_texts(predictions: Predictions, rows: _Rows) -> None:
     rows.refuse(rows.lengths() > 0, "log_probabilities are given, but there are no labels")
     rows.refuse(_blank(predictions.answers), "answer, the reference text, is blank")
     reasons = predictions.table["invalid_reason"].to_pylist()
-    expected = [EMPTY if blank else None for blank in _blank(predictions.generated)]
+    wrong = [
+        reason not in ((EMPTY, UNFINISHED) if blank else (None,))
+        for reason, blank in zip(reasons, _blank(predictions.generated), strict=True)
+    ]
     rows.refuse(
-        np.array([a != b for a, b in zip(reasons, expected, strict=True)], bool),
-        f"invalid_reason must be {EMPTY} where nothing was generated, and null elsewhere",
+        np.array(wrong, bool),
+        f"invalid_reason must be {EMPTY} where nothing was generated (or {UNFINISHED}), and null "
+        "elsewhere",
     )
 
 
@@ -136,7 +140,9 @@ def _check_labels(predictions: Predictions, where: str) -> None:
 
 
 def _check_columns(table: pa.Table, where: str) -> None:
-    for field in SCHEMA:
+    thought = [THOUGHT] if THOUGHT.name in table.schema.names else []
+    expected = [*SCHEMA, *thought]
+    for field in expected:
         if field.name not in table.schema.names:
             raise VerdictError(
                 f"{where}: the column {field.name} is missing; it has "
@@ -148,8 +154,9 @@ def _check_columns(table: pa.Table, where: str) -> None:
             raise VerdictError(
                 f"{where}: the column {field.name} is {found}; {field.type} is expected"
             )
-    if table.schema.names != SCHEMA.names:
+    names = [field.name for field in expected]
+    if table.schema.names != names:
         raise VerdictError(
             f"{where}: the columns are {', '.join(table.schema.names)}; "
-            f"exactly {', '.join(SCHEMA.names)} are expected"
+            f"exactly {', '.join(names)} are expected"
         )

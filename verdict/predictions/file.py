@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.predictions.check import check_predictions
-from verdict.predictions.table import METADATA_KEY, SCHEMA, Predictions
+from verdict.predictions.table import METADATA_KEY, SCHEMA, THOUGHT, Predictions
 
 ZSTD_LEVEL = 9
 
@@ -31,7 +31,8 @@ def make_predictions(
         labels: the candidate labels, in the order of ``log_probabilities``; none for free text.
         positive: one of ``labels`` where there are two; else None.
         rows: mappings with the columns of ``SCHEMA`` but ``predicted``, which is the label of the
-            largest log-probability (the first one of equals), or null for free text.
+            largest log-probability (the first one of equals), or null for free text; and maybe
+            ``thought``.
         length_normalization: as ``Predictions`` has it.
 
     Raises:
@@ -47,6 +48,9 @@ def make_predictions(
         for value in columns["log_probabilities"]
     ]
     table = pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    thoughts = [row.get(THOUGHT.name) for row in rows]
+    if any(thought is not None for thought in thoughts):
+        table = table.append_column(THOUGHT, pa.array(thoughts, THOUGHT.type))
     predictions = Predictions(model, tuple(labels), positive, table, length_normalization)
     check_predictions(predictions, f"predictions of {model}")
     return predictions

@@ -33,6 +33,10 @@ SCHEMA = pa.schema(
     ]
 )
 
+#: Behind the others where a model thought before it answered; null where it did not. ``generated``
+#: is what it wrote afterwards: nothing where the thought did not end.
+THOUGHT = pa.field("thought", pa.string())
+
 #: How the log-likelihood of an answer is made comparable: as it is, or divided by the answer's
 #: number of tokens.
 LENGTH_NORMALIZATIONS = ("none", "tokens")

@@ -20,6 +20,7 @@ from verdict.tiny_models.architecture import (
     build_untrained_text,
 )
 from verdict.tiny_models.gemma3n import build_gemma3n_processor, build_untrained_gemma3n
+from verdict.tiny_models.gemma4 import build_gemma4_processor, build_untrained_gemma4
 from verdict.tiny_models.tokenizer import build_processor, build_text_tokenizer
 
 #: A model, and its processor; a model of text alone has its tokenizer instead.
@@ -50,7 +51,10 @@ def build_model(folder: Path, options: EmbeddedModel) -> None:
     tokenizer: Any = getattr(processor, "tokenizer", processor)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=[tokenizer.convert_tokens_to_ids("<end_of_turn>"), tokenizer.eos_token_id],
+        eos_token_id=[
+            tokenizer.convert_tokens_to_ids(tokenizer.eot_token),
+            tokenizer.eos_token_id,
+        ],
         pad_token_id=tokenizer.pad_token_id,
     )
     logging.disable_progress_bar()  # the files are small
@@ -69,6 +73,13 @@ def _gemma3_shapes(options: EmbeddedModel) -> Built:
 def _gemma3n_shapes(options: EmbeddedModel) -> Built:
     processor = build_gemma3n_processor()
     model = build_untrained_gemma3n(processor.tokenizer)
+    pretraining.pretrain(model, processor, seed=options.seed, steps=options.steps)
+    return model, processor
+
+
+def _gemma4_shapes(options: EmbeddedModel) -> Built:
+    processor = build_gemma4_processor()
+    model = build_untrained_gemma4(processor.tokenizer)
     pretraining.pretrain(model, processor, seed=options.seed, steps=options.steps)
     return model, processor
 
@@ -92,4 +103,5 @@ _BUILDERS: dict[tuple[str, str], Callable[[EmbeddedModel], Built]] = {
     ("gemma3", "comparisons"): _gemma3_comparisons,
     ("gemma3_text", "comparisons"): _gemma3_text_comparisons,
     ("gemma3n", "shapes"): _gemma3n_shapes,
+    ("gemma4", "shapes"): _gemma4_shapes,
 }

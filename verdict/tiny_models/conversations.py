@@ -1,13 +1,15 @@
 """Token sequences for pre-training: several questions about one picture, in Gemma's turns."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Gemma3nProcessor, Gemma3Processor
+from transformers import Gemma4Processor
 
+from verdict.tiny_models.gemma4 import IMAGE_TOKENS
 from verdict.tiny_models.questions import RECIPE_QUESTIONS, SHAPE_QUESTIONS
 
 #: Rows of a batch that ask a recipe's question; each of its answers is equally likely.
@@ -21,17 +23,53 @@ def padded(rows: Sequence[Sequence[int]], filler: int) -> Tensor:
     return pad_sequence([torch.tensor(row) for row in rows], True, filler)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """How a family writes a conversation.
+
+    Attributes:
+        start, end: the marks of a turn.
+        image: what stands in the text for an image.
+        apart: whether the system text is a turn of its own.
+        marking: the model's input that says which tokens are an image's.
+    """
+
+    start: str
+    end: str
+    image: str
+    apart: bool
+    marking: str
+
+    def opening(self, system: str | None) -> str:
+        """Return what stands before the first question."""
+        if self.apart and system:
+            # With the space that the published template leaves there.
+            return f"{self.start}system\n{system} {self.end}\n{self.start}user\n{self.image}"
+        return f"{self.start}user\n" + (f"{system}\n\n" if system else "") + self.image
+
+
+def turns_of(processor: Any) -> Turns:
+    """Return the turns of a Gemma 3, 3n or 4."""
+    tokenizer = processor.tokenizer
+    if isinstance(processor, Gemma4Processor):
+        soft = tokenizer.image_token * IMAGE_TOKENS
+        image = f"{tokenizer.boi_token}{soft}{tokenizer.eoi_token}"
+        return Turns(tokenizer.sot_token, tokenizer.eot_token, image, True, "mm_token_type_ids")
+    image = processor.full_image_sequence
+    return Turns(tokenizer.sot_token, tokenizer.eot_token, image, False, "token_type_ids")
+
+
 class Conversations:
     """Makes batches of conversations about pictures whose attributes are known."""
 
     def __init__(
         self,
-        processor: Gemma3Processor | Gemma3nProcessor,
+        processor: Any,
         attributes: Tensor,
         generator: torch.Generator,
     ):
         self._tokenizer = processor.tokenizer
-        self._image = processor.full_image_sequence
+        self._turns = turns_of(processor)
         self._attributes, self._generator = attributes, generator
         self._recipes = [
             [self._row([(question.prompt, answer)], question.system) for answer in question.answers]
@@ -46,7 +84,7 @@ class Conversations:
         labels = padded([row for _, row in rows], IGNORED)
         mask = padded([[1] * len(row) for row, _ in rows], 0)
         images = (ids == self._tokenizer.image_token_id).long()
-        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": images}, labels
+        return {"input_ids": ids, "attention_mask": mask, self._turns.marking: images}, labels
 
     def _drawn(self, choices: Sequence[Any]) -> Any:
         return choices[int(torch.randint(len(choices), (1,), generator=self._generator))]
@@ -64,15 +102,14 @@ class Conversations:
 
     def _row(self, turns: list[tuple[str, str]], system: str | None) -> tuple[list[int], list[int]]:
         ids, labels = [self._tokenizer.bos_token_id], [IGNORED]
-        opening = (f"{system}\n\n" if system else "") + self._image
+        start, end = self._turns.start, self._turns.end
+        opening = self._turns.opening(system)
         for prompt, answer in turns:
-            asked = self._ids(
-                f"<start_of_turn>user\n{opening}{prompt}<end_of_turn>\n<start_of_turn>model\n"
-            )
-            said = self._ids(f"{answer}<end_of_turn>\n")
+            asked = self._ids(f"{opening}{prompt}{end}\n{start}model\n")
+            said = self._ids(f"{answer}{end}\n")
             ids += asked + said
             labels += [IGNORED] * len(asked) + said
-            opening = ""
+            opening = f"{start}user\n"
         return ids, labels
 
     def _ids(self, text: str) -> list[int]:

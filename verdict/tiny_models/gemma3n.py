@@ -23,7 +23,7 @@ from transformers import (
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from verdict.tiny_models.architecture import IMAGE_SIZE, IMAGE_TOKENS, embedding_rows
-from verdict.tiny_models.tokenizer import CHAT_TEMPLATE, build_tokenizer
+from verdict.tiny_models.tokenizer import CHAT_TEMPLATE, MARKS, build_tokenizer
 
 #: Soft tokens an audio clip.
 AUDIO_TOKENS = 4
@@ -45,11 +45,7 @@ def build_gemma3n_tokenizer() -> GemmaTokenizer:
         vocab={word: number for number, word in enumerate(words)},
         merges=[tuple(merge) for merge in trained["merges"]],  # type: ignore[misc]
         extra_special_tokens={
-            "sot_token": "<start_of_turn>",
-            "eot_token": "<end_of_turn>",
-            "boi_token": "<start_of_image>",
-            "eoi_token": "<end_of_image>",
-            "image_token": "<image_soft_token>",
+            **MARKS,
             "boa_token": "<start_of_audio>",
             "eoa_token": "<end_of_audio>",
             "audio_token": "<audio_soft_token>",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Gemma3nProcessor, Gemma3Processor, PreTrainedModel
+from transformers import PreTrainedModel, ProcessorMixin
 
 from verdict.runtime.progress import Bar, progress
 from verdict.tiny_models import shapes
@@ -34,12 +34,12 @@ PARTS = 7
 
 def pretrain(
     model: PreTrainedModel,
-    processor: Gemma3Processor | Gemma3nProcessor,
+    processor: ProcessorMixin,
     *,
     seed: int,
     steps: int,
 ) -> None:
-    """Train all weights of a Gemma 3 or 3n in place; at least one step of each kind."""
+    """Train all weights of a Gemma 3, 3n or 4 in place; at least one step of each kind."""
     generator = torch.Generator().manual_seed(seed)
     sight = sight_of(model)
     seeing = max(1, round(SEEING_SHARE * steps))
@@ -144,14 +144,14 @@ class _Heads(nn.Module):
 
     def __init__(self, model: PreTrainedModel, sight: Sight):
         super().__init__()
-        self._sight = sight
+        self.sight = sight
         config: Any = model.config
         self.patch = nn.Linear(config.vision_config.hidden_size, PARTS)
         self.sizes = [len(question.answers) for question in SHAPE_QUESTIONS.values()]
         self.whole = nn.Linear(2 * config.text_config.hidden_size, sum(self.sizes))
 
     def loss(self, pixels: Tensor, cover: Tensor, attributes: Tensor) -> Tensor:
-        patches, tokens = self._sight.see(pixels)
+        patches, tokens = self.sight.see(pixels)
         seen = self.patch(patches).flatten(0, 1)
         wanted = cover.permute(0, 2, 3, 1).reshape(-1, PARTS)
         return F.cross_entropy(seen, wanted) + self.attribute_loss(tokens, attributes)
@@ -173,11 +173,13 @@ def _answering_loss(
     labels: Tensor,
     *inputs: Tensor,
 ) -> Tensor:
-    output = model.model(**dict(zip(names, inputs, strict=True)), pixel_values=pixels)
+    output = model.model(**dict(zip(names, inputs, strict=True)), **heads.sight.inputs(pixels))
     learned = labels[:, 1:] >= 0
     logits = model.lm_head(output.last_hidden_state[:, :-1][learned])
     limit = model.config.get_text_config().final_logit_softcapping
     if limit is not None:
         logits = torch.tanh(logits / limit) * limit
     said = F.cross_entropy(logits, labels[:, 1:][learned])
-    return 2 * said + heads.attribute_loss(output.image_hidden_states, attributes)
+    # Gemma 4 has those of all pictures in one row.
+    tokens = output.image_hidden_states.view(len(pixels), -1, output.last_hidden_state.shape[-1])
+    return 2 * said + heads.attribute_loss(tokens, attributes)

@@ -1,7 +1,7 @@
 """Gemma's tokenizer and processor at laptop size, trained on the spot."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import Gemma3Processor, GemmaTokenizer
@@ -9,19 +9,16 @@ from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImagePr
 
 from verdict.tiny_models import questions
 
-#: Gemma's special tokens; the first five have the ids that they have in Gemma.
-_SPECIAL_TOKENS = (
-    "<pad>",
-    "<eos>",
-    "<bos>",
-    "<unk>",
-    "<mask>",
-    "<start_of_turn>",
-    "<end_of_turn>",
-    "<start_of_image>",
-    "<end_of_image>",
-    "<image_soft_token>",
-)
+#: Gemma's first tokens, with the ids that they have there.
+_FIRST_TOKENS = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")
+#: Gemma 3's marks of turns and images, under the names by which its tokenizer has them.
+MARKS = {
+    "sot_token": "<start_of_turn>",
+    "eot_token": "<end_of_turn>",
+    "boi_token": "<start_of_image>",
+    "eoi_token": "<end_of_image>",
+    "image_token": "<image_soft_token>",
+}
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 
 #: Size of the vocabulary that is asked for; training stops earlier when every word is one token.
@@ -57,11 +54,14 @@ CHAT_TEMPLATE = """\
 """
 
 
-def build_tokenizer(corpus: Sequence[str] | None = None) -> GemmaTokenizer:
+def build_tokenizer(
+    corpus: Sequence[str] | None = None, marks: Mapping[str, str] = MARKS
+) -> GemmaTokenizer:
     """Train a byte-pair tokenizer on a corpus: known words are one token each.
 
     Args:
         corpus: what the model will read; None: :func:`questions.corpus`, questions about images.
+        marks: the family's special tokens by their names.
     """
     trained = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     trained.normalizer = normalizers.Replace(" ", "▁")
@@ -75,7 +75,7 @@ def build_tokenizer(corpus: Sequence[str] | None = None) -> GemmaTokenizer:
     )
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=[*_SPECIAL_TOKENS, *_BYTES],
+        special_tokens=[*_FIRST_TOKENS, *marks.values(), *_BYTES],
         min_frequency=1,
         show_progress=False,
     )
@@ -84,13 +84,7 @@ def build_tokenizer(corpus: Sequence[str] | None = None) -> GemmaTokenizer:
     return GemmaTokenizer(
         vocab=model["vocab"],
         merges=[tuple(merge) for merge in model["merges"]],  # type: ignore[misc]
-        extra_special_tokens={
-            "sot_token": "<start_of_turn>",
-            "eot_token": "<end_of_turn>",
-            "boi_token": "<start_of_image>",
-            "eoi_token": "<end_of_image>",
-            "image_token": "<image_soft_token>",
-        },
+        extra_special_tokens=dict(marks),
         padding_side="left",
     )
 

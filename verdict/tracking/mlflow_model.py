@@ -57,9 +57,9 @@ class AnsweringModel(PythonModel):
             model_input: a DataFrame with ``image`` (an encoded image's bytes, or its path) and
                 ``prompt`` (the question, or a list of messages as in ``data/chat``).
         """
-        from verdict.answers.batches import plan_batches
         from verdict.answers.evaluator import AnswerOptions, Evaluator
         from verdict.conversations import Answers
+        from verdict.parse import separate
 
         images, conversations = _conversations(model_input)
         store: Any = images
@@ -67,13 +67,14 @@ class AnsweringModel(PythonModel):
         answers = Answers(dict.fromkeys(labels, ""), None)
         options = AnswerOptions(16, self._longest)
         evaluator = Evaluator(self._loaded, answers, store, options, self._device)
-        plan = plan_batches(self._loaded.processor, conversations, options.batch_size)
+        plan = evaluator.plan(conversations)
         texts = [""] * len(conversations)
         for number, result in evaluator.ask(plan, 0, {}):
             for row, (scores, text) in zip(
                 plan[number].conversations, result.predictions, strict=True
             ):
-                texts[int(row.id)] = labels[scores.index(max(scores))] if scores else text
+                answer = separate(text).answer
+                texts[int(row.id)] = labels[scores.index(max(scores))] if scores else answer
         return texts
 
 

@@ -17,9 +17,9 @@ from verdict.params.training import Lora, Train
 
 #: For each part of a model a pattern for the dotted names of its modules and parameters; the first
 #: found decides. transformers names them alike in the families that recipes use: Gemma 3 and
-#: MedGemma (``vision_tower``, ``multi_modal_projector``, ``language_model``), Gemma 3n (also
-#: ``audio_tower``, ``embed_vision``, ``embed_audio``), Qwen2.5-VL (``visual``, whose ``merger``
-#: projects), and text-only Gemma (no prefix at all).
+#: MedGemma (``vision_tower``, ``multi_modal_projector``, ``language_model``), Gemma 3n and Gemma 4
+#: (also ``audio_tower``, ``embed_vision``, ``embed_audio``), Qwen2.5-VL (``visual``, whose
+#: ``merger`` projects), and text-only Gemma (no prefix at all).
 _PATTERNS = {
     "head": r"(^|\.)(lm_head|score)(\.|$)",
     "projector": (
@@ -38,6 +38,9 @@ ALL_LINEAR = "all-linear"
 HEAD = "score"
 #: The parts that turn images or sound into vectors.
 TOWERS = ("vision_tower", "audio_tower")
+#: What the linear layer is called inside of a module that clips what goes in and out (Gemma 4's
+#: vision and audio towers).
+WRAPPED = "linear"
 _PEFT_PREFIX = "base_model.model."
 
 
@@ -119,13 +122,21 @@ def lora_config(model: PreTrainedModel, train: Train, lora: Lora) -> LoraConfig:
         r=lora.r,
         lora_alpha=lora.lora_alpha,
         lora_dropout=lora.lora_dropout,
-        target_modules=lora.target_modules,
+        target_modules=_targets(model, lora),
         exclude_modules=_excluded(model, train, lora),
         # A copy: peft appends a classifier's head to the list that it is given.
         modules_to_save=list(lora.modules_to_save) or None,
         use_dora=lora.use_dora,
         use_rslora=lora.use_rslora,
     )
+
+
+def _targets(model: PreTrainedModel, lora: Lora) -> str | list[str]:
+    """Return what peft shall adapt; of a layer that is wrapped, what is inside."""
+    targets = lora.target_modules
+    if isinstance(targets, str) or not any(_named_by(n, targets) for n in _wrappers(model)):
+        return targets
+    return [*targets, *(f"{target}.{WRAPPED}" for target in targets)]
 
 
 def _excluded(model: PreTrainedModel, train: Train, lora: Lora) -> list[str] | str | None:
@@ -137,24 +148,31 @@ def _excluded(model: PreTrainedModel, train: Train, lora: Lora) -> list[str] | s
     if _is_pattern(lora.target_modules):
         return lora.exclude_modules or None
     names = _linear_names(model)
-    excluded = [
-        name
-        for name in names
-        if part_of(name) in train.freeze or _named_by(name, lora.exclude_modules)
-    ]
+    excluded = [name for name in names if part_of(name) in train.freeze or _excludes(lora, name)]
+    if isinstance(lora.target_modules, list):
+        excluded += [n for n in _wrappers(model) if _named_by(n, lora.target_modules)]
     return excluded or None
+
+
+def _excludes(lora: Lora, name: str) -> bool:
+    return any(_named_by(known, lora.exclude_modules) for known in _names(name))
 
 
 def _check_targets(model: PreTrainedModel, train: Train, lora: Lora) -> None:
     if isinstance(lora.exclude_modules, str) and not _compiles(lora.exclude_modules):
         raise VerdictError(f"lora.exclude_modules is no regular expression: {lora.exclude_modules}")
-    names = [name for name in _linear_names(model) if not _named_by(name, lora.exclude_modules)]
+    names = [name for name in _linear_names(model) if not _excludes(lora, name)]
     if lora.target_modules == ALL_LINEAR:
         matched = names
     elif isinstance(lora.target_modules, str):
         if not _compiles(lora.target_modules):
             raise VerdictError(
                 f"lora.target_modules is no regular expression: {lora.target_modules}"
+            )
+        if wrapped := [n for n in _wrappers(model) if re.fullmatch(lora.target_modules, n)]:
+            raise VerdictError(
+                f"lora.target_modules reaches {wrapped[0]}, which is no linear layer but holds "
+                f"one: let the expression end there in \\.{WRAPPED}, or not reach it"
             )
         matched = [name for name in names if re.fullmatch(lora.target_modules, name)]
         for name in matched:
@@ -165,12 +183,16 @@ def _check_targets(model: PreTrainedModel, train: Train, lora: Lora) -> None:
                 )
     else:
         for target in lora.target_modules:
-            if not any(_named_by(name, [target]) for name in names):
+            if not any(_named_by(known, [target]) for name in names for known in _names(name)):
                 raise VerdictError(
                     f"lora.target_modules names {target!r}, but no linear layer of the model is "
                     f"called so; {_layer_names(model)}"
                 )
-        matched = [name for name in names if _named_by(name, lora.target_modules)]
+        matched = [
+            name
+            for name in names
+            if any(_named_by(known, lora.target_modules) for known in _names(name))
+        ]
     if not [name for name in matched if part_of(name) not in train.freeze]:
         raise VerdictError(
             f"lora.target_modules {lora.target_modules!r} matches no module of the base model "
@@ -204,8 +226,22 @@ def _linear_names(model: PreTrainedModel) -> list[str]:
     ]
 
 
+def _wrappers(model: PreTrainedModel) -> list[str]:
+    """Return the names of modules that peft would take for the linear layers that they hold."""
+    return [
+        name.removesuffix(f".{WRAPPED}")
+        for name in _linear_names(model)
+        if name.endswith(f".{WRAPPED}")
+    ]
+
+
+def _names(name: str) -> list[str]:
+    """Return the names by which a linear layer may be called: its own, and its wrapper's."""
+    return [name, name.removesuffix(f".{WRAPPED}")]
+
+
 def _layer_names(model: PreTrainedModel) -> str:
-    last = sorted({name.rpartition(".")[2] for name in _linear_names(model)})
+    last = sorted({_names(name)[1].rpartition(".")[2] for name in _linear_names(model)})
     example = next(iter(_linear_names(model)), "")
     return f"its linear layers are {', '.join(last)}, in full such as {example}"
 

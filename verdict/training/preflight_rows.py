@@ -74,15 +74,21 @@ class Rows:
     @functools.cached_property
     def _tokens_an_image(self) -> int:
         """Tokens that the processor writes for an image; stored images all have one size."""
-        fixed = getattr(self.processor, "image_seq_length", None)
-        if fixed is not None:
-            return fixed
         seen = next(i for i in range(len(self)) if count_images(self.conversation(i).prompt))
-        [image] = self.dataset[seen]["images"]
-        counts = self.processor._get_num_multimodal_tokens(
-            image_sizes=[(image.height, image.width)]
+        images = self.dataset[seen]["images"]
+        # A processor's own figure may be the most that it writes, as Gemma 4's.
+        inputs = self.processor(
+            images=[images],
+            text=[self.text(seen).prompt],
+            return_tensors="pt",
+            add_special_tokens=False,
         )
-        return int(counts["num_image_tokens"][0])
+        return int(self.is_image(inputs["input_ids"]).sum()) // len(images)
+
+    def is_image(self, ids: torch.Tensor) -> torch.Tensor:
+        """Say of each token whether it stands for a part of an image."""
+        known = [token for token in self.processor.image_token_ids if token is not None]
+        return torch.isin(ids, torch.tensor(known, dtype=ids.dtype))
 
     def length(self, index: int) -> int:
         """Return the row's tokens, its images expanded; off by the few marks around an image."""
@@ -217,8 +223,7 @@ def _check_tokens(
     attended = row["attention_mask"].bool()
     ids = row["input_ids"][attended]
     check_bos(where, tokenizer, ids.tolist().count(tokenizer.bos_token_id))
-    image_ids = [token for token in rows.processor.image_token_ids if token is not None]
-    is_image = torch.isin(ids, torch.tensor(image_ids, dtype=ids.dtype))
+    is_image = rows.is_image(ids)
     expected, types = _expected(rows, index)
     if len(ids) < len(expected):
         raise VerdictError(
