@@ -100,7 +100,8 @@ def build_untrained_gemma4(tokenizer: GemmaTokenizer) -> Gemma4ForConditionalGen
 
 
 def _text_config(tokenizer: GemmaTokenizer) -> Gemma4TextConfig:
-    return Gemma4TextConfig(  # type: ignore[call-arg] -- global_head_dim is among its **kwargs
+    # The wider heads of the layers that attend to everything are among its keyword arguments.
+    return Gemma4TextConfig(  # type: ignore[call-arg]
         vocab_size=embedding_rows(tokenizer),
         vocab_size_per_layer_input=embedding_rows(tokenizer),
         hidden_size=128,
