@@ -62,6 +62,11 @@ def test_no_interval_of_a_table_lacks_width() -> None:
         validation=[changed(m, _elsewhere) for m in models],
     )
     flat: dict[str, Any] = comparison.flat()
+    lows = {name: low for name, low in flat.items() if name.endswith("_low") and low is not None}
+    assert "tuned.f1_low" not in lows
+    assert len(lows) > 20
+    for name, low in lows.items():
+        assert low < flat[f"{name.removesuffix('low')}high"], name
     assert flat["tuned.recall_low"] == flat["tuned.specificity_low"] == pytest.approx(0.781981)
     assert flat["tuned.accuracy_low"] == pytest.approx(0.884297)
     assert flat["base.recall_high"] == pytest.approx(1 - 0.781981)

@@ -14,7 +14,7 @@ method of variance estimates recovery (Zou & Donner 2008, Stat. Med. 27:1693), w
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
@@ -46,10 +46,18 @@ class Measured:
         return self.proportions.of(metric, value)
 
     def estimates(self, metrics: Iterable[str], confidence: float) -> Estimates:
-        """Return each of the metrics with its interval."""
-        return {
+        """Return each of the metrics with its interval; with none where it would have no width.
+
+        That is where no resample moves what is no proportion, such as the F1 of answers that are
+        all right: others need not be.
+        """
+        found = {
             name: estimate(self.values[name], self.resampled[name], confidence, self.parts(name))
             for name in metrics
+        }
+        return {
+            name: replace(one, low=None, high=None) if one.low == one.high else one
+            for name, one in found.items()
         }
 
 
