@@ -32,6 +32,7 @@ def main(way: str, steps: int) -> None:
     # Imported only now: torch must find the pins in its environment.
     from transformers import TrainerCallback
 
+    from verdict.models.load import load_processor
     from verdict.reproducibility import make_deterministic
 
     train = params.train.model_copy(update={**_SAME, "max_steps": steps})
@@ -45,10 +46,11 @@ def main(way: str, steps: int) -> None:
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
 
-    batches = _batches(params, steps)
+    processor = load_processor(BASE, params.format.form)
+    batches = _batches(params, steps, processor)
     with tempfile.TemporaryDirectory() as folder:
         build = _trl if way == "trl" else _ours
-        trainer = build(params, Path(folder), batches)
+        trainer = build(params, Path(folder), processor, batches)
         trainer.add_callback(Clock())
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -63,17 +65,16 @@ def main(way: str, steps: int) -> None:
     print(json.dumps(figures))
 
 
-def _batches(params: Params, steps: int) -> list[dict[str, Any]]:
+def _batches(params: Params, steps: int, processor: Any) -> list[dict[str, Any]]:
     """Return the first batches as our trainer makes them, in its order."""
     from verdict.conversations import read_conversations
-    from verdict.models.load import load_processor
     from verdict.records.shards import ImageStore
     from verdict.training.rows import Collator, training_rows
     from verdict.training.trainer import EpochOrder
 
     conversations = read_conversations(CHAT / "train.jsonl")
     rows = training_rows(conversations, ImageStore(RECORDS))
-    collate = Collator(load_processor(BASE, params.format.form))
+    collate = Collator(processor)
     order = list(EpochOrder(len(conversations), params.train.seed))
     each = params.train.per_device_train_batch_size
     return [
@@ -81,10 +82,10 @@ def _batches(params: Params, steps: int) -> list[dict[str, Any]]:
     ]
 
 
-def _ours(params: Params, folder: Path, _: list[dict[str, Any]]) -> Any:
+def _ours(params: Params, folder: Path, processor: Any, _: list[dict[str, Any]]) -> Any:
     """Return the trainer of the stage, after its pre-flight."""
     from verdict.conversations import read_conversations
-    from verdict.models.load import load_model, load_processor
+    from verdict.models.load import load_model
     from verdict.records.shards import ImageStore
     from verdict.training.job import TrainingJob, build_trainer
     from verdict.training.preflight import run_preflight
@@ -100,7 +101,6 @@ def _ours(params: Params, folder: Path, _: list[dict[str, Any]]) -> Any:
         checkpoints=folder,
         device="cpu",
     )
-    processor = load_processor(BASE, params.format.form)
     trainer = build_trainer(
         load_model(BASE, params.model, "cpu", params.quantization), processor, job
     )
@@ -111,12 +111,12 @@ def _ours(params: Params, folder: Path, _: list[dict[str, Any]]) -> Any:
     return trainer
 
 
-def _trl(params: Params, folder: Path, batches: list[dict[str, Any]]) -> Any:
+def _trl(params: Params, folder: Path, processor: Any, batches: list[dict[str, Any]]) -> Any:
     """Return plain trl's trainer of the same adapters, on the same rows in the same order."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from trl import SFTConfig, SFTTrainer
 
     train, lora = params.train, params.lora
@@ -130,7 +130,7 @@ def _trl(params: Params, folder: Path, batches: list[dict[str, Any]]) -> Any:
     ]
     return SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
-        processing_class=AutoTokenizer.from_pretrained(BASE),
+        processing_class=processor.tokenizer,
         train_dataset=Dataset.from_list(rows),
         peft_config=LoraConfig(
             r=lora.r, lora_alpha=lora.lora_alpha, lora_dropout=0.0,
