@@ -13,7 +13,7 @@ that only makes or names its archive lists the ``archive`` in it.
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import grimp
 
 from verdict.core.paths import PIPELINE_FILE
 from verdict.core.yaml12 import load_yaml
+from verdict.pipeline.command import command, parser_of
 
 PACKAGES = ("stages", "verdict")
 TASKS = "verdict.tasks"
@@ -107,19 +108,22 @@ def _calls(path: Path) -> Iterator[str]:
             yield call.func.id
 
 
-def main() -> None:
-    mismatches = check()
-    for mismatch in mismatches:
-        for title, paths in (
-            ("imports, but dvc.yaml does not list", mismatch.missing),
-            ("no longer imports, but dvc.yaml lists", mismatch.stale),
-        ):
-            if paths:
-                print(f"{mismatch.stage} {title}:")
-                print("\n".join(f"      - {path}" for path in paths))
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser_of("tools.dependencies", __doc__).parse_args(arguments)
+    with command("dependencies"):
+        mismatches = check()
+        for mismatch in mismatches:
+            for title, paths in (
+                ("imports, but dvc.yaml does not list", mismatch.missing),
+                ("no longer imports, but dvc.yaml lists", mismatch.stale),
+            ):
+                if paths:
+                    print(f"{mismatch.stage} {title}:")
+                    print("\n".join(f"      - {path}" for path in paths))
+        if not mismatches:
+            print("dvc.yaml lists exactly the code that each stage imports")
     if mismatches:
         sys.exit(1)
-    print("dvc.yaml lists exactly the code that each stage imports")
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ nothing: an edited params.yaml is first kept under recipes/mine/, and from there
 any other recipe.
 """
 
-import argparse
 import subprocess
-import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
@@ -28,6 +26,7 @@ from verdict.core.paths import PARAMS_FILE
 from verdict.core.yaml12 import dump_yaml, load_yaml
 from verdict.params import Params
 from verdict.params.data import EMBEDDED
+from verdict.pipeline.command import command, parser_of
 from verdict.pipeline.validation import check_task, validate
 
 #: A key with its old and new value, as they are shown.
@@ -233,17 +232,13 @@ def _method(params: Params) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.recipe",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.recipe", __doc__)
     commands = parser.add_subparsers(dest="command", metavar="use, check")
     switch = commands.add_parser("use", help="switch params.yaml to a recipe")
     switch.add_argument("name", metavar="NAME", help="such as melanoma or embedded/melanoma")
     commands.add_parser("check", help="check params.yaml")
     chosen = parser.parse_args(arguments)
-    try:
+    with command("recipe", interrupted="interrupted; run it again"):
         if chosen.command == "use":
             print(use(chosen.name))
         elif chosen.command == "check":
@@ -252,8 +247,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(said, flush=True)
         else:
             print(f"{listing()}\n\n{in_use()}")
-    except VerdictError as error:
-        sys.exit(str(error))
 
 
 if __name__ == "__main__":

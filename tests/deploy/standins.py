@@ -6,9 +6,17 @@ from pathlib import Path
 
 
 def started(
-    folder: Path, script: str, *arguments: str, programs: dict[str, str], **environment: str
+    folder: Path,
+    script: str,
+    *arguments: str,
+    programs: dict[str, str],
+    code: int = 0,
+    **environment: str,
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run a script beside stand-ins, which note their calls and do as told; return the calls."""
+    """Run a script beside stand-ins, which note their calls and do as told; return the calls.
+
+    It has to end with ``code``.
+    """
     log = folder / "log"
     log.write_text("", "utf-8")
     for name, text in programs.items():
@@ -22,4 +30,5 @@ def started(
         text=True,
         env={"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(log), **environment},
     )
+    assert result.returncode == code, result.stderr
     return result, log.read_text("utf-8").splitlines()

@@ -66,6 +66,9 @@ class Machine:
         )
         return answer.stdout.strip()
 
+    def dvc(self, *words: str) -> None:
+        subprocess.run(["dvc", *words, "--quiet"], cwd=self.home, check=True)
+
     @property
     def results(self) -> list[str]:
         """The names of what was brought out."""
@@ -116,7 +119,7 @@ def machine(tmp_path: Path) -> Machine:
     (home / ".gitignore").write_text("mlflow.db\n", "utf-8")
     machine = Machine(home, folder)
     machine.git("init", "--quiet", "--initial-branch", "main")
-    subprocess.run(["dvc", "init", "--quiet"], cwd=home, check=True)
+    machine.dvc("init")
     machine.git("add", "--all")
     machine.git("commit", "--quiet", "--message", "Two stages")
     return machine
@@ -280,20 +283,12 @@ def test_the_driver_is_found_where_clouds_put_it(machine: Machine) -> None:
 def test_a_committed_remote_is_taken_and_must_be_there(machine: Machine) -> None:
     path = machine.path_without_pauses()
     assert "no remote specified" in machine.run("true", code=78, REMOTE="committed", PATH=path)
-    subprocess.run(
-        ["dvc", "remote", "add", "--quiet", "--default", "embedded", "here"],
-        cwd=machine.home,
-        check=True,
-    )
+    machine.dvc("remote", "add", "--default", "embedded", "here")
     machine.git("commit", "--quiet", "--all", "--message", "The example's remote")
     said = machine.run("true", code=78, REMOTE="committed", RUN="example")
     assert "would be lost" in said
 
-    subprocess.run(
-        ["dvc", "remote", "add", "--quiet", "--default", "far", str(machine.folder / "far")],
-        cwd=machine.home,
-        check=True,
-    )
+    machine.dvc("remote", "add", "--default", "far", str(machine.folder / "far"))
     machine.git("commit", "--quiet", "--all", "--message", "A remote")
 
     machine.run(code=255, REMOTE="committed", RUN="two")

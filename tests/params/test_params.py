@@ -11,12 +11,11 @@ from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml
 from verdict.params import Params
 from verdict.params.file import read_params
-from verdict.pipeline.definition import UnlistedParameterError, listed_params, load_params
 
 #: Weights by address, of a model that has no other source.
 GGUF = {"addresses": ["a.gguf"], "sha256": "0" * 64, "chat_template": None, "terms": []}
 #: Of a task without labels.
-FREE_TEXT = {"system": "", "prompt": "Why?", "answers": None, "positive": None}
+FREE_TEXT = {"form": "turns", "system": "", "prompt": "Why?", "answers": None, "positive": None}
 
 
 def put(values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -197,56 +196,6 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path.write_text("- a\n- b\n")
     with pytest.raises(VerdictError, match="not a mapping"):
         read_params(path)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("params.yaml", "dvc.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_a_stage_gets_what_dvc_yaml_lists(project: Path) -> None:
-    params = load_params("train")
-    assert params.lora.r == 16
-    assert params.lora.model_dump()["r"] == 16
-    assert params.models["base"].name == "embedded"
-
-
-@pytest.mark.parametrize(
-    ("stage", "key"), [("train", "evaluate"), ("split", "lora"), ("evaluate@tuned", "train")]
-)
-def test_a_stage_gets_no_other_section(project: Path, stage: str, key: str) -> None:
-    with pytest.raises(UnlistedParameterError, match=rf"stage {stage} reads the parameter {key}"):
-        getattr(load_params(stage), key)
-
-
-def test_a_stage_gets_no_other_key_of_a_section(project: Path) -> None:
-    with pytest.raises(UnlistedParameterError, match=r"models\.base\.embedded"):
-        load_params("train").models["base"].embedded  # noqa: B018
-
-
-def test_a_planted_omission_in_dvc_yaml_is_caught(project: Path) -> None:
-    text = (project / "dvc.yaml").read_text("utf-8")
-    line = "        - model.dtype\n"
-    assert line in text
-    (project / "dvc.yaml").write_text(text.replace(line, "", 1), "utf-8")
-    with pytest.raises(UnlistedParameterError, match=r"add `- model\.dtype`"):
-        load_params("evaluate@tuned").model.dtype  # noqa: B018
-
-
-def test_a_replicate_reads_what_training_reads_and_its_own_seed(project: Path) -> None:
-    read = listed_params("replicate@tuned_again")
-    assert read - listed_params("train") == {"replicates.tuned_again"}
-    assert listed_params("train") < read
-
-
-def test_an_evaluated_model_reads_its_own_entry_only(project: Path) -> None:
-    params = load_params("evaluate@tuned")
-    assert params.evaluate.models["tuned"].adapter == "models/adapter"
-    with pytest.raises(UnlistedParameterError, match=r"evaluate\.models\.base"):
-        params.evaluate.models["base"]
 
 
 def test_answers_of_more_than_two_labels_have_no_positive_one(params: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -12,11 +14,30 @@ from verdict.pipeline.command import command, ending_as_interrupted
 def test_an_error_or_an_interruption_ends_in_one_message() -> None:
     with pytest.raises(SystemExit, match=r"^name: no such file; name another\.$"), command("name"):
         raise VerdictError("no such file; name another")
+    with pytest.raises(SystemExit, match=r"^name: which one\?$"), command("name"):
+        raise VerdictError("which one?")
     interrupted = r"^name: interrupted; nothing was written$"
     with pytest.raises(SystemExit, match=interrupted), command("name"):
         os.kill(os.getpid(), signal.SIGINT)
     with pytest.raises(ZeroDivisionError), command("name"):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_a_reader_that_has_enough_ends_it_without_a_message(length: int) -> None:
+    code = f"from verdict.pipeline.command import command\nwith command('x'): print('y' * {length})"
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stdout=closed, stderr=subprocess.PIPE, text=True
+        )
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_another_broken_pipe_is_no_reader() -> None:
+    with pytest.raises(BrokenPipeError), command("name"):
+        raise BrokenPipeError
 
 
 @pytest.mark.usefixtures("in_a_terminal")

@@ -9,8 +9,8 @@ from huggingface_hub import ModelCard
 from rich.console import Console
 
 from tests.report.projects import skin
+from tests.report.reading import Cells, page
 from tests.report.test_card import PARAMETERS
-from tests.report.test_page import Cells, page
 from verdict.comparison.file import read_comparison
 from verdict.core.files import write_json
 from verdict.predictions import read_predictions

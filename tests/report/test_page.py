@@ -6,18 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-
-from testing.samples import from_counts, text_models, texts_from
-from tests.report.projects import BREAKOUT, KINDS, SCRIPT, build, changed, jpeg, skin, write
-from verdict.core.errors import VerdictError
-from verdict.report.page import rendering
-from verdict.report.page.cases import GROUPS, choose, group_of
+from testing.samples import text_models
+from tests.report.projects import BREAKOUT, SCRIPT, build, changed, write
+from tests.report.reading import Cells, numbers, page
 from verdict.summary.wording import DISCLAIMER, SYNTHETIC, interval, number, signed, signed_interval
 
 ROOT = Path(__file__).parents[2]
@@ -28,60 +22,6 @@ from tests.report.projects import write
 write(Path(sys.argv[1]))
 assert not {"torch", "transformers"} & sys.modules.keys()
 """
-
-
-@pytest.fixture(scope="module")
-def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("pages")
-    return {name: make(folder / name) for name, make in KINDS.items()}
-
-
-@pytest.fixture
-def project(projects: dict[str, Path], tmp_path: Path) -> Path:
-    """A copy of the project with two labels, free to be damaged."""
-    return Path(shutil.copytree(projects["skin"], tmp_path / "project"))
-
-
-def page(project: Path) -> str:
-    return (project / "metrics/report/index.html").read_text("utf-8")
-
-
-def numbers(project: Path) -> dict[str, Any]:
-    return json.loads((project / "metrics/report/comparison.json").read_text("utf-8"))
-
-
-class Cells(HTMLParser):
-    """The texts of the cells of every table row, and of each section's heading."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.sections: list[str] = []
-        self._open = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag == "section":
-            self.sections.append(dict(attributes)["id"] or "")
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th") and self.rows:
-            self.rows[-1].append("")
-            self._open = True
-        if tag == "small" and self._open:
-            self.rows[-1][-1] += " | "
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th"):
-            self._open = False
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.rows[-1][-1] += data.strip()
-
-    def row(self, start: str) -> list[str]:
-        """Return the cells behind the first row heading that begins so."""
-        return next(row[1:] for row in self.rows if row and row[0].startswith(start))
 
 
 def test_the_verdict_comes_first_and_the_warnings_with_it(projects: dict[str, Path]) -> None:
@@ -229,97 +169,6 @@ def test_the_same_project_gives_the_same_bytes_without_torch(
     subprocess.run(command, check=True, cwd=ROOT, env=environment)
     assert page(copy) == page(projects["skin"])
     assert str(tmp_path) not in page(copy)
-
-
-@pytest.mark.parametrize(
-    ("gone", "expected"),
-    [
-        ("data/records/shard-00000-of-00001.parquet", "dvc repro extract"),
-        ("data/chat/test.jsonl", "dvc repro format"),
-        ("data/predictions/tuned.parquet", "dvc pull"),
-        ("metrics/report/comparison.json", "dvc repro"),
-        ("metrics/split.json", "dvc repro"),
-        ("metrics/plots/loss.csv", "dvc repro"),
-        ("models/adapter/provenance.json", "dvc pull"),
-    ],
-)
-def test_what_is_missing_is_named(project: Path, gone: str, expected: str) -> None:
-    (project / gone).unlink()
-    with pytest.raises(VerdictError, match=expected) as error:
-        write(project)
-    assert Path(gone).parent.name in str(error.value)
-
-
-def test_files_that_do_not_belong_together_are_refused(project: Path) -> None:
-    chat = project / "data/chat/test.jsonl"
-    lines = chat.read_text("utf-8").splitlines(keepends=True)
-    chat.write_text("".join(lines[1:]), "utf-8")
-    with pytest.raises(VerdictError, match=r"different records: run `dvc repro`"):
-        write(project)
-    numbers_file = project / "metrics/report/comparison.json"
-    numbers_file.write_text(json.dumps(numbers(project) | {"records": 5}), "utf-8")
-    with pytest.raises(
-        VerdictError, match=r"base.parquet has 600 records .*run `dvc repro compare`"
-    ):
-        write(project)
-
-
-def test_a_page_has_an_end(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "LARGEST", 10_000)
-    before = page(project)
-    with pytest.raises(VerdictError, match=r"set report\.cases lower than 40"):
-        write(project)
-    assert page(project) == before
-
-
-def test_large_images_are_made_to_fit(tmp_path: Path) -> None:
-    models = [from_counts("base", 0, 20, 40, 60), from_counts("tuned", 50, 5, 55, 10)]
-    noise = jpeg(0, 512, noise=200)
-    assert 120 * len(noise) > 15_000_000
-    root = build(tmp_path, models, task="noise", image=lambda i: noise)
-    path = write(root, size=120)
-    assert path.stat().st_size < 5_000_000
-    assert path.read_text("utf-8").count("<img ") == 120
-
-
-def test_no_cases_and_no_records_still_make_a_page(tmp_path: Path) -> None:
-    root = skin(tmp_path)
-    assert '<li class="case"' not in write(root, size=0).read_text("utf-8")
-
-
-def test_cases_are_chosen_evenly_and_by_nothing_but_their_ids() -> None:
-    members = {"a": [f"a{i}" for i in range(50)], "b": ["b0", "b1"], "c": [], "d": ["d0"] * 0}
-    chosen = choose(members, 20)
-    assert len(chosen) == 20
-    assert {"b0", "b1"} < set(chosen)
-    assert chosen[:18] == sorted(chosen[:18])
-    assert chosen[:18] != sorted(members["a"])[:18]
-    assert choose({key: ids[::-1] for key, ids in members.items()}, 20) == chosen
-    assert choose(members, 500) == [*sorted(members["a"]), "b0", "b1"]
-    assert [len(choose({"a": ["1", "2"], "b": ["3", "4"]}, n)) for n in range(6)] == [
-        0, 1, 2, 3, 4, 4,
-    ]  # fmt: skip
-
-
-def test_each_record_is_in_the_group_that_its_answers_say() -> None:
-    right = {
-        "base": np.array([0, 1, 0, 1, 0, 1], bool),
-        "tuned": np.array([1, 0, 0, 1, 0, 1], bool),
-        "reference": np.array([0, 0, 0, 1, 1, 0], bool),
-    }
-    kinds = group_of(right, "base", "tuned").tolist()
-    assert kinds == ["fixed", "broken", "all-wrong", "all-right", "", ""]
-    assert set(kinds) - {""} == {key for key, _, _ in GROUPS}
-
-
-def test_closed_questions_are_right_by_their_own_rule(tmp_path: Path) -> None:
-    """Nine closed questions are answered well at first, and not at all after tuning."""
-    before = [("Yes, there is a fracture.", "yes")] * 9 + [("axial", "Axial")] * 11
-    after = [("a fracture", "yes")] * 9 + [("axial", "Axial")] * 11
-    models = [texts_from("base", before), texts_from("tuned", after)]
-    root = build(tmp_path, models, task="medpix_vqa", text=lambda i: f"Q {i}?", prompt="{text}")
-    assert "(base is right, tuned is wrong): 9 records" in page(root)
-    assert "(base is wrong, tuned is right): 0 records" in page(root)
 
 
 def test_the_page_claims_no_more_than_was_counted(project: Path) -> None:

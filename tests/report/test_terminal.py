@@ -118,4 +118,4 @@ def test_the_command(tmp_path: Path) -> None:
     assert f"Report: {folder}/index.html\n" in done.stdout
     missing = subprocess.run([*command[:-1], "gone"], capture_output=True, text=True)
     assert missing.returncode == 1
-    assert missing.stderr.startswith("gone/comparison.json is not here yet")
+    assert missing.stderr.startswith("report: gone/comparison.json is not here yet")

@@ -1,4 +1,4 @@
-"""What the tests over HTTP download, and how: soon tried again, and nothing partial left."""
+"""Buckets; and what comes over HTTP, and how: soon tried again, and nothing partial left."""
 
 import hashlib
 import os
@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.servers import Index, serving
+from tests.sources.buckets import amazon, google
+from tests.sources.index import Index
+from tests.sources.servers import serving
 from verdict.sources import download as module
 from verdict.sources.download import receive
+
+__all__ = ["amazon", "google"]
 
 CONTENT = random.Random(1).randbytes(3_000_001)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

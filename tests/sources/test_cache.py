@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from tests.sources.servers import FileServer, Hub, serving
+from tests.sources.hub import Hub
+from tests.sources.servers import FileServer, serving
 from verdict.core.errors import VerdictError
 from verdict.sources.cache import from_cache
 from verdict.sources.hub import fetch_model

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.sources.servers import Hub, serving
+from tests.sources.hub import Hub
+from tests.sources.servers import serving
 from verdict.core.errors import VerdictError
 from verdict.sources.hub import fetch_model
 from verdict.sources.hub_data import list_hub_files

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from tests.sources.servers import Hub, serving
+from tests.sources.hub import Hub
+from tests.sources.servers import serving
 from verdict.core.errors import VerdictError
 from verdict.sources import hub as module
 from verdict.sources.hub import fetch_model

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from tests.sources.servers import Hub, serving
+from tests.sources.hub import Hub
+from tests.sources.servers import serving
 from verdict.core.errors import VerdictError
 from verdict.sources import download
 from verdict.sources.several import receive_all

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.servers import Index, wheel
+from tests.sources.index import Index, wheel
 from verdict.core.errors import VerdictError
 from verdict.sources.download import receive
 from verdict.sources.several import receive_all

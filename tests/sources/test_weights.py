@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.sources.servers import FileServer, Hub, Index, serving, wheel
+from tests.sources.hub import Hub
+from tests.sources.index import Index, wheel
+from tests.sources.servers import FileServer, serving
 from verdict.core.errors import VerdictError
 from verdict.params.data import Gguf
 from verdict.sources.weights import fetch_gguf, receive_parts

@@ -30,7 +30,7 @@ def test_a_missing_file_is_one_message() -> None:
         [sys.executable, "-m", "verdict.statistics", "gone.parquet"], capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("gone.parquet is not here")
+    assert done.stderr.startswith("statistics: gone.parquet is not here")
 
 
 def test_every_metric_is_recomputed_where_torch_cannot_be_imported(tmp_path: Path) -> None:

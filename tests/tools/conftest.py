@@ -1,4 +1,4 @@
-"""A project in miniature, and labelled images, for a task to be made of."""
+"""Projects in miniature, lesions to be packed, and labelled images for a task to be made of."""
 
 import shutil
 from pathlib import Path
@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from testing.places import ROOT
+from tests.tools.lesions import images, run
 from tests.tools.own_task import ROWS, write
+from tests.tools.switching import project
 from tests.verify.miniature import check, finished, miniature, signed
 
-__all__ = ["check", "finished", "labelled", "miniature", "signed"]
+__all__ = ["check", "finished", "images", "labelled", "miniature", "project", "run", "signed"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.sources.servers import Hub
+from tests.sources.hub import Hub
 
 TOKEN = "hf_written_by_the_test"
 

@@ -228,7 +228,8 @@ def test_a_reader_that_has_enough_ends_it_without_a_traceback(
     os.close(reading)
     with open(writing, "w") as closed:
         monkeypatch.setattr("sys.stdout", closed)
-        assert run("--json", "--image", folder / "0.png") == 1
+        with pytest.raises(SystemExit, match=r"^1$"):
+            run("--json", "--image", folder / "0.png")
     assert "Traceback" not in capsys.readouterr().err
 
 

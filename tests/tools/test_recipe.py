@@ -1,73 +1,17 @@
-"""Switching recipes says what changes, loses nothing, and leaves nothing that DVC would mistake."""
+"""Switching recipes says what changes, and loses nothing."""
 
-import hashlib
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from testing.places import ROOT
+from tests.tools.switching import edit, git
 from tools.recipe import differences, in_use, listing, main, use, validate_recipe
 from tools.rendering import recipe_values, render
 from verdict.core.errors import VerdictError
 from verdict.core.yaml12 import dump_yaml
 from verdict.pipeline.validation import validate
-
-
-def git(*arguments: str) -> None:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A committed params.yaml and two recipes, without the rest of the project."""
-    for folder in ("embedded", "tasks"):
-        (tmp_path / "recipes" / folder).mkdir(parents=True)
-    for name in ("defaults", "tasks/melanoma", "melanoma", "embedded/melanoma"):
-        shutil.copy(ROOT / f"recipes/{name}.yaml", tmp_path / f"recipes/{name}.yaml")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    git("init", "--quiet")
-    git("add", "--all")
-    git("commit", "--quiet", "-m", "As it stands")
-    return tmp_path
-
-
-def edit(path: Path, before: str, after: str) -> None:
-    text = path.read_text("utf-8")
-    assert text.count(before) == 1, before
-    path.write_text(text.replace(before, after), "utf-8")
-
-
-def without_reference(project: Path) -> None:
-    """Add the recipe ``two``: the embedded one, but only base and tuned are evaluated."""
-    values = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
-    del values["evaluate"]["models"]["reference"]
-    (project / "recipes" / "two.yaml").write_text(yaml.safe_dump(values), "utf-8")
-
-
-def evaluated(project: Path, name: str, stage: str = "evaluate") -> list[Path]:
-    """Write what an evaluation (or a baseline) writes, and record it in dvc.lock."""
-    lock = project / "dvc.lock"
-    stages: dict[str, Any] = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
-    paths = [
-        project / f"data/predictions/{name}.parquet",
-        project / f"metrics/{name}.json",
-        project / f"metrics/plots/confusion_{name}.csv",
-    ]
-    outs = []
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{name} in {path.name}")
-        md5 = hashlib.md5(path.read_bytes()).hexdigest()
-        outs.append({"path": path.relative_to(project).as_posix(), "md5": md5})
-    stages[f"{stage}@{name}"] = {"cmd": "python", "outs": outs}
-    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
-    return paths
 
 
 def test_the_list_shows_task_models_and_method(project: Path) -> None:
@@ -221,71 +165,6 @@ def test_check_also_frees_a_dvc_that_was_killed(
     main(["check"])
     assert not lock.exists()
     assert capsys.readouterr().out.startswith("Removed .dvc/tmp/rwlock, ")
-
-
-def test_what_no_model_of_the_new_recipe_wrote_is_removed(project: Path) -> None:
-    without_reference(project)
-    kept = [path for name in ("base", "tuned") for path in evaluated(project, name)]
-    kept += evaluated(project, "boosting", "baseline")
-    stale = evaluated(project, "reference") + evaluated(project, "words", "baseline")
-    other = project / "metrics" / "train.json"
-    other.write_text("{}")
-    said = use("two").replace("\n", " ")
-    for path in stale:
-        assert not path.exists()
-        assert path.relative_to(project).as_posix() in said
-    assert "run `dvc repro`, and they are here again" in said
-    assert "or in git" not in said
-    assert all(path.exists() for path in [*kept, other])
-
-
-def test_metrics_of_a_former_run_that_git_has_may_go(project: Path) -> None:
-    without_reference(project)
-    paths = evaluated(project, "reference")
-    git("add", "--all")
-    git("commit", "--quiet", "-m", "A run")
-    (project / "dvc.lock").unlink()
-    assert "They are in DVC's cache or in git" in use("two").replace("\n", " ")
-    assert not any(path.exists() for path in paths)
-
-
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_what_could_not_be_brought_back_stops_the_switch(project: Path, number: int) -> None:
-    without_reference(project)
-    paths = evaluated(project, "reference")
-    paths[number].write_text("another run")
-    edit(project / "params.yaml", "  r: 16\n", "  r: 24\n")
-    content = (project / "params.yaml").read_bytes()
-    with pytest.raises(VerdictError, match=rf"{paths[number].name} belongs to a model that two "):
-        use("two")
-    assert (project / "params.yaml").read_bytes() == content
-    assert all(path.exists() for path in paths)
-    assert not (project / "recipes" / "mine").exists()
-
-
-def test_predictions_unknown_to_dvc_stop_the_switch(project: Path) -> None:
-    path = project / "data/predictions/mine.parquet"
-    path.parent.mkdir(parents=True)
-    path.write_text("by hand")
-    with pytest.raises(VerdictError, match=r"data/predictions/mine\.parquet belongs to a model"):
-        use("melanoma")
-    assert path.exists()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"<<<<<<< HEAD\nstages: [1\n", b"- a list", b"", b"stages: [a]", b"stages: {1: {}}",
-        b"stages: {evaluate@a: b}", b"stages: {evaluate@a: {outs: [{path: 1}]}}",
-        b"stages: \xff", b"stages: 2020-13-45", b"[" * 5000,
-    ],
-)  # fmt: skip
-def test_a_lock_that_dvc_did_not_write_stops_the_switch(project: Path, text: bytes) -> None:
-    content = (project / "params.yaml").read_bytes()
-    (project / "dvc.lock").write_bytes(text)
-    with pytest.raises(VerdictError, match=r"^dvc\.lock is not as DVC writes it"):
-        use("melanoma")
-    assert (project / "params.yaml").read_bytes() == content
 
 
 def test_differences_name_new_and_gone_keys() -> None:

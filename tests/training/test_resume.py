@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from testing.places import ROOT
 from testing.tiny import MODEL, NOT_QUANTIZED, QLORA, Tiny, train_tiny
+from tests.runtime.test_signals import terminate
 from tests.training.test_job import CLASSIFY, same, vary
 from verdict.params.training import ModelOptions, Quantization
-from verdict.runtime import signals
 from verdict.runtime.signals import Stopped
 
 torch = pytest.importorskip("torch")
@@ -48,10 +46,6 @@ def at(step: int, do: Callable[[], None]) -> Callable[[int, dict[str, float]], N
 
 def die() -> None:
     raise Killed
-
-
-def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def expect_equal(first: Any, second: Any) -> None:
@@ -211,12 +205,6 @@ def test_sigterm_to_the_whole_group_spares_those_who_prepare_batches(
 
 
 @pytest.mark.fault("kills")
-def test_a_signal_before_the_first_step_ends_at_once(tiny: Tiny, tmp_path: Path) -> None:
-    with pytest.raises(Stopped, match="SIGTERM before the first step"), signals.heed_signals():
-        terminate()
-
-
-@pytest.mark.fault("kills")
 def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     tiny: Tiny,
     tmp_path: Path,
@@ -263,44 +251,3 @@ def test_a_second_ctrl_c_does_not_wait(tiny: Tiny, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train_tiny(tiny, tmp_path, on_point=at(2, twice))
-
-
-@pytest.mark.fault("kills")
-def test_a_step_that_takes_too_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    given_up = threading.Event()
-    monkeypatch.setattr(signals, "GRACE", 0.05)
-    monkeypatch.setattr(signals, "_give_up", given_up.set)
-    with signals.heed_signals() as wish:
-        wish.training = True
-        terminate()
-        assert wish.signal == "SIGTERM"
-        assert given_up.wait(5)
-    given_up.clear()
-    monkeypatch.setattr(signals, "GRACE", 1.0)
-    with signals.heed_signals() as wish:
-        wish.training = True
-        terminate()
-    assert not given_up.wait(1.5)  # the run ended in time
-
-
-LONG_OPERATION = """
-import os, subprocess
-import torch
-from verdict.runtime import signals
-signals.GRACE = 1.0
-with signals.heed_signals() as wish:
-    wish.training = True
-    subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -TERM {os.getpid()}"])
-    # One call into C, during which no handler of Python's runs.
-    torch.linalg.eigvals(torch.rand(3000, 3000, dtype=torch.float64))
-    print("finished")
-"""
-
-
-def test_one_long_operation_does_not_hold_up_the_end() -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", LONG_OPERATION], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 128 + signal.SIGTERM
-    assert "finished" not in result.stdout
-    assert "resumes from the last complete checkpoint" in result.stderr

@@ -19,7 +19,6 @@ takes the labels from the folders in DIR, where there is one folder a label and 
 writes the same with three made-up labels, as an example to be edited.
 """
 
-import argparse
 import ast
 import io
 import json
@@ -37,6 +36,7 @@ from tools.new_task.template import archive
 from tools.packing import read_rows, under_two_labels, write_images
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, write_csv
+from verdict.pipeline.command import command, parser_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 #: Where the example's files are looked for until its recipe says otherwise.
@@ -188,11 +188,7 @@ def _next_steps(name: str, written: Sequence[Path], out: Path | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, write the task, and say what to do next."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.new_task",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of("tools.new_task", __doc__)
     parser.add_argument("name", metavar="NAME", help="such as fundus or chest_xray")
     needed = {
         "images": parser.add_argument("--images", type=Path, help="folder of images"),
@@ -211,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     expected = ("images", "out") if by_folders else tuple(needed)
     if given and (missing := [key for key in expected if key not in given]):
         parser.error(f"--{given[0]} is given, then --{', --'.join(missing)} must be, too")
-    try:
+    with command("new_task", interrupted="interrupted; remove what it wrote, and run it again"):
         paths = places(options.name)
         if given:
             columns = {
@@ -232,9 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         for path, text in zip(paths, texts, strict=True):
             _write(path, text)
-    except VerdictError as error:
-        sys.exit(f"new_task: {error}")
-    print(_next_steps(options.name, paths, options.out))
+        print(_next_steps(options.name, paths, options.out))
 
 
 if __name__ == "__main__":

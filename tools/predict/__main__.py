@@ -14,7 +14,6 @@ answer; 1: something has none, and it is named.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,13 +30,8 @@ ANSWERED, FAILED = 0, 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print or write the answers, and return the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        with command("predict"):
-            return _predict(options)
-    except BrokenPipeError:
-        # Whoever reads has read enough; what is still to be flushed goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FAILED
+    with command("predict"):
+        return _predict(options)
 
 
 def _predict(options: argparse.Namespace) -> int:

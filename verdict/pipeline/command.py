@@ -1,6 +1,7 @@
 """How a command of this project starts, and how it ends: one message, and nothing left behind."""
 
 import os
+import select
 import signal
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -31,14 +32,32 @@ def parser_of(module: str, description: str | None, epilog: str | None = None) -
 
 @contextmanager
 def command(name: str, interrupted: str = "interrupted; nothing was written") -> Iterator[None]:
-    """End with one message, and code 1, where a user's problem or an end from outside stops it."""
+    """End with one message, and code 1, where a user's problem or an end from outside stops it.
+
+    Without a message where whoever reads the output has read enough, as ``head`` has.
+    """
     try:
         with ending_as_interrupted():
             yield
+            sys.stdout.flush()
     except VerdictError as error:
-        sys.exit(f"{name}: {str(error).rstrip('.')}.")
+        said = str(error).rstrip(".")
+        sys.exit(f"{name}: {said}{'' if said.endswith('?') else '.'}")
     except KeyboardInterrupt:
         sys.exit(f"{name}: {interrupted}")
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        # What is still to be flushed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _nobody_reads() -> bool:
+    """Say whether it is the output that is a broken pipe, and no other."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)  # An error is told unasked.
+    return bool(output.poll(0))
 
 
 @contextmanager

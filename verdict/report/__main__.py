@@ -1,7 +1,5 @@
 """Show the verdict in the terminal: ``python -m verdict.report metrics/report``."""
 
-import argparse
-import sys
 from pathlib import Path
 
 from rich import box
@@ -11,8 +9,8 @@ from rich.table import Table
 from verdict.comparison.file import read_comparison
 from verdict.comparison.model import Comparison
 from verdict.comparison.results import REPLICATED, Estimate, Estimates, Thresholds
-from verdict.core.errors import VerdictError
 from verdict.core.paths import PAGE
+from verdict.pipeline.command import command, parser_of
 from verdict.statistics.formats import format_number, format_percent, format_probability
 from verdict.statistics.kinds import BINARY
 from verdict.statistics.metrics import METRICS
@@ -35,13 +33,11 @@ AT_THRESHOLD = 5
 
 def main() -> None:
     """Print the verdict and the numbers behind it."""
-    parser = argparse.ArgumentParser(prog="python -m verdict.report", description=main.__doc__)
+    parser = parser_of("verdict.report", main.__doc__)
     parser.add_argument("folder", type=Path, help="the report's folder: metrics/report")
     folder = parser.parse_args().folder
-    try:
+    with command("report"):
         show(read_comparison(folder / NUMBERS), folder / PAGE.name, Console())
-    except VerdictError as error:
-        sys.exit(str(error))
 
 
 def show(comparison: Comparison, report: Path, console: Console) -> None:
