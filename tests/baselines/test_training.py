@@ -68,7 +68,7 @@ def material(folder: Path, *, images: bool = False) -> Material:
     records.mkdir()
     write_shard(records / "shard-00000-of-00001.parquet", rows)
     prompt = "Which?" if images else "Which?\n{text}"
-    options = Format(system="", prompt=prompt, answers=ANSWERS, positive="match")
+    options = Format(form="turns", system="", prompt=prompt, answers=ANSWERS, positive="match")
     assignment = {row["id"]: SPLITS[row["row"] % len(SPLITS)] for row in rows}
     write_chat(folder / "chat", read_records(records), assignment, options)
     chats = {name: read_conversations(folder / "chat" / f"{name}.jsonl") for name in SPLITS}
