@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testing.tiny import MODEL, TRAIN, Tiny, train_tiny
+from testing.tiny import MODEL, TRAIN, Tiny, build_text_tiny, train_tiny
 
 #: All weights, so that a few steps suffice.
 LESSON = TRAIN.model_copy(
@@ -20,6 +20,12 @@ LESSON = TRAIN.model_copy(
         "save_strategy": "no",
     }
 )
+
+
+@pytest.fixture(scope="package")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """A tiny model of texts alone, and pairs of them."""
+    return build_text_tiny(tmp_path_factory.mktemp("text"))
 
 
 @pytest.fixture(scope="package")

@@ -15,6 +15,8 @@ torch = pytest.importorskip("torch")
 
 #: In another order than the answers, so that a mix-up shows.
 LABELS = ["melanoma", "benign"]
+#: All matrices of a language model's layers.
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def trained(
@@ -79,6 +81,11 @@ def logits(tiny: Tiny, model: Any, processor: Any) -> Any:
 
 def predict(tiny: Tiny, loaded: Any, batch_size: int = 8) -> Any:
     return ask_tiny(tiny, loaded, name="tuned", batch_size=batch_size)
+
+
+def asked(text: Tiny, loaded: Any) -> list[dict[str, Any]]:
+    """Return a row for each of a text model's answers."""
+    return ask_tiny(text, loaded, max_new_tokens=16).table.to_pylist()
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:

@@ -179,10 +179,7 @@ def without_end(processor: Any) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (
-            joined,
-            r"row r00: where the answer follows .*Answer:', the two together are other",
-        ),
+        (joined, r"row r00: where the answer follows .*Answer:', the two together are other"),
         (without_end, "row r00: the tokenizer of the base model has no eos_token"),
     ],
 )
@@ -232,6 +229,15 @@ def test_turns_without_a_chat_template_name_the_key_and_both_remedies(
         format_stage.main(params)
 
 
+def learned(tiny: Tiny, folder: Path, origin: dict[str, Any], **kind: Any) -> Path:
+    """Train a model to know the records by heart, and return its adapter."""
+    from verdict.training.results import save_adapter
+
+    training = train_tiny(tiny, folder / "checkpoints", options=BY_HEART, **kind)
+    save_adapter(folder / "adapter", training.model, processor_of(tiny), origin)
+    return folder / "adapter"
+
+
 def rows_of(predictions: Any) -> list[dict[str, Any]]:
     return predictions.table.to_pylist()
 
@@ -241,11 +247,8 @@ def test_what_is_written_is_what_scores_best(plain: Tiny, tmp_path: Path) -> Non
 
     from verdict.answers.inference import load_for_inference
     from verdict.models.chat import is_plain
-    from verdict.training.results import save_adapter
 
-    training = train_tiny(plain, tmp_path / "checkpoints", options=BY_HEART)
-    adapter = tmp_path / "adapter"
-    save_adapter(adapter, training.model, processor_of(plain), {"labels": None})
+    adapter = learned(plain, tmp_path, {"labels": None})
     loaded = load_for_inference(plain.base, adapter, MODEL, "cpu", "plain")
     # It knows its form, whoever loads it.
     again = load_for_inference(plain.base, adapter, MODEL, "cpu")
@@ -268,11 +271,8 @@ def test_what_is_written_is_what_scores_best(plain: Tiny, tmp_path: Path) -> Non
 
 def test_a_classifier_reads_the_question_plainly(plain: Tiny, tmp_path: Path) -> None:
     from verdict.answers.inference import load_for_inference
-    from verdict.training.results import save_adapter
 
-    training = train_tiny(plain, tmp_path / "checkpoints", options=BY_HEART, model=CLASSIFY)
-    adapter, labels = tmp_path / "adapter", plain.answers.labels
-    save_adapter(adapter, training.model, processor_of(plain), {"labels": labels})
+    adapter = learned(plain, tmp_path, {"labels": plain.answers.labels}, model=CLASSIFY)
     loaded = load_for_inference(plain.base, adapter, CLASSIFY, "cpu", "plain")
     found = rows_of(ask_tiny(plain, loaded, plain.conversations))
     assert [row["predicted"] for row in found] == [row.label for row in plain.conversations]
@@ -284,12 +284,9 @@ def test_the_model_that_mlflow_loads_answers_plainly(plain: Tiny, tmp_path: Path
 
     from verdict.answers.inference import load_for_inference
     from verdict.tracking.mlflow_model import AnsweringModel
-    from verdict.training.results import save_adapter
 
-    training = train_tiny(plain, tmp_path / "checkpoints", options=BY_HEART)
-    adapter = tmp_path / "adapter"
     origin = {"labels": None, "parameters": {"model": MODEL.model_dump()}}
-    save_adapter(adapter, training.model, processor_of(plain), origin)
+    adapter = learned(plain, tmp_path, origin)
     context: Any = SimpleNamespace(
         model_config={"base": str(plain.base), "device": "cpu", "max_new_tokens": 16},
         artifacts={"adapter": str(adapter)},
