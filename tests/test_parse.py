@@ -10,10 +10,8 @@ from verdict.parse import (
     NO_ANSWER,
     NOT_ASSERTED,
     SEVERAL,
-    Written,
     misread,
     parse_answer,
-    separate,
 )
 
 NO = "No, this does not appear to be malignant melanoma."
@@ -298,31 +296,3 @@ def test_any_text_has_a_result_under_the_recipes_answers(text: str) -> None:
     for answers in (MELANOMA, BREAKHIS, MATCH):
         parsed = parse_answer(text, answers)
         assert parsed.label in (None, *answers.labels)
-
-
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        (YES, Written(None, YES)),
-        ("", Written(None, "")),
-        (f"<|channel>thought\nHm. {YES} Wait", Written(f"Hm. {YES} Wait", "", False)),
-        (f"<|channel>thought\nIs it: {NO}\n<channel|>{YES}", Written(f"Is it: {NO}", YES)),
-        (f"<unused94>thought\nIs it: {NO}<unused95>{YES}", Written(f"Is it: {NO}", YES)),
-        (f"<|channel>thought\n<channel|>{YES}", Written("", YES)),
-        # The prompt had begun the thought.
-        (f"Is it: {NO}<channel|>\n{YES}", Written(f"Is it: {NO}", YES)),
-        (f"<|channel>thought\none<channel|>{NO}<|channel>thought\ntwo", None),
-    ],
-)  # fmt: skip
-def test_a_thought_is_set_apart_by_the_models_own_marks(text: str, written: Written | None) -> None:
-    found = separate(text)
-    if written is None:
-        assert (found.answer, found.finished) == ("", False)
-    else:
-        assert found == written
-
-
-def test_a_finished_thought_that_names_the_other_answer_is_no_second_answer() -> None:
-    text = f"<|channel>thought\n{NO} Or rather not?<channel|>{YES}"
-    assert parse_answer(text, MELANOMA).reason == SEVERAL
-    assert parse_answer(separate(text).answer, MELANOMA).label == "melanoma"

@@ -191,6 +191,12 @@ class Predictions:
         others = [logsumexp(np.delete(values, i, axis=1), axis=1) for i in range(values.shape[1])]
         return values - np.stack(others, axis=1)
 
+    def thought(self, row: int) -> str | None:
+        """Return what the model thought before it answered a record; None where it did not."""
+        if THOUGHT.name not in self.table.schema.names:
+            return None
+        return self.table[THOUGHT.name][row].as_py()
+
     def part(self, chosen: np.ndarray) -> "Predictions":
         """Return the records that a bool array (n) chooses."""
         return replace(self, table=self.table.filter(chosen))

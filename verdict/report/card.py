@@ -26,6 +26,7 @@ from verdict.summary.wording import (
     PLAIN_FORM,
     SYNTHETIC,
     UNDEFINED,
+    describe_weights,
     heading,
     markdown_table,
     metric_title,
@@ -173,16 +174,6 @@ def _what(origin: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
         f"{trained['trainable_parameters']:,} of its parameters "
         f"({format_percent(round(trained['trainable_share'], 4))}) learned in {trained['steps']:,} "
         f"steps from {trained['rows']:,} records."
-    )
-
-
-def describe_weights(base: Mapping[str, Any]) -> str:
-    """Say of weights that came in another format what it has left of them; else nothing."""
-    if not (weights := base.get("weights")):
-        return ""
-    return (
-        f"from a {weights['format']} file, {weights['quantization']}: {weights['bits_a_weight']:g} "
-        "bits a weight on average, unpacked to bfloat16"
     )
 
 

@@ -1,6 +1,7 @@
 """What things are called, how numbers are written, and the sentences that all reports share."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
 
 from verdict.comparison.model import Comparison
 from verdict.statistics.formats import format_difference, format_number, format_p
@@ -126,3 +127,13 @@ def markdown_table(
 
 def _escaped(cell: str) -> str:
     return cell.replace("|", r"\|").replace("\n", " ")
+
+
+def describe_weights(base: Mapping[str, Any]) -> str:
+    """Say of weights that came in another format what it has left of them; else nothing."""
+    if not (weights := base.get("weights")):
+        return ""
+    return (
+        f"from a {weights['format']} file, {weights['quantization']}: {weights['bits_a_weight']:g} "
+        "bits a weight on average, unpacked to bfloat16"
+    )

@@ -12,7 +12,6 @@ from scipy.special import softmax
 from verdict.core.errors import VerdictError
 from verdict.core.paths import RECORDS, TEST_CHAT
 from verdict.predictions import Predictions
-from verdict.predictions.table import THOUGHT
 from verdict.report.page.sources import Picture, Sources
 from verdict.statistics.measurement import measure
 from verdict.statistics.texts import token_f1
@@ -231,7 +230,7 @@ def _answers(
             label=None if found.free_text else found.labels[found.predicted[row]],
             bars=list(_bars(found, row)),
             words=clipped(found.generated[row]) if writes(found) else None,
-            thought=_thought(found, row),
+            thought=(thought := found.thought(row)) and clipped(thought),
             invalid=found.table["invalid_reason"][row].as_py(),
             token_f1=token_f1(found.generated[row], found.answers[row])
             if found.free_text
@@ -239,13 +238,6 @@ def _answers(
         )
         for name, found in models.items()
     ]
-
-
-def _thought(found: Predictions, row: int) -> str | None:
-    if THOUGHT.name not in found.table.schema.names:
-        return None
-    thought = found.table[THOUGHT.name][row].as_py()
-    return None if thought is None else clipped(thought)
 
 
 def writes(predictions: Predictions) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 
 from verdict.core.files import sha256_of
 from verdict.core.paths import COMPARISON, PREDICTIONS
-from verdict.report.card import describe_weights
 from verdict.report.page.charts import Axis, Chart, Line, axis_around
 from verdict.report.page.sources import Sources
-from verdict.summary.wording import PLAIN_FORM
+from verdict.summary.wording import PLAIN_FORM, describe_weights
 
 Fact = tuple[str, str]
 
