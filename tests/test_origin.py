@@ -141,6 +141,7 @@ def test_the_command_warns_and_still_counts(tmp_path: Path, file: Path) -> None:
 def test_the_compare_stage_warns_wherever_its_numbers_stand(tmp_path: Path, file: Path) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["compare"] |= {"resamples": 100, "sensitivity": 0.9, "subgroups": ["sex"]}
+    params |= {"baselines": {}}
     params["evaluate"] |= {"validation": True}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     shutil.copy(ROOT / "dvc.yaml", tmp_path)

@@ -199,6 +199,7 @@ NOT_RUN = {
     "docker build": "as above",
     "docker compose up": "as above",
     "pip install -r requirements-gpu.txt": "for machines with a GPU",
+    "pip install pylibjpeg-libjpeg": "requirements-dev.txt, which tests need, has it",
     "pip install -r requirements-ray.txt": "requirements-dev.txt, which tests need, has the same",
     "make lock": "asks the package index for all versions there are",
 }
