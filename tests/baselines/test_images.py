@@ -13,7 +13,7 @@ SHAPE = slice(6 * (3 + BINS), 6 * (3 + BINS) + 12)
 
 def stored(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
 
 

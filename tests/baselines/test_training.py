@@ -47,7 +47,7 @@ def image(i: int) -> bytes:
     picture = Image.new("RGB", (32, 32), (230, 200, 180))
     picture.paste((200, 60, 40 + i) if i % 2 else (40, 90, 200 - i), (8, 8, 24, 24))
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
 
 

@@ -270,6 +270,7 @@ def test_a_question_about_an_image_is_answered_in_words(
     changes = {
         "task": "medpix_vqa",
         "format": asked,
+        "baselines": {},
         "compare": {**COMMITTED["compare"], "sensitivity": None},
     }
     root = text_project(tmp_path / "project", tiny, changes)

@@ -204,8 +204,8 @@ def test_turns_without_a_chat_template_name_the_key_and_both_remedies(
     from verdict.models.load import load_processor
 
     message = (
-        "format.form is turns, but .*base has no chat template .* set format.form=plain, or "
-        "choose a model in models that was tuned"
+        "format.form is turns, but .*base has no chat template .* set format.form=plain, name a "
+        "template in models.NAME.gguf.chat_template, or choose a model that was tuned"
     )
     own = plain.base / "config.json"
     for load in (

@@ -159,7 +159,7 @@ def test_the_numbers_of_the_verdict_are_told_by_where_they_are() -> None:
     }  # fmt: skip
     of_models = {
         path
-        for name in ("base", "reference", "tuned")
+        for name in ("base", "boosting", "reference", "tuned")
         for path in (f"{name}.json", f"plots/confusion_{name}.csv", f"plots/roc_{name}.csv")
     }
     files = ("comparison.json", "comparison.md", "comparison.png", "confusion.png")

@@ -1,9 +1,9 @@
 """Colours, shapes and textures of an image, measured as dermatologists and pathologists look."""
 
-import io
-
 import numpy as np
 from PIL import Image
+
+from verdict.models.chat import decode
 
 #: Longest side in pixels of what is measured: a larger image is averaged down to it.
 SIDE = 128
@@ -25,10 +25,9 @@ def image_features(data: bytes) -> np.ndarray:
     black that an image is padded with is left out.
 
     Args:
-        data: the stored image, in any format that Pillow reads.
+        data: the stored image.
     """
-    with Image.open(io.BytesIO(data)) as opened:
-        image = opened.convert("RGB")
+    image = decode(data)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=None)
     pixels = np.asarray(image, dtype=float)
     inside = pixels.sum(axis=2) > _BLACK

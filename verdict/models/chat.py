@@ -63,8 +63,8 @@ def no_chat_template(folder: Path) -> VerdictError:
     """Return what is wrong where turns are asked for and a model knows none."""
     return VerdictError(
         f"format.form is turns, but {folder} has no chat template that would write them (a model "
-        "that is only pre-trained has none): set format.form=plain, or choose a model in models "
-        "that was tuned for conversation"
+        "that is only pre-trained has none): set format.form=plain, name a template in "
+        "models.NAME.gguf.chat_template, or choose a model that was tuned for conversation"
     )
 
 

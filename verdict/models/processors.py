@@ -34,14 +34,8 @@ class TextProcessor(ProcessorMixin):
         """Render one conversation; not every template for text knows messages made of parts.
 
         Raises:
-            VerdictError: a message refers to an image, or there is no template.
+            VerdictError: a message refers to an image.
         """
-        if not (self.chat_template or options.get("chat_template")):
-            raise VerdictError(
-                "the model has no chat template, as models that were only pre-trained have none; "
-                "ask it in the plain form (format.form=plain), or name one in "
-                "models.NAME.gguf.chat_template"
-            )
         turns = [{**turn, "content": _as_text(turn["content"])} for turn in conversation]
         options = {"chat_template": self.chat_template, "tokenize": False, **options}
         return self.tokenizer.apply_chat_template(turns, **options)
