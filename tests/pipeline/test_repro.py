@@ -43,12 +43,12 @@ def test_outputs_are_complete_and_large_ones_stay_out_of_git(repro: Project) -> 
     ):  # fmt: skip
         assert path in tracked, path
     assert not [path for path in tracked if path.endswith((".parquet", ".safetensors", ".zip"))]
-    for name in ("base", "tuned", "reference", "split", "extract", "preflight"):
+    for name in ("base", "tuned", "reference", "boosting", "split", "extract", "preflight"):
         assert json.loads((repro.root / "metrics" / f"{name}.json").read_text("utf-8"))
         assert f"metrics/{name}.json" not in tracked
     predictions = repro.root / "data" / "predictions"
     assert {path.name for path in predictions.glob("*.parquet")} == {
-        "base.parquet", "tuned.parquet", "reference.parquet",
+        "base.parquet", "tuned.parquet", "reference.parquet", "boosting.parquet",
     }  # fmt: skip
 
 
