@@ -35,6 +35,7 @@ _DATA: dict[str, dict[tuple[str, ...], Any]] = {
     },
     "entity_resolution": {("fetch", "embedded", "entities"): 120},
     "medpix_vqa": {("fetch", "embedded", "cases"): 80},
+    "melanoma": {("fetch", "embedded", "images"): 300},
 }
 
 
