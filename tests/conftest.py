@@ -78,7 +78,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def in_a_terminal() -> Iterator[None]:
-    """Take SIGHUP as a terminal's programs do: with ``nohup make test`` all would ignore it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Take signals as a terminal's programs do: in the background or by nohup some are ignored."""
+    hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, hung_up)
+    signal.signal(signal.SIGINT, interrupted)

@@ -11,6 +11,7 @@ from verdict.core.errors import VerdictError
 from verdict.pipeline.command import command, ending_as_interrupted
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_an_error_or_an_interruption_ends_in_one_message() -> None:
     with pytest.raises(SystemExit, match=r"^name: no such file; name another\.$"), command("name"):
         raise VerdictError("no such file; name another")
