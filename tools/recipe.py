@@ -28,6 +28,7 @@ from verdict.params import Params
 from verdict.params.data import EMBEDDED
 from verdict.pipeline.command import command, parser_of
 from verdict.pipeline.validation import check_task, validate
+from verdict.sources.local import check_there
 
 #: A key with its old and new value, as they are shown.
 Change = tuple[str, str, str]
@@ -242,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.command == "use":
             print(use(chosen.name))
         elif chosen.command == "check":
-            validate(PARAMS_FILE)
+            check_there(validate(PARAMS_FILE).fetch)
             if said := remove_cut():
                 print(said, flush=True)
         else:

@@ -155,6 +155,16 @@ def test_check_is_quiet_or_says_the_problem(
         main(["check"])
 
 
+@pytest.mark.fault("own data")
+def test_check_names_local_data_that_are_not_here(project: Path) -> None:
+    edit(project / "params.yaml", "  source: embedded\n", "  source: files\n")
+    edit(project / "params.yaml", "  local: stages/fetch.py\n", "  local: data/mine\n")
+    with pytest.raises(SystemExit, match=r"fetch\.local is data/mine, where nothing lies\. Put"):
+        main(["check"])
+    (project / "data/mine").mkdir(parents=True)
+    main(["check"])
+
+
 @pytest.mark.fault("kills")
 def test_check_also_frees_a_dvc_that_was_killed(
     project: Path, capsys: pytest.CaptureFixture[str]

@@ -52,6 +52,19 @@ def check_local(options: Fetch, raw: Path) -> None:
     )
 
 
+def check_there(options: Fetch) -> None:
+    """Refuse local data that are not here, of which DVC would say no more than that.
+
+    Raises:
+        VerdictError: ``fetch.local`` names nothing.
+    """
+    if options.source == "files" and not Path(options.local).exists():
+        raise VerdictError(
+            f"params.yaml: fetch.local is {options.local}, where nothing lies. Put the data there, "
+            "or name their place in fetch.local and fetch.files.*.address"
+        )
+
+
 def _meant(address: str) -> Path:
     """Return the file or folder that an address means; of a pattern, the folder that it is in."""
     path = local_path(address)
