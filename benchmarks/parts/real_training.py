@@ -129,7 +129,9 @@ def _trl(params: Params, folder: Path, processor: Any, batches: list[dict[str, A
         for seen in [mask.bool()]
     ]
     return SFTTrainer(
-        model=AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32),
+        model=AutoModelForCausalLM.from_pretrained(
+            BASE, dtype=torch.float32, trust_remote_code=False
+        ),
         processing_class=processor.tokenizer,
         train_dataset=Dataset.from_list(rows),
         peft_config=LoraConfig(
