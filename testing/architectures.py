@@ -1,8 +1,7 @@
 """The architectures of the models that recipes name, without their weights.
 
-Values are those of each model's published ``config.json`` (they are also in transformers' own
-conversion scripts, ``models/gemma3/convert_gemma3_weights.py`` and those beside it for ``gemma3n``
-and ``gemma4``); what is not here is transformers' default, as there.
+Values are those of each model's published ``config.json``, as in transformers' own scripts that
+convert Gemma's weights; what is not here is transformers' default, as there.
 """
 
 import copy
@@ -290,14 +289,10 @@ def _config(settings: dict[str, Any]) -> Any:
 
 
 def _class_for(config: Any, *, classify: bool) -> Any:
-    from transformers import (
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    )
+    import transformers
 
     if classify:
-        return MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-    if type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
-        return MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
-    return MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+        return transformers.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    if type(config) in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+    return transformers.MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
