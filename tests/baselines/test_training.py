@@ -2,7 +2,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from verdict.baselines.classifiers import PENALTIES
 from verdict.baselines.training import Material, train_baseline
+from verdict.comparison.results import METHODS
 from verdict.conversations import (
     Conversation,
     read_answers,
@@ -21,6 +22,7 @@ from verdict.conversations import (
 )
 from verdict.core.errors import VerdictError
 from verdict.params.data import Format
+from verdict.params.evaluation import Baseline
 from verdict.predictions import Predictions, write_predictions
 from verdict.records.shards import read_records, write_shard
 from verdict.tasks.entity_resolution import as_pair, out_of_pair
@@ -155,3 +157,8 @@ def test_one_label_alone_is_refused(tmp_path: Path) -> None:
     alone = [c for c in made.splits["train"] if c.label == "match"]
     with pytest.raises(VerdictError, match=r"all 60 records of the training .* label match; tfidf"):
         train_baseline("rival", "tfidf", replace(made, splits={**made.splits, "train": alone}))
+
+
+def test_every_kind_is_called_by_words_in_the_report() -> None:
+    kinds = get_args(Baseline.model_fields["kind"].annotation)
+    assert sorted(METHODS) == sorted(kinds)
