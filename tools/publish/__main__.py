@@ -4,14 +4,17 @@
     python -m tools.publish --repo OWNER/NAME             send it, as one commit
 
 Sent are the adapter (or the whole model), its processor and provenance.json, the model card, the
-metrics' JSON but for what names records or patients, and verification.json and verification.sig
-where they are here. It refuses while git or `dvc status` is not clean, where metrics, figures and
-verdict do not come out of the predictions again, and where another model is in the repository. The
-token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
+metrics' JSON but for what names records or patients, what the base's terms ask to be passed on
+(NOTICE, terms/), and verification.json and verification.sig where they are here. It refuses while
+git or `dvc status` is not clean, where metrics, figures and verdict do not come out of the
+predictions again, where no licence is known of data or models, and where another model is in the
+repository. The token is HF_TOKEN or that of `hf auth login`; HF_ENDPOINT names another hub.
 """
 
 import argparse
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -19,6 +22,7 @@ from rich.table import Table
 
 from tools.publish.files import Published, check_numbers, clean_commit, collect
 from tools.publish.hub import check_name, foresee, send
+from tools.publish.terms import passed_on
 from verdict.core.project import project_root
 from verdict.pipeline.command import command, parser_of
 
@@ -28,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     log = Console(stderr=True, highlight=False)
     root = project_root()
-    with command("publish"):
+    with command("publish"), tempfile.TemporaryDirectory() as folder:
         check_name(options.repo)
         commit = clean_commit(root)
-        files = collect(root, commit)
+        files = [*collect(root, commit), *passed_on(root, Path(folder))]
         sentence = check_numbers(root, lambda text: log.print(f"[dim]{text}[/dim]"))
         Console().print(_table(files))
         print(sentence)
