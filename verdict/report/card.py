@@ -76,7 +76,7 @@ def write_card(
     trained = _read(metrics / "train.json", "dvc repro train")
     origin = _read(adapter / "provenance.json", "dvc repro train")
     preflight = _read(metrics / "preflight.json", "dvc repro train")
-    images = _sees_images(preflight)
+    images = sees_images(preflight)
     card = ModelCard.from_template(
         _header(comparison, origin, task, used, images=images),
         template_path=str(TEMPLATE),
@@ -124,7 +124,7 @@ def _read(path: Path, command: str) -> dict[str, Any]:
         raise VerdictError(f"{path} is not JSON ({error}): `{command}` mends it") from None
 
 
-def _sees_images(preflight: Mapping[str, Any]) -> bool:
+def sees_images(preflight: Mapping[str, Any]) -> bool:
     """Say whether the pre-flight of the training found image tokens in the rows."""
     return any(preflight.get("image_tokens", {}).get("image_tokens_a_row", []))
 
