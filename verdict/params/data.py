@@ -13,7 +13,7 @@ EMBEDDED = "embedded"
 
 Address = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 Link = Annotated[str, Field(pattern=r"^https?://[^\s<>]+$")]
-HubName = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+HubPrefix = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]*$")]
 
 
 class SourceFile(Section):
@@ -137,11 +137,16 @@ class Use(Section):
 
     Attributes:
         data: of the published data set, not of a stand-in that is made here.
-        models: of each model by its name on the hub.
+        models: of models of the hub, by what their names begin with; the longest counts.
     """
 
     data: DataTerms | None
-    models: dict[HubName, Terms]
+    models: dict[HubPrefix, Terms]
+
+    def of_model(self, name: str) -> Terms | None:
+        """Return what the use of a model of the hub is bound to."""
+        known = [prefix for prefix in self.models if name.startswith(prefix)]
+        return self.models[max(known, key=len)] if known else None
 
 
 class Window(Section):

@@ -78,4 +78,4 @@ def _names(models: Mapping[str, Model]) -> list[str]:
 def _model(name: str, use: Use) -> Used:
     if name == EMBEDDED:
         return Used("Tiny models, made by this project", "terms.models", OWN)
-    return Used(f"Model {name}", f"terms.models.{name}", use.models.get(name))
+    return Used(f"Model {name}", f"terms.models.{name}", use.of_model(name))
