@@ -82,10 +82,10 @@ def export(
             parameter.data = parameter.data.to(getattr(torch, DTYPE)).to(parameter.dtype)
         rounded = asked.logits(loaded, device)
         provenance = _provenance(weights, loaded)
-        _pass_on(params, weights, partial)
         save_adapter(
             partial, loaded.model, loaded.processor, provenance, dtype=getattr(torch, DTYPE)
         )
+        _pass_on(params, weights, partial)
         del loaded
         gc.collect()
         if device == "cuda":
