@@ -209,9 +209,14 @@ def _differences(comparison: Comparison) -> dict[str, str]:
         found = one.metrics[decisive]
         between = signed_interval(found.low, found.high)
         cells[f"{title}, {one.first} − {one.second}"] = (
-            f"{signed(found.value)} ({between}), p {p_text(one.p)}" if between else UNDEFINED
+            f"{signed(found.value)} ({between}), {_p(one.p)}" if between else UNDEFINED
         )
     return cells
+
+
+def _p(value: float | None) -> str:
+    text = p_text(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _metrics(comparison: Comparison) -> dict[str, str]:

@@ -39,6 +39,7 @@ HAI_DEF = GEMMA.model_copy(
     update={
         "licence": "other",
         "name": "Health AI Developer Foundations Terms of Use",
+        "address": "https://developers.google.com/health-ai-developer-foundations/terms",
         "notice": "HAI-DEF is provided under its terms.",
     }
 )
@@ -57,6 +58,7 @@ USE = Use(data=DATA, models={"google/gemma-3-4b-it": GEMMA, "google/medgemma-4b-
 USED = [
     Used("Data set Skin of 2020", "terms.data", DATA),
     Used("Model google/gemma-3-4b-it", "terms.models.google/gemma-3-4b-it", GEMMA),
+    Used("Model google/medgemma-4b-it", "terms.models.google/medgemma-4b-it", HAI_DEF),
 ]
 
 #: What a hostile record and a hostile model say.

@@ -18,7 +18,7 @@ from testing.samples import (
     text_models,
     tissue_models,
 )
-from tests.report.projects import GEMMA, HAI_DEF, USED
+from tests.report.projects import HAI_DEF, USED
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
 from verdict.predictions import Predictions
@@ -245,7 +245,7 @@ def test_a_licence_that_the_hub_does_not_know_has_name_and_address(project: Path
     header = card_of(project, skin_models(), used=used).data.to_dict()
     assert header["license"] == "other"
     assert header["license_name"] == "health-ai-developer-foundations-terms-of-use"
-    assert header["license_link"] == GEMMA.address
+    assert header["license_link"] == HAI_DEF.address
 
 
 def test_terms_that_nobody_has_stated_are_told(project: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.report.projects import DATA, GEMMA, HAI_DEF, USE, skin
 from tests.report.reading import page
-from verdict.params.data import Model
+from verdict.params.data import Model, Use
 from verdict.report.terms import OWN, base_terms, notice_text, terms_of
 
 REVISION = "0" * 40
@@ -47,5 +47,12 @@ def test_another_model_has_not_the_terms_of_the_one_before() -> None:
 def test_the_page_has_them(tmp_path: Path) -> None:
     html = page(skin(tmp_path))
     said = html.partition('<h3 id="terms">')[2]
-    assert "Data set Skin of 2020: CC BY-NC 4.0 (https://creativecommons.org" in said
+    assert "<dt>Data set Skin of 2020</dt><dd>CC BY-NC 4.0 (https://creativecommons.org" in said
     assert "Gemma is provided under and subject to the Gemma Terms of Use." in said
+
+
+def test_of_what_a_name_begins_with_the_longest_counts() -> None:
+    use = Use(data=None, models={"google/": HAI_DEF, "google/gemma-3": GEMMA})
+    assert use.of_model("google/gemma-3n-E4B-it") == GEMMA
+    assert use.of_model("google/medgemma-4b-it") == HAI_DEF
+    assert use.of_model("else/gemma-3") is None

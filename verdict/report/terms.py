@@ -29,15 +29,20 @@ class Used:
     terms: Terms | None
 
     @property
-    def sentence(self) -> str:
-        """What it is bound to, whose work it is, and what to cite; without the notice."""
+    def bound(self) -> str:
+        """What its use is bound to, whose work it is, and what to cite; without the notice."""
         terms = self.terms
         if terms is None:
-            return f"{self.what}: not stated ({self.key} in params.yaml is empty)"
-        bound = f"{self.what}: {terms.name} ({terms.address})"
+            return f"not stated ({self.key} in params.yaml is empty)"
+        bound = f"{terms.name} ({terms.address})"
         if isinstance(terms, DataTerms):
             bound += f". By {terms.creator}, {terms.published}: {terms.home}. Cite: {terms.cite}"
         return bound
+
+    @property
+    def sentence(self) -> str:
+        """The same with the words for it; without a full stop."""
+        return f"{self.what}: {self.bound}"
 
     @property
     def notice(self) -> str:
