@@ -8,6 +8,7 @@ size. All compute in float32 with two threads and the processor's own instructio
 turns.
 """
 
+import importlib
 import statistics
 import subprocess
 import sys
@@ -42,7 +43,6 @@ class Ways:
 
     def __init__(self) -> None:
         import torch
-        from lm_eval.models.huggingface import HFLM
 
         from verdict.answers.generation import Writer
         from verdict.answers.inference import load_for_inference
@@ -62,7 +62,9 @@ class Ways:
         self.prompts = [render_prompt(self.processor, row.prompt) for row in self.rows]
         self.scorer = Scorer(self.model)
         self.writer = Writer(self.model, self.processor, WORDS)
-        self.harness = HFLM(self.model, tokenizer=self.tokenizer, batch_size=BATCH)
+        self.harness = importlib.import_module("lm_eval.models.huggingface").HFLM(
+            self.model, tokenizer=self.tokenizer, batch_size=BATCH
+        )
         self.size = BATCH
 
     def ids(self, text: str) -> list[int]:

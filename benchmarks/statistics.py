@@ -135,6 +135,7 @@ def compare_files(folder: Path, resamples: int) -> Comparison:
         merge_positive=None,
         subgroups=[],
         sensitivity=0.9,
+        tries=1,
     )
     validation = read_split(folder, "validation")
     return compare(read_split(folder, "test"), options, validation=validation, synthetic=True)

@@ -113,6 +113,10 @@ ELSEWHERE = {
         "tests/pipeline/test_repro.py",
         '"exp", "run", "--queue", "-S", "lora.r=4,32"',
     ),
+    "python -m tools.search -S lora.r=8,16": (
+        "tests/pipeline/test_search.py",
+        '"python", "-m", "tools.search", "-S"',
+    ),
     "dvc exp run --run-all": ("tests/pipeline/test_repro.py", '"exp", "run", "--run-all"'),
     "dvc plots show": ("tests/pipeline/test_repro.py", '"plots", "show"'),
     "dvc push": (_REMOTE, 'dvc("push")'),

@@ -74,6 +74,10 @@ class Comparison:
     majority: str = field(default="", compare=False)
     independent: bool = field(default=False, compare=False)
     confusion: dict[str, Confusion] = field(default_factory=dict, compare=False)
+    #: Of how many settings these are the best on validation, and the decisive difference with an
+    #: interval that allows for as many.
+    tries: int = field(default=1, compare=False)
+    allowing: Estimate = field(default=Estimate(None), compare=False)
     merge: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
 
     @property

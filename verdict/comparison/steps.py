@@ -121,13 +121,25 @@ def compare(
         return comparison
     merged = compare(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
-        options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None}),
+        options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None, "tries": 1}),
         replicates=replicates,
         trained=trained,
         synthetic=synthetic,
     )
     # What there is to be warned of is said once.
     return replace(comparison, merged=replace(merged, warnings=()), merge=options.merge)
+
+
+def on_validation(predictions: Predictions) -> dict[str, float | None]:
+    """Return the decisive metric on the validation split, by which settings are chosen.
+
+    Args:
+        predictions: of the candidate, on that split; empty where nobody asked about it.
+    """
+    if not len(predictions):
+        return {}
+    found = measure(predictions)
+    return {"validation": found.values()[found.kind.decisive]}
 
 
 def _measure(
@@ -222,6 +234,14 @@ def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Com
         majority=models.baselines.answer,
         independent=shared.independent,
         confusion={name: model.confusion() for name, model in models.measurements.items()},
+        tries=options.tries,
+        # Bonferroni's correction: as if each of them had been compared with the baseline.
+        allowing=paired_difference(
+            judged,
+            resamples.models[options.baseline],
+            kind.decisive,
+            1 - (1 - confidence) / options.tries,
+        ),
     )
 
 

@@ -48,6 +48,8 @@ class Compare(Section):
     subgroups: list[Text]
     #: To be reached on the validation split by a threshold; None: no threshold is chosen.
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
+    #: How many settings these were chosen from, by the validation split.
+    tries: Positive
 
     @model_validator(mode="after")
     def _merged_labels_agree(self) -> Self:
