@@ -133,8 +133,10 @@ def compare_files(folder: Path, resamples: int) -> Comparison:
         seed=0,
         merge={},
         merge_positive=None,
-        subgroups=[],
+        subgroups=["sex"],
         sensitivity=0.9,
+        cost=10,
+        coverage=0.8,
     )
     validation = read_split(folder, "validation")
     return compare(read_split(folder, "test"), options, validation=validation, synthetic=True)
