@@ -139,6 +139,9 @@ class Decisions:
 
     #: Why nothing is fitted or chosen on the validation split, or None.
     obstacle: str | None
+    #: How large that split is; 0 where it was not asked about.
+    validation_records: int
+    validation_groups: int
     #: Empty where there is an obstacle; all are by model.
     recalibration: dict[str, ModelRecalibration]
     #: None where there are more than two labels.

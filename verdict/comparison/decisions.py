@@ -104,8 +104,11 @@ def find_decisions(
         curves = DecisionCurves(PROBABILITIES.tolist(), every, stated, mended)
     answered = {name: found[0] for name, found in by_model("risk").items()}
     risk = {name: found[1] for name, found in by_model("risk").items()}
+    elsewhere = next(iter(validation.values()), None)
     return Decisions(
         obstacle=obstacle,
+        validation_records=0 if elsewhere is None else len(elsewhere),
+        validation_groups=0 if elsewhere is None else len(elsewhere.group_names),
         recalibration=by_model("recalibration"),
         curves=curves,
         risk_coverage=RiskCoverage(COVERAGES.tolist(), answered, risk),
