@@ -6,6 +6,7 @@ temperature scaling (Guo et al. 2017, ICML, PMLR 70:1321), Platt's logistic curv
 KDD). All take a record's log-odds, which do not run into ties at probabilities of 0 and 1.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -81,8 +82,12 @@ def folds(validation: Predictions) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     No group is in both; of a record that links two groups, the first one counts.
     """
     groups = validation.cell_groups[validation.cell_codes, 0]
-    parts = StratifiedGroupKFold(min(FOLDS, len(np.unique(groups))))
-    for _, held in parts.split(np.zeros(len(groups)), validation.actual, groups):
+    most = np.bincount(validation.actual).max()
+    parts = StratifiedGroupKFold(min(FOLDS, len(np.unique(groups)), most))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # A label rarer than folds is not in each.
+        divided = list(parts.split(np.zeros(len(groups)), validation.actual, groups))
+    for _, held in divided:
         predicted = np.isin(np.arange(len(groups)), held)
         yield ~predicted, predicted
 
@@ -92,6 +97,9 @@ def lacking_label(validation: Predictions) -> str | None:
 
     A map is then not fitted: it would not know of the label.
     """
+    records = np.bincount(validation.actual, minlength=len(validation.labels))
+    if records.min() < 2:
+        return validation.labels[int(np.argmin(records))]
     for fitted, _ in folds(validation):
         held = np.bincount(validation.actual[fitted], minlength=len(validation.labels))
         if not held.all():

@@ -23,6 +23,14 @@ Cell = tuple[str, str]
 #: The probabilities of a table of net benefit; the curves have one at each percent.
 LISTED = (0.05, 0.1, 0.2, 0.3, 0.5)
 
+#: What probabilities are called, by the map that made them.
+TITLES = {
+    STATED: "as stated",
+    "temperature": "temperature",
+    "platt": "Platt",
+    "isotonic": "isotonic",
+}
+
 _CALLED = {"likeliest": "likeliest", "threshold": "at the threshold"}
 
 
@@ -34,6 +42,8 @@ class DecisionPart:
     key: str
     title: str
     note: str
+    #: The first so many columns hold words.
+    words: int
     header: list[str]
     rows: list[list[Cell]]
 
@@ -67,7 +77,7 @@ def decisions_note(comparison: Comparison) -> str:
             "Net benefit, the cost of errors, and gaps in sensitivity and specificity are defined "
             "for two labels alone; of more, temperature scaling is the one map. "
         )
-    return f"{said}In brackets {format_percent(comparison.confidence)} intervals."
+    return f"{said}Beside a number stands its {format_percent(comparison.confidence)} interval."
 
 
 def _recalibration(comparison: Comparison, found: Decisions) -> DecisionPart | None:
@@ -87,7 +97,7 @@ def _recalibration(comparison: Comparison, found: Decisions) -> DecisionPart | N
             rows.append(
                 [
                     (model if method == STATED else "", ""),
-                    (f"as {method}" if method == STATED else method, chosen),
+                    (TITLES[method], chosen),
                     (parameters, ""),
                     (format_number(one.validation_brier, 3), ""),
                     _number(one.brier),
@@ -106,6 +116,7 @@ def _recalibration(comparison: Comparison, found: Decisions) -> DecisionPart | N
         f"test split, below 0 is better; *bias* is {bias}. The *calibration error*, over "
         f"{CALIBRATION_BINS} bins, has no interval: near 0 all resamples lie above the truth. A "
         "slope below 0 turns a ranking round.",
+        3,
         ["model", "probabilities", "map", "Brier on validation", "Brier", "change", "bias",
          "calibration error"],
         rows,
@@ -138,6 +149,7 @@ def _benefit(comparison: Comparison, found: Decisions) -> DecisionPart | None:
         "found one. Net benefit is found ones less false alarms at that price, per record (Vickers "
         "and Elkin 2006). A model helps where it is above both calling all and calling none, which "
         "is 0; it is read at the p that somebody would act from, not at the best one.",
+        2,
         ["", "probabilities", *(f"from {p:g}" for p in LISTED)],
         rows,
     )
@@ -164,6 +176,7 @@ def _costs(comparison: Comparison, found: Decisions) -> DecisionPart | None:
         "it is than that of calling all or none positive. For one that is found, so many records "
         f"are called {positive} (number needed to *evaluate*; in dermatology, to biopsy), and so "
         f"many were looked at (to *screen*): both hold only where {positive} is as common as here.",
+        2,
         ["model", f"called {positive}", "cost on validation", "sensitivity", "specificity", "cost",
          "saved, calling all", "saved, calling none", "evaluate", "screen"],
         rows,
@@ -195,6 +208,7 @@ def _abstention(comparison: Comparison, found: Decisions) -> DecisionPart | None
         "Abstention",
         "A model may leave the records that it is least certain of to a person: the curve has the "
         f"share of wrong answers among those that it answers.{asked}",
+        2,
         ["model", "answered", "on validation", "of these wrong", "on test", "of these wrong",
          "spared"] if rows else [],
         rows,
@@ -222,6 +236,7 @@ def _gaps(comparison: Comparison, found: Decisions) -> DecisionPart | None:
         "Compared are values "
         f"in which {MIN_GROUPS} or more {comparison.noun} have the label."
         + (f" Left out in a line or all: {missing}." if missing else ""),
+        3,
         ["attribute", "gap in", "answered by", *models],
         [
             [

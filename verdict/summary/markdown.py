@@ -221,7 +221,7 @@ def _decision_parts(comparison: Comparison, title: str) -> list[str]:
             [f"{text} ({small})" if small else text for text, small in row] for row in part.rows
         ]
         parts += [f"### {part.title}"]
-        parts += [markdown_table(part.header, rows)] if rows else []
+        parts += [markdown_table(part.header, rows, range(part.words))] if rows else []
         parts += [part.note]
     return parts
 

@@ -7,7 +7,7 @@ from verdict.comparison.decision_results import Band, Decisions, Points
 from verdict.comparison.model import Comparison
 from verdict.report.page.charts import Axis, Chart, Line, axis_around, unit_axis
 from verdict.statistics.recalibration import STATED
-from verdict.summary.decisions import DecisionPart, decision_parts, decisions_note
+from verdict.summary.decisions import TITLES, DecisionPart, decision_parts, decisions_note
 from verdict.summary.wording import shown
 
 #: How far below calling none a decision curve is drawn, in shares of the highest net benefit.
@@ -47,7 +47,7 @@ def _charts(
     return {
         "recalibration": list(_reliability(comparison, found, slots, prefix)),
         "benefit": list(_benefit(comparison, found, slots, prefix)),
-        "abstention": [_risk(found, slots, prefix)],
+        "abstention": [_risk(comparison.candidate, found, slots, prefix)],
     }
 
 
@@ -64,7 +64,7 @@ def _reliability(
             method = own.chosen if chosen else STATED
             points = own.methods[method].points
             error = f"calibration error {own.methods[method].expected_calibration_error:.3f}"
-            note = f"{method}, {error}" if chosen else error
+            note = f"{TITLES[method]}, {error}" if chosen else error
             lines.append(_dots(model, slots[model], points, note))
         told = "; ".join(f"{line.name}: {line.note}" for line in lines)
         yield Chart(
@@ -123,7 +123,7 @@ def _ends(bands: Mapping[str, Band]) -> Iterator[float]:
     yield from (value for band in bands.values() for value in band.high[:60] if value is not None)
 
 
-def _risk(found: Decisions, slots: Mapping[str, int], prefix: str) -> Chart:
+def _risk(candidate: str, found: Decisions, slots: Mapping[str, int], prefix: str) -> Chart:
     curve, lines = found.risk_coverage, []
     for model, band in curve.risk.items():
         answered, note = curve.answered[model], ""
@@ -131,7 +131,15 @@ def _risk(found: Decisions, slots: Mapping[str, int], prefix: str) -> Chart:
             risk = "–" if one.risk.value is None else f"{100 * one.risk.value:.1f} %"
             coverage = "–" if one.coverage.value is None else f"{100 * one.coverage.value:.0f} %"
             note = f"at its threshold {risk} of {coverage}"
-        lines.append(Line(model, slots[model], _points(answered, band), note=note))
+        lines.append(
+            Line(
+                model,
+                slots[model],
+                _points(answered, band),
+                note=note,
+                band=_band(answered, band) if model == candidate else (),
+            )
+        )
     values = [value for line in lines for _, value in line.points]
     y: Axis = axis_around("share of wrong answers", values, zero=True)
     return Chart(
@@ -141,6 +149,7 @@ def _risk(found: Decisions, slots: Mapping[str, int], prefix: str) -> Chart:
         x=unit_axis("share of records answered"),
         y=y,
         lines=lines,
+        clipped=True,
     )
 
 
