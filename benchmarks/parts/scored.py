@@ -80,27 +80,31 @@ def check(test: Predictions, validation: Predictions, seed: int) -> Iterator[tup
         return float(weights @ (called & positive) - p / (1 - p) * weights @ (called & ~positive))
 
     chosen = found.recalibration["m"].chosen
-    for what, method, curves in (
-        ("net benefit as stated", "stated", found.curves.stated),
-        ("net benefit, recalibrated", chosen, found.curves.recalibrated),
+    for method, curves in (
+        ("stated", found.curves.stated),
+        (chosen, found.curves.recalibrated),
     ):
         mended, band = recalibrate(validation, method).probabilities(everyone), curves["m"]
         for p in PROBABILITIES:
             i = found.curves.probabilities.index(p)
-            yield what, _holds(Estimate(0, band.low[i], band.high[i]), net_benefit(mended, p))
+            yield (
+                "net benefit",
+                _holds(Estimate(0, band.low[i], band.high[i]), net_benefit(mended, p)),
+            )
     stated = _brier(everyone.probabilities[:, code], positive) @ weights
     for method, own in found.recalibration["m"].methods.items():
+        if method == "stated":
+            continue
         mended = recalibrate(validation, method).probabilities(everyone)[:, code]
         brier = float(_brier(mended, positive) @ weights)
-        yield f"Brier score, {method}", _holds(own.brier, brier)
-        yield f"bias, {method}", _holds(own.bias, float((positive - mended) @ weights))
-        if method != "stated":
-            yield f"change of the Brier score, {method}", _holds(own.change, brier - stated)
+        yield "recalibrated Brier score", _holds(own.brier, brier)
+        yield "change of the Brier score", _holds(own.change, brier - stated)
+        yield "recalibrated bias", _holds(own.bias, float((positive - mended) @ weights))
     kept = certainty_of(everyone) >= logit(found.abstention["m"].probability)
     wrong = everyone.predicted != everyone.actual
     risk = float(weights @ (kept & wrong) / (weights @ kept))
-    yield "coverage", _holds(found.abstention["m"].coverage, float(weights @ kept))
-    yield "risk", _holds(found.abstention["m"].risk, risk)
+    yield "share answered", _holds(found.abstention["m"].coverage, float(weights @ kept))
+    yield "risk among the answered", _holds(found.abstention["m"].risk, risk)
     yield "risk spared", _holds(found.abstention["m"].spared, float(weights @ wrong) - risk)
     priced = found.thresholds["m"]
     assert priced.probability is not None
@@ -109,8 +113,8 @@ def check(test: Predictions, validation: Predictions, seed: int) -> Iterator[tup
     yield "cost of errors", _holds(priced.metrics["cost"], float(cost))
     found_share = weights @ (positive & called)
     screen, evaluate = 1 / found_share, weights @ called / found_share
-    yield "number needed to screen", _holds(priced.needed_to_screen, float(screen))
-    yield "number needed to evaluate", _holds(priced.needed_to_evaluate, float(evaluate))
+    yield "numbers needed", _holds(priced.needed_to_screen, float(screen))
+    yield "numbers needed", _holds(priced.needed_to_evaluate, float(evaluate))
     yield from _gaps(test, seed)
 
 
@@ -132,7 +136,7 @@ def _gaps(test: Predictions, seed: int) -> Iterator[tuple[str, bool]]:
         sign = 1 if label else -1
         truth = norm.cdf([sign * (MEANS[label] + moved) / deviation for moved in own])
         yield (
-            f"all gaps in {metric}",
+            f"all gaps in {metric} at once",
             all(
                 ends[i, j][0] <= truth[i] - truth[j] <= ends[i, j][1]
                 for i, j in combinations(range(len(truth)), 2)

@@ -37,8 +37,8 @@ def test_tables_hold_the_numbers(skin: Comparison) -> None:
     assert [row[0] for row in benefit[2:4]] == ["call all melanoma", "call none"]
     assert found.curves is not None
     band = found.curves.stated["tuned"]
-    shown = next(row for row in benefit if row[:2] == ["tuned", "as stated"])[6]
-    assert shown == f"{band.values[49]:.3f} ({band.low[49]:.3f} to {band.high[49]:.3f})"
+    shown = next(row for row in benefit if row[:2] == ["tuned", "as stated"])[3]
+    assert shown == f"{band.values[9]:.3f} ({band.low[9]:.3f} to {band.high[9]:.3f})"
     chosen = [row[1] for row in rows_of(text, "Recalibration") if "(chosen)" in row[1]]
     assert len(chosen) == 3
     gaps = rows_of(text, "Gaps between subgroups")
