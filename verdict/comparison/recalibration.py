@@ -1,5 +1,7 @@
 """What recalibration on the validation split does to a model's probabilities of the test split."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from verdict.comparison.decision_results import ModelRecalibration, Points, Recalibrated
@@ -64,6 +66,8 @@ class Recalibrations:
         for name, own in measured.items():
             estimates = own.estimates(METRICS, confidence)
             change = paired_difference(own, measured[STATED], "brier", confidence)
+            if change.low == change.high:  # No resample moves it, but others might.
+                change = replace(change, low=None, high=None)
             error = whole[f"{name}.expected_calibration_error"][0]
             found[name] = Recalibrated(
                 {key: round(value, DECIMALS) for key, value in self._maps[name].parameters.items()},
