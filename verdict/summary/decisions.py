@@ -89,6 +89,10 @@ def _recalibration(comparison: Comparison, found: Decisions) -> DecisionPart | N
         if positive
         else "the share of right answers less the mean probability of the likeliest label"
     )
+    maps, turned = "A temperature (scikit-learn’s)", ""
+    if positive:
+        maps = "Each map (scikit-learn’s temperature, Platt’s logistic curve, isotonic regression)"
+        turned = " A slope below 0 turns a ranking round."
     rows = []
     for model, own in found.recalibration.items():
         for method, one in own.methods.items():
@@ -109,13 +113,12 @@ def _recalibration(comparison: Comparison, found: Decisions) -> DecisionPart | N
     return DecisionPart(
         "recalibration",
         "Recalibration",
-        "Each map turns log-odds into other probabilities: scikit-learn’s temperature scaling, "
-        "Platt’s logistic curve and isotonic regression, fitted on the validation split. "
+        f"{maps} turns log-odds into other probabilities and is fitted on the validation split. "
         "Validation chose the one with the lowest Brier score of records under a map fitted on "
         f"other {comparison.noun}, or to change nothing. *Change* is of the Brier score on the "
         f"test split, below 0 is better; *bias* is {bias}. The *calibration error*, over "
-        f"{CALIBRATION_BINS} bins, has no interval: near 0 all resamples lie above the truth. A "
-        "slope below 0 turns a ranking round.",
+        f"{CALIBRATION_BINS} bins, has no interval: near 0 all resamples lie above the truth."
+        f"{turned}",
         3,
         ["model", "probabilities", "map", "Brier on validation", "Brier", "change", "bias",
          "calibration error"],
