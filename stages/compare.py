@@ -25,9 +25,10 @@ def main(params: Params) -> None:
     from verdict.splitting.balance import balance_warning
     from verdict.summary.markdown import write_summary
 
-    names, sensitivity = [*params.evaluate.models, *params.baselines], params.compare.sensitivity
+    names = [*params.evaluate.models, *params.baselines]
+    asked = params.evaluate.validation or params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
-    validation = [VALIDATION_PREDICTIONS / path.name for path in test if sensitivity]
+    validation = [VALIDATION_PREDICTIONS / path.name for path in test if asked]
     chosen_by = VALIDATION_PREDICTIONS / f"{CANDIDATE}.parquet"
     predictions = {path: read_predictions(path) for path in (*test, *validation, chosen_by)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]

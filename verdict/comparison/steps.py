@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from verdict.comparison.baselines import Baselines, baselines_of
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.cautions import cautions
+from verdict.comparison.decisions import find_decisions
 from verdict.comparison.differences import find_difference, paired_difference, paired_differences
 from verdict.comparison.inputs import (
     by_model,
@@ -93,8 +94,8 @@ def compare(
     Args:
         predictions: one a model, in the order of tables and figures; ``CANDIDATE`` is among them.
         options: the section ``compare`` of the parameters.
-        validation: with ``options.sensitivity``, predictions of the same models on the validation
-            split, from which thresholds are chosen.
+        validation: predictions of the same models on the validation split, from which thresholds
+            are chosen and by which probabilities are mended; ``options.sensitivity`` needs them.
         replicates: names of models that are the candidate, trained with other seeds.
         trained: names of baselines that were trained on the same records, each with its kind; the
             models come before them.
@@ -122,6 +123,7 @@ def compare(
     merged = compare(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
         options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None, "tries": 1}),
+        validation=[merge_labels(p, options.merge, options.merge_positive) for p in validation],
         replicates=replicates,
         trained=trained,
         synthetic=synthetic,
@@ -231,6 +233,16 @@ def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Com
         differences=_differences(models, resamples, judged),
         over_majority=paired_difference(judged, resamples.majority, rivalry, confidence),
         subgroups=find_subgroups(models.measurements, options),
+        decisions=find_decisions(
+            {
+                name: measured
+                for name, measured in models.measurements.items()
+                if name not in models.replicates
+            },
+            models.validation,
+            models.thresholds,
+            options,
+        ),
         majority=models.baselines.answer,
         independent=shared.independent,
         confusion={name: model.confusion() for name, model in models.measurements.items()},
