@@ -73,6 +73,8 @@ def write_recipe(
             "fetch.files": addresses,
             "fetch.local": str(folder.absolute()),
             "tracking.experiment": name,
+            # The task's are those of the published data.
+            "terms.data": None,
             **entries,
         },
         _HEADER.format(

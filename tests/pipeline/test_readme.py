@@ -177,6 +177,14 @@ ELSEWHERE = {
         '"use", "embedded/leaves"',
     ),
     "make repro recipe=fundus": ("tests/pipeline/test_new_task.py", '"use", "leaves"'),
+    "python -m tools.publish --pack reporting": (
+        "tests/pipeline/test_pack.py",
+        '"tools.publish", "--pack"',
+    ),
+    "python -m tools.pull_request --base origin/main --out comment": (
+        "tests/pipeline/test_pull_request.py",
+        '"tools.pull_request", "--base", "main", "--out"',
+    ),
     "python -m tools.dependencies": ("tests/tools/test_dependencies.py", '"tools.dependencies"'),
     # The help has these lines, as `RUN` says.
     **{

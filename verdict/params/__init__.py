@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from verdict.core.paths import ADAPTER, DATA, METRICS, MODELS, REPLICATES
-from verdict.params.data import Extract, Fetch, Format, Model, Split
+from verdict.params.data import Extract, Fetch, Format, Model, Split, Use
 from verdict.params.evaluation import Baseline, Compare, Evaluate, Report
 from verdict.params.section import Name, Positive, Section, Seed
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
@@ -55,6 +55,7 @@ class Params(Section):
     #: The task's ``Options``; checked by the stage that reads it.
     dataset: dict[Name, Any]
     models: dict[Name, Model]
+    terms: Use
     extract: Extract
     split: Split
     format: Format

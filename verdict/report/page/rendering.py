@@ -20,6 +20,7 @@ from verdict.report.page import cases, data, tables, training
 from verdict.report.page.charts import curve_charts
 from verdict.report.page.decisions import decision_sections
 from verdict.report.page.sources import Sources, read_sources
+from verdict.report.terms import Used
 from verdict.statistics.formats import format_percent
 from verdict.summary.figures import COLOURS, colour_slots
 from verdict.summary.wording import (
@@ -42,6 +43,7 @@ def write_page(
     root: Path | str,
     *,
     task: str,
+    used: Sequence[Used],
     size: int,
     merge: Mapping[str, Sequence[str]],
     merge_positive: str | None,
@@ -51,6 +53,7 @@ def write_page(
     Args:
         root: the project's folder, in which ``compare`` has run.
         task: what the page is about, for its title: ``melanoma``.
+        used: the data set and the models, with what their use is bound to.
         size: records in the gallery.
         merge: for each merged label the ones it stands for, as ``compare`` had it.
         merge_positive: the positive one of two merged labels.
@@ -60,7 +63,7 @@ def write_page(
             larger than 5 MB.
     """
     root = Path(root)
-    page = render_page(read_sources(root), task, size, merge, merge_positive).encode()
+    page = render_page(read_sources(root), task, used, size, merge, merge_positive).encode()
     if len(page) > LARGEST:
         raise VerdictError(
             f"{PAGE} would have {len(page) / 1e6:.1f} MB, more than "
@@ -73,6 +76,7 @@ def write_page(
 def render_page(
     sources: Sources,
     task: str,
+    used: Sequence[Used],
     size: int,
     merge: Mapping[str, Sequence[str]],
     merge_positive: str | None,
@@ -84,6 +88,7 @@ def render_page(
     return environment.get_template("page.html").render(
         **_context(sources, task, size),
         merged=_merged(sources, merge, merge_positive),
+        used=used,
         # Neither holds anything of the data.
         style=Markup(style),  # nosec B704 # of this project
         script=Markup(script),  # nosec B704 # of this project
