@@ -17,6 +17,9 @@ one training, and from several whose seeds are drawn again, too.
 Last come pairs of entries: matches within one entity, and pairs of two. The parts of both entities
 move a pair, so that both are drawn again, as the project does, or the first alone. Drawing both is
 known to hold the truth rather too often (``verdict.comparison.bootstrap.cell_weights``).
+
+What probabilities are worth is counted on scores of their own (``benchmarks.parts.scored``), each
+data set with a validation split that fits its maps and chooses its thresholds.
 """
 
 from collections.abc import Sequence
@@ -25,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
+from benchmarks.parts import scored
 from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.differences import paired_difference
@@ -43,6 +47,16 @@ SEED_DATA_SETS, TRAININGS, SPREAD = 250, 5, 0.3
 #: Of the part with pairs: data sets, entities, matches within one, and pairs of two.
 PAIR_DATA_SETS, ENTITIES, MATCHES, PAIRS = 200, 120, 160, 320
 
+#: Of the part with decisions: data sets; and what has to hold the truth as often as it says.
+DECISION_DATA_SETS = 400
+DECIDED = (
+    "net benefit",
+    "recalibrated Brier score",
+    "change of the Brier score",
+    "all gaps in sensitivity at once",
+    "all gaps in specificity at once",
+)
+
 LABELS, METRIC = ("benign", "melanoma"), "balanced_accuracy"
 
 #: The share of lesions that are melanoma; over patients it has a Beta distribution, whose two
@@ -60,6 +74,7 @@ def main() -> None:
     patients, records, widths = count_clusters()
     one, several = count_trainings()
     both, first = count_pairs()
+    decided = scored.count_decisions(DECISION_DATA_SETS, SEED)
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
     conclude(
         f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
@@ -78,8 +93,23 @@ def main() -> None:
                 f"{PAIR_DATA_SETS} data sets of pairs: both entities drawn", both, "%", ">=", 93
             ),
             Figure("the first entity alone drawn", first, "%", beside=True),
+            *decision_figures(decided),
         ],
     )
+
+
+def decision_figures(decided: dict[str, float]) -> list[Figure]:
+    """Return the coverage of what ``count_decisions`` counts; those of ``DECIDED`` have targets."""
+    figures = []
+    for what, percent in decided.items():
+        if what in DECIDED:
+            title = f"{DECISION_DATA_SETS} data sets of scores: {what}"
+            figures += [
+                Figure(title, percent, "%", ">=", 93), Figure("the same", percent, "%", "<=", 97)
+            ]  # fmt: skip
+        else:
+            figures.append(Figure(what, percent, "%"))
+    return figures
 
 
 def count_clusters() -> tuple[float, float, list[float]]:

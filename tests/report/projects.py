@@ -222,6 +222,8 @@ def skin(root: Path) -> Path:
         synthetic=True,
         subgroups=["sex", "site"],
         sensitivity=0.9,
+        cost=10.0,
+        coverage=0.8,
         validation=[changed(predictions, _elsewhere) for predictions in models],
     )
 
@@ -235,6 +237,8 @@ def tissue(root: Path) -> Path:
         noun="patients",
         merge=MERGE,
         merge_positive="malignant",
+        coverage=0.8,
+        validation=[changed(predictions, _elsewhere) for predictions in tissue_models()],
     )
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from verdict.comparison.decision_results import decisions_from
 from verdict.comparison.model import Comparison, pairs_of
 from verdict.comparison.results import (
     AT_THRESHOLD,
@@ -96,6 +97,7 @@ def _from_json(values: Entries) -> Comparison:
         over_majority=_estimate(values, f"{judged}{MINUS}majority.{kind.against_majority}"),
         subgroups=[_subgroup(part, models, kind) for part in values["subgroups"]],
         merged=_from_json(merged | {"subgroups": []}) if merged else None,
+        decisions=decisions_from(values["decisions"]) if "decisions" in values else None,
     )
 
 

@@ -18,6 +18,7 @@ from verdict.core.paths import PAGE
 from verdict.predictions import Predictions
 from verdict.report.page import cases, data, tables, training
 from verdict.report.page.charts import curve_charts
+from verdict.report.page.decisions import decision_sections
 from verdict.report.page.sources import Sources, read_sources
 from verdict.report.terms import Used
 from verdict.statistics.formats import format_percent
@@ -120,6 +121,7 @@ def _context(sources: Sources, task: str, size: int) -> dict[str, Any]:
         "curves": curve_charts(sources, slots),
         "subgroups": tables.subgroup_rows(comparison),
         "listed": tables.LISTED,
+        "decisions": decision_sections(comparison, slots),
         "wholes": {
             name: tables.metric_cell(decisive, found[decisive])
             for name, found in comparison.models.items()
