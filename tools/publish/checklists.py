@@ -12,6 +12,7 @@ from typing import Any
 from verdict.comparison.cautions import crossing_warning
 from verdict.comparison.file import read_comparison
 from verdict.comparison.model import Comparison
+from verdict.comparison.results import Estimate
 from verdict.core.paths import (
     ADAPTER,
     COMPARISON,
@@ -28,7 +29,7 @@ from verdict.report.card import sees_images
 from verdict.report.terms import Used
 from verdict.splitting.assignment import SPLITS
 from verdict.statistics.formats import format_number, format_percent
-from verdict.summary.wording import markdown_table, metric_title, whole_groups
+from verdict.summary.wording import UNDEFINED, markdown_table, metric_title, whole_groups
 from verdict.tasks import load_task
 
 #: What stands where the pipeline knows nothing.
@@ -62,8 +63,10 @@ def checklists_text(root: Path, params: Params, used: Sequence[Used], commit: st
 
 
 def _row(item: Sequence[str], answers: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
-    number, asked, *name = item
-    return (number, asked, *(answers[name[0]] if name else (AUTHOR, "")))
+    """Return an item's row, with the first of its answers that the run knows."""
+    number, asked, *names = item
+    known = [answers[name] for name in names if answers[name][0] != AUTHOR]
+    return (number, asked, *(known[0] if known else (AUTHOR, "")))
 
 
 def _filled(answer: Mapping[str, str], facts: Mapping[str, str]) -> tuple[str, str]:
@@ -88,7 +91,7 @@ def collect_facts(root: Path, params: Params, used: Sequence[Used], commit: str)
         )
     )
     return {
-        **_comparison_facts(comparison),
+        **comparison_facts(comparison),
         **_data_facts(split, comparison.noun),
         **_training_facts(params, trained, origin),
         "data": used[0].sentence + ".",
@@ -102,17 +105,15 @@ def collect_facts(root: Path, params: Params, used: Sequence[Used], commit: str)
     }
 
 
-def _comparison_facts(comparison: Comparison) -> dict[str, str]:
+def comparison_facts(comparison: Comparison) -> dict[str, str]:
+    """Return what the numbers say."""
     decisive, tuned = comparison.kind.decisive, comparison.models[comparison.candidate]
     shown = comparison.kind.shown("table")
     estimates = []
     for metric in shown:
         found = tuned.get(metric)
-        if found and found.value is not None and found.low is not None and found.high is not None:
-            low, high = format_number(found.low, 3), format_number(found.high, 3)
-            value = format_number(found.value, 3)
-            title = metric_title(metric, comparison.noun)
-            estimates.append(f"{title} {value} ({low} to {high})")
+        if found and found.value is not None:
+            estimates.append(f"{metric_title(metric, comparison.noun)} {_estimate(found)}")
     thresholds, invalid = comparison.thresholds, tuned["invalid_rate"].value
     return {
         "candidate": comparison.candidate,
@@ -139,7 +140,37 @@ def _comparison_facts(comparison: Comparison) -> dict[str, str]:
         "subgroups": ", ".join(dict.fromkeys(one.attribute for one in comparison.subgroups)),
         "trainings": str(comparison.trainings) if comparison.replicates else "",
         "estimates": f"{comparison.candidate}: {', '.join(estimates)}." if estimates else "",
+        **_decision_facts(comparison),
     }
+
+
+def _decision_facts(comparison: Comparison) -> dict[str, str]:
+    decisions, name = comparison.decisions, comparison.candidate
+    model = decisions.recalibration.get(name) if decisions else None
+    recalibration = ""
+    if model:
+        chosen = model.methods[model.chosen]
+        recalibration = (
+            f"On the validation split the map `{model.chosen}` was chosen for {name}; Brier score "
+            f"on test {_estimate(chosen.brier)}, change {_estimate(chosen.change)}."
+        )
+    gaps = [
+        f"{metric_title(gap.metric, comparison.noun)} by {gap.attribute} "
+        f"{_estimate(gap.difference)} ({gap.highest} over {gap.lowest})"
+        for gap in (decisions.gaps if decisions else ())
+        if gap.model == name and gap.by == "likeliest"
+    ]
+    return {"recalibration": recalibration, "gaps": "; ".join(gaps)}
+
+
+def _estimate(found: Estimate) -> str:
+    """Return a number with its interval, if there is one."""
+    if found.value is None:
+        return UNDEFINED
+    value = format_number(found.value, 3)
+    if found.low is None or found.high is None:
+        return value
+    return f"{value} ({format_number(found.low, 3)} to {format_number(found.high, 3)})"
 
 
 def _data_facts(split: Mapping[str, Any], noun: str) -> dict[str, str]:
