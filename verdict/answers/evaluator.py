@@ -70,8 +70,9 @@ class Evaluator:
     """Asks one model in this process, in the way that the model and the task call for.
 
     Args:
-        images: those of the records that are asked about.
+        images: those of the records that are asked about, and of the examples.
         device: ``cpu`` or ``cuda``.
+        examples: answered records that stand before each question (``examples.read_examples``).
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Evaluator:
         images: ImageStore,
         options: AnswerOptions,
         device: str,
+        examples: Sequence[Conversation] = (),
     ):
         self.loaded, self.answers, self.images, self.options = loaded, answers, images, options
-        self._device = device
+        self._device, self.examples = device, examples
         self.scorer = Scorer(loaded.model)
         self.writer = Writer(loaded.model, loaded.processor, options.longest_text)
 
@@ -94,6 +96,7 @@ class Evaluator:
             conversations,
             self.options.batch_size,
             thinking=self.options.thinking > 0,
+            examples=self.examples,
         )
 
     def ask(

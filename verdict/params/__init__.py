@@ -120,6 +120,12 @@ class Params(Section):
                     "where there is none; for one that others trained its own folder outside of "
                     f"{MODELS}/, or {MODELS}/NAME where models.NAME fetches it"
                 )
+            if entry.examples and (entry.adapter != own or name == self.compare.baseline):
+                raise ValueError(
+                    f"evaluate.models.{name}.examples makes it a baseline without fine-tuning, "
+                    f"which the others are compared with; set its adapter to {own}, and "
+                    "compare.baseline to another model, or take the examples out"
+                )
         for name in self.replicates:
             if name not in self.evaluate.models:
                 raise ValueError(
