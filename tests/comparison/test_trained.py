@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from testing.samples import SETTINGS, compare, drawn, skin_models, tissue_models
+from testing.samples import (
+    SETTINGS,
+    compare,
+    drawn,
+    skin_models,
+    text_models,
+    tissue_models,
+    written,
+)
 from tests.report.projects import MERGE, build
 from verdict.comparison.model import Comparison
 from verdict.core.errors import VerdictError
@@ -130,6 +138,8 @@ def test_few_shot_prompting_is_no_training() -> None:
     assert note in text
     assert "are asked zero-shot, without examples." in text
     assert "trained on the same records" not in text
+    texts = [*text_models(), written("rival", seed=3, right=0.6)]
+    assert note in comparison_markdown(compare(texts, **prompted, **SETTINGS))
     trees = drawn("trees", seed=9, signal=0.2)
     models = [*skin_models(), ALIKE, trees]
     both = compare(models, trained={"rival": "examples", "trees": "features"}, **SETTINGS)
