@@ -1,6 +1,5 @@
 """Batches of conversations: which go together, and their inputs, made ready beside the model."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from transformers import ProcessorMixin
 
 from verdict.answers.examples import behind
 from verdict.conversations import Conversation
+from verdict.engine.work import usable_cores
 from verdict.models.chat import count_images, images_of, render_prompt
 from verdict.records.shards import ImageStore
 
@@ -134,7 +134,7 @@ def prepare(
 ) -> Iterator[Batch]:
     """Yield the batches of a plan, the next ones made ready while the model works."""
     # Decoding runs beside other threads; a GPU would wait for one alone.
-    threads = max(1, min(_THREADS, len(os.sched_getaffinity(0)) - 1))
+    threads = max(1, min(_THREADS, usable_cores() - 1))
     with ThreadPoolExecutor(max_workers=threads) as beside:
         coming: deque[Future[Batch]] = deque()
         for planned in plan:

@@ -10,7 +10,7 @@ from verdict.answers.batches import Batch, PlannedBatch, plan_batches, prepare
 from verdict.answers.generation import Writer
 from verdict.answers.inference import Loaded
 from verdict.answers.prefill import Prefill
-from verdict.answers.score import Scorer
+from verdict.answers.score import Scorer, exact
 from verdict.conversations import Answers, Conversation
 from verdict.models.chat import candidate_ids, end_of_turn_id
 from verdict.parse import THOUGHT_MARKS
@@ -71,7 +71,7 @@ class Evaluator:
 
     Args:
         images: those of the records that are asked about, and of the examples.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``mps``.
         examples: answered records that stand before each question (``examples.read_examples``).
     """
 
@@ -173,4 +173,4 @@ def classify(
     """
     logits = model(**inputs, use_cache=False).logits
     columns = [outputs.index(label) for label in labels]
-    return logits.double().log_softmax(-1)[:, columns].tolist()
+    return exact(logits).double().log_softmax(-1)[:, columns].tolist()
