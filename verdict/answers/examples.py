@@ -47,7 +47,7 @@ def choose_examples(
         return hashlib.sha256(f"{options.seed} {row.id}".encode()).digest()
 
     order = sorted(training, key=drawn)
-    turns = labels or [None]
+    turns: Sequence[str | None] = labels or [None]
     chosen: list[Conversation] = []
     taken: set[str | None] = set()
     for turn in range(options.count):
