@@ -1,10 +1,5 @@
 """A tiny base model and a few training records, built once a test session."""
 
-import os
-
-# Read by torch and its libraries when they load.
-os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PARALLELISM="false")
-
 import io
 import json
 from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from verdict.baselines.classifiers import PENALTIES
 from verdict.baselines.training import Material, train_baseline
-from verdict.comparison.results import METHODS
+from verdict.comparison.results import EXAMPLES, METHODS
 from verdict.conversations import (
     Conversation,
     read_answers,
@@ -161,4 +161,4 @@ def test_one_label_alone_is_refused(tmp_path: Path) -> None:
 
 def test_every_kind_is_called_by_words_in_the_report() -> None:
     kinds = get_args(Baseline.model_fields["kind"].annotation)
-    assert sorted(METHODS) == sorted(kinds)
+    assert sorted(METHODS) == sorted([*kinds, EXAMPLES])

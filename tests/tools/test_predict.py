@@ -1,5 +1,6 @@
 """tools.predict: people's images and texts, asked about as the pipeline asks."""
 
+import copy
 import csv
 import json
 import os
@@ -15,6 +16,8 @@ from testing.tiny import COMMITTED, FREE, Tiny
 from tests.sources.servers import FileServer, serving
 from tests.tools.tried import LABELS, Run, lines, make_project, runner, text_project
 from tools.predict import DISCLAIMER
+from verdict.core.errors import VerdictError
+from verdict.params import Params
 
 torch = pytest.importorskip("torch")
 
@@ -144,6 +147,17 @@ def test_a_failure_leaves_the_old_file(
     assert run("--image", folder, "--output", out) == 1
     assert out.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.csv"]
+
+
+def test_a_model_that_is_shown_examples_is_not_asked() -> None:
+    from tools.predict.answering import chosen
+
+    values = copy.deepcopy(COMMITTED)
+    values["evaluate"]["models"]["reference"]["examples"] = {"count": 2, "seed": 1}
+    shown = Params.model_validate(values)
+    assert chosen(shown, "base", None).name == "base"
+    with pytest.raises(VerdictError, match=r"models\.reference is shown examples .* --model"):
+        chosen(shown, "reference", None)
 
 
 @pytest.mark.parametrize(

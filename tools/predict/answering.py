@@ -91,7 +91,7 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
             ``tools.export`` writes.
 
     Raises:
-        VerdictError: there is no such model, or its origin cannot be read.
+        VerdictError: there is no such model, it is shown examples, or its origin cannot be read.
     """
     models = params.evaluate.models
     if adapter is not None:
@@ -111,6 +111,11 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
     if model not in models:
         raise VerdictError(
             f"params.yaml has no model {model} in evaluate.models; it has {', '.join(models)}"
+        )
+    if models[model].examples:
+        raise VerdictError(
+            f"evaluate.models.{model} is shown examples of the training split before each question,"
+            " which only the evaluation does; name a model without examples with --model"
         )
     return Weights(model, Path(models[model].model), Path(models[model].adapter))
 

@@ -131,7 +131,7 @@ def _checked_plan(
             f"{name} is a classifier for {', '.join(loaded.labels)}, but format.answers has "
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
-    check_control_tokens(conversations, loaded.processor.tokenizer)
+    check_control_tokens([*evaluator.examples, *conversations], loaded.processor.tokenizer)
     options = evaluator.options
     if options.thinking and empty_thought_ids(loaded.processor.tokenizer) is None:
         raise VerdictError(
@@ -145,7 +145,13 @@ def _checked_plan(
             f"record {longest} has {over[longest]} tokens with its longest answer, but the model "
             f"reads at most {loaded.limit} (max_position_embeddings); so have {len(over):,} "
             "records. Shorten format.system, format.prompt, format.answers, or the texts of the "
-            "records" + (", or lower evaluate.thinking" if options.thinking else "")
+            "records"
+            + (", or lower evaluate.thinking" if options.thinking else "")
+            + (
+                f", or lower evaluate.models.{name}.examples.count, which is {len(shown):,}"
+                if (shown := evaluator.examples)
+                else ""
+            )
         )
     return plan
 

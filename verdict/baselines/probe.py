@@ -37,7 +37,7 @@ def base_features(
 
     Args:
         records: the folder of records.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``mps``.
         form: how the model is asked.
 
     Raises:
@@ -56,7 +56,7 @@ def base_features(
 
     with torch.no_grad():
         return {
-            part: np.concatenate([features(batch).double().cpu().numpy() for batch in _cut(split)])
+            part: np.concatenate([features(batch).cpu().double().numpy() for batch in _cut(split)])
             for part, split in splits.items()
         }
 
