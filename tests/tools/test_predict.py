@@ -110,10 +110,10 @@ def test_parts_of_a_folder_give_what_the_whole_gives(
     sizes = []
     write = answering.write_shard
 
-    def counted(path: Path, rows: Any) -> None:
+    def counted(path: Path, rows: Any, **options: Any) -> None:
         rows = list(rows)
         sizes.append(len(rows))
-        write(path, iter(rows))
+        write(path, iter(rows), **options)
 
     monkeypatch.setattr(answering, "write_shard", counted)
     run("--image", folder, "--output", tmp_path / "parts.jsonl")

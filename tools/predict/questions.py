@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
@@ -11,7 +11,7 @@ from tools.folders import others_in
 from verdict.conversations import TEXT
 from verdict.core.errors import VerdictError
 from verdict.params import Params
-from verdict.params.data import Format
+from verdict.params.data import Format, image_places
 from verdict.params.file import check_section
 from verdict.params.section import Section
 from verdict.records.image_files import EXPECTED, image_at
@@ -26,14 +26,14 @@ class Question:
 
     Attributes:
         name: what messages and results call it: the path, the address, or the place in a file.
-        image: the image's file.
+        images: the files of its images, in their order.
         text: what stands in the prompt for ``{text}``.
         error: why it cannot be asked about, as what would follow the name in a sentence.
-        as_stored: the image is one that a record holds: it is not converted once more.
+        as_stored: the images are those that a record holds: they are not converted once more.
     """
 
     name: str
-    image: Path | None = None
+    images: tuple[Path, ...] = ()
     text: str | None = None
     error: str | None = None
     as_stored: bool = False
@@ -60,7 +60,7 @@ def task_of_pairs(params: Params) -> TaskOfPairs | None:
     return cast(TaskOfPairs, task) if hasattr(task, "read_pairs") else None
 
 
-def files_named(images: Sequence[str], pairs: str | None) -> list[Path]:
+def files_named(images: Iterable[str], pairs: str | None) -> list[Path]:
     """Return the paths of this machine among what is given to be asked about."""
     paths = [local_path(argument) for argument in images if scheme_of(argument) == "file"]
     return [*paths, Path(pairs)] if pairs else paths
@@ -88,11 +88,32 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             images = _images_in(path)
             if others := others_in(path, images):
                 print(f"{path}: no images, and not asked about: {others}", file=sys.stderr)
-            yield from (Question(_shown(found), found) for found in images)
+            yield from (Question(_shown(found), (found,)) for found in images)
         elif os.path.isfile(path):
-            yield Question(_shown(argument), path)
+            yield Question(_shown(argument), (path,))
         else:
             raise VerdictError(f"{path} is not here, or is no file; correct the path")
+
+
+def together(groups: Sequence[Sequence[str]], downloads: Path) -> Iterator[Question]:
+    """Yield a question for each group of paths and addresses: about all its images, in their order.
+
+    Args:
+        downloads: as in ``images_named``.
+
+    Raises:
+        VerdictError: as ``images_named``, or one is a folder, whose order nobody has said.
+    """
+    for group in groups:
+        for argument in group:
+            if scheme_of(argument) == "file" and os.path.isdir(local_path(argument)):
+                raise VerdictError(
+                    f"{argument} is a folder; name the images of one --images one by one, in order"
+                )
+        found = list(images_named(group, downloads))
+        error = next((f"{one.name} {one.error}" for one in found if one.error), None)
+        images = tuple(image for one in found for image in one.images)
+        yield Question(" + ".join(one.name for one in found), images, error=error)
 
 
 def _shown(path: Path | str) -> str:
@@ -113,7 +134,7 @@ def _downloaded(address: str, downloads: Path) -> Question:
         (path,) = receive(address, sha256=None, partial_folder=downloads).files.values()
     except VerdictError as error:
         return Question(shown, error=_not_had(str(error), shown))
-    return Question(shown, path)
+    return Question(shown, (path,))
 
 
 def _not_had(message: str, shown: str) -> str:
@@ -168,8 +189,14 @@ def combined(
 
     Raises:
         VerdictError: the prompt has a place for a text and there is none, or the other way round;
-            or there is no image where the task is about images, or one where it is about texts.
+            or there is no image where the task is about images, or one where it is about texts; or
+            its marks for images are not in order. Another number of images is an error of the
+            question.
     """
+    try:
+        places = image_places(asked.prompt)
+    except ValueError as error:
+        raise VerdictError(str(error)) from None
     if TEXT in asked.prompt and not texts:
         what = "--pair or --pairs" if task_of_pairs(params) else "--question"
         raise VerdictError(f"the prompt has a place for a text ({TEXT}) and there is none: {what}")
@@ -186,9 +213,20 @@ def combined(
     if first is None:
         yield from texts
         return
-    yield from _with_texts(first, texts)
+    yield from _with_texts(_checked(first, places), texts)
     for image in images:
-        yield from _with_texts(image, texts)
+        yield from _with_texts(_checked(image, places), texts)
+
+
+def _checked(asked: Question, places: int) -> Question:
+    count = len(asked.images)
+    if asked.error is not None or not places or count == places:
+        return asked
+    return replace(
+        asked,
+        error=f"is {count} image{'' if count == 1 else 's'}, but the prompt has marks for "
+        f"{places}: give those of one record together, in order, by --images",
+    )
 
 
 def _with_texts(image: Question, texts: Sequence[Question]) -> Iterator[Question]:
