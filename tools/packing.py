@@ -36,29 +36,32 @@ _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from so
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table and its image.
+    """A row of the table and its images.
 
     Attributes:
         where: file and line, for messages.
         id: what names the image; safe as a file name.
         cells: by column, each as ``tidy`` returns it; what stands for no value is empty.
-        path: the image's file.
+        paths: the files of its images, in their order.
     """
 
     where: str
     id: str
     cells: dict[str, str]
-    path: Path
+    paths: tuple[Path, ...]
 
 
-def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> list[Row]:
-    """Read a table with one row an image, and find the images.
+def read_rows(
+    images: Path, table: Path, columns: Mapping[str, str | None], files: Sequence[str] = ()
+) -> list[Row]:
+    """Read a table with one row a record, and find the images.
 
     Args:
         images: the folder of images.
         table: a CSV file in UTF-8 with a header.
-        columns: the table's column by the option that names it: ``id`` and ``group`` at least;
-            with ``file``, an image is that cell's path in ``images``, else ``<id>.*``.
+        columns: the table's column by the option that names it: ``id`` and ``group`` at least.
+        files: columns whose cells are paths in ``images``, of one image each; without any, a row
+            has one image, ``<id>.*``.
 
     Raises:
         VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
@@ -67,11 +70,10 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
     id_column, group_column = columns["id"], columns["group"]
     assert id_column is not None, "asked of every caller"
     assert group_column is not None, "asked of every caller"
-    file_column = columns.get("file")
     finder = _Finder(images)
     rows, faults = [], []
     lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
-    for line, cells in _table_rows(table, columns):
+    for line, cells in _table_rows(table, columns, files):
         where, name = f"{table} line {line}", cells[id_column]
         if not _SAFE_ID.fullmatch(name):
             faults.append(
@@ -91,11 +93,12 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
             )
         lines.setdefault(name.lower(), line)
         try:
-            path = finder.find(where, name, cells[file_column] if file_column else None)
+            named = [cells[column] for column in files] or [None]
+            paths = tuple(finder.find(where, name, cell) for cell in named)
         except VerdictError as error:
             faults.append(str(error))
         else:
-            rows.append(Row(where, name, cells, path))
+            rows.append(Row(where, name, cells, paths))
     refuse(faults)
     if not rows:
         raise VerdictError(f"{table} has no rows below its header; expected one for each image.")
@@ -167,14 +170,14 @@ def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, 
 
 
 def _table_rows(
-    table: Path, columns: Mapping[str, str | None]
+    table: Path, columns: Mapping[str, str | None], files: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             header = reader.fieldnames = [tidy(name) for name in reader.fieldnames or []]
             refuse_repeated(str(table), header)
-            for option, name in columns.items():
+            for option, name in (*columns.items(), *(("file", name) for name in files)):
                 if name is not None and name not in header:
                     raise VerdictError(
                         f"{table} has no column {name!r} (--{option}); it has {', '.join(header)}."
@@ -189,7 +192,7 @@ def _table_rows(
                     reader.line_num,
                     {
                         # A path is that of a file, whatever spaces it has.
-                        key: value.strip() if key == columns.get("file") else _cell(value)
+                        key: value.strip() if key in files else _cell(value)
                         for key, value in row.items()
                     },
                 )

@@ -151,14 +151,14 @@ def check_rows(rows: Rows) -> list[Check]:
     if limit is not None and longest > limit:
         surplus = longest - lengths[rows.longest]
         count = sum(length + surplus > limit for length in lengths)
-        images = count_images(rows.conversation(rows.longest).prompt)
+        several = count_images(rows.conversation(rows.longest).prompt)
         raise VerdictError(
             f"row {rows.conversation(rows.longest).id} has {longest} tokens, but the model reads "
             f"at most {limit} (max_position_embeddings); so have {count} of {len(rows)} rows. "
             "Shorten format.system, format.prompt, format.answers, or the texts of the records"
             + (
-                f", or give fewer images: its {images} are {rows.image_tokens(rows.longest)} tokens"
-                if images > 1
+                f", or give fewer images: its {several} are {rows.image_tokens(rows.longest)} tokens"
+                if several > 1
                 else ""
             )
         )
