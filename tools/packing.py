@@ -93,8 +93,8 @@ def read_rows(
             )
         lines.setdefault(name.lower(), line)
         try:
-            named = [cells[column] for column in files] or [None]
-            paths = tuple(finder.find(where, name, cell) for cell in named)
+            named: list[str | None] = [cells[column] for column in files]
+            paths = tuple(finder.find(where, name, cell) for cell in named or [None])
         except VerdictError as error:
             faults.append(str(error))
         else:

@@ -180,7 +180,7 @@ class ShardWriter:
         # Two records of the same text are as much the same as two of the same image.
         hashes = [sha256 for _, _, sha256 in found] or [_sha256((row.text or "").encode())]
         attributes = row.attributes | self._unnamed([described for _, described, _ in found])
-        content = {
+        content: dict[str, Any] = {
             "image": found[0][0] if found else None,
             "attributes": json.dumps(attributes, sort_keys=True, ensure_ascii=False),
             "sha256": hashes[0],

@@ -74,16 +74,17 @@ class Rows:
 
     def image_tokens(self, index: int) -> int:
         """Return the tokens that the images of a row become."""
-        images = self._count(index)
+        images = self.count(index)
         return images * self._tokens_an_image if images else 0
 
-    def _count(self, index: int) -> int:
+    def count(self, index: int) -> int:
+        """Return how many images a row has."""
         return count_images(self.conversation(index).prompt)
 
     @functools.cached_property
     def _tokens_an_image(self) -> int:
         """Tokens that the processor writes for an image; stored images all have one size."""
-        most = max(range(len(self)), key=self._count)
+        most = max(range(len(self)), key=self.count)
         images = self.dataset[most]["images"]
         # A processor's own figure may be the most that it writes, as Gemma 4's.
         with taking_images(f"row {self.conversation(most).id}", len(images)):
@@ -102,7 +103,7 @@ class Rows:
 
     def length(self, index: int) -> int:
         """Return the row's tokens, its images expanded; off by the few marks around an image."""
-        return self.text(index).tokens + self.image_tokens(index) - self._count(index)
+        return self.text(index).tokens + self.image_tokens(index) - self.count(index)
 
     @functools.cached_property
     def longest(self) -> int:
@@ -151,16 +152,12 @@ def check_rows(rows: Rows) -> list[Check]:
     if limit is not None and longest > limit:
         surplus = longest - lengths[rows.longest]
         count = sum(length + surplus > limit for length in lengths)
-        several = count_images(rows.conversation(rows.longest).prompt)
+        several, tokens = rows.count(rows.longest), rows.image_tokens(rows.longest)
         raise VerdictError(
             f"row {rows.conversation(rows.longest).id} has {longest} tokens, but the model reads "
             f"at most {limit} (max_position_embeddings); so have {count} of {len(rows)} rows. "
             "Shorten format.system, format.prompt, format.answers, or the texts of the records"
-            + (
-                f", or give fewer images: its {several} are {rows.image_tokens(rows.longest)} tokens"
-                if several > 1
-                else ""
-            )
+            + (f", or give fewer images: its {several} are {tokens} tokens" if several > 1 else "")
         )
     decoded = len({*rows.first, rows.longest})
     end = "end" if is_plain(rows.processor) else "end of turn"
