@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.extraction.dicom.file import DicomFile
+from verdict.extraction.dicom.series import slices_of
 from verdict.extraction.images import FORMATS
 from verdict.params.data import Dicom
 from verdict.records.image_files import EXPECTED, image_at, is_dicom
@@ -52,7 +53,11 @@ class Row:
 
 
 def read_rows(
-    images: Path, table: Path, columns: Mapping[str, str | None], files: Sequence[str] = ()
+    images: Path,
+    table: Path,
+    columns: Mapping[str, str | None],
+    files: Sequence[str] = (),
+    slices: int | None = None,
 ) -> list[Row]:
     """Read a table with one row a record, and find the images.
 
@@ -62,6 +67,7 @@ def read_rows(
         columns: the table's column by the option that names it: ``id`` and ``group`` at least.
         files: columns whose cells are paths in ``images``, of one image each; without any, a row
             has one image, ``<id>.*``.
+        slices: where an image is a folder with a series of DICOM files, how many of them are taken.
 
     Raises:
         VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
@@ -70,7 +76,7 @@ def read_rows(
     id_column, group_column = columns["id"], columns["group"]
     assert id_column is not None, "asked of every caller"
     assert group_column is not None, "asked of every caller"
-    finder = _Finder(images)
+    finder = _Finder(images, slices)
     rows, faults = [], []
     lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
     for line, cells in _table_rows(table, columns, files):
@@ -94,7 +100,9 @@ def read_rows(
         lines.setdefault(name.lower(), line)
         try:
             named: list[str | None] = [cells[column] for column in files]
-            paths = tuple(finder.find(where, name, cell) for cell in named or [None])
+            paths = tuple(
+                path for cell in named or [None] for path in finder.find(where, name, cell)
+            )
         except VerdictError as error:
             faults.append(str(error))
         else:
@@ -208,19 +216,21 @@ def _cell(text: str) -> str:
 
 
 class _Finder:
-    """Finds the file of a row in a folder that is listed once."""
+    """Finds the file of a row in a folder that is listed once, or the slices of its series."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, slices: int | None):
         if not os.path.isdir(folder):
             raise VerdictError(f"{folder} is not a folder; --images expects the folder of images.")
-        self._folder = folder
+        self._folder, self._slices = folder, slices
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.iterdir()):
             if name := image_at(path):
                 self._by_stem[name].append(path)
 
-    def find(self, where: str, name: str, cell: str | None) -> Path:
-        """Return the row's file: as its ``--file`` cell says, or by its id."""
+    def find(self, where: str, name: str, cell: str | None) -> tuple[Path, ...]:
+        """Return the row's file, as its ``--file`` cell says, or by its id; of a series several."""
+        if self._slices is not None:
+            return self._series(where, name if cell is None else cell)
         if cell is not None:
             found = [path for path in self._meant_by(cell) if os.path.isfile(path)][:1]
             wanted = cell or "(an empty cell)"
@@ -240,7 +250,20 @@ class _Finder:
                 f"{where}: {name} has several images, {' and '.join(path.name for path in found)}. "
                 "Keep one, or name it in a column given by --file."
             )
-        return found[0]
+        return (found[0],)
+
+    def _series(self, where: str, cell: str) -> tuple[Path, ...]:
+        assert self._slices is not None, "asked for"
+        folder = next((path for path in self._meant_by(cell) if os.path.isdir(path)), None)
+        if not cell or folder is None:
+            raise VerdictError(
+                f"{where}: there is no folder {cell or '(an empty cell)'} in {self._folder}, where "
+                "--slices expects a series of DICOM files. Add it, or remove the row."
+            )
+        try:
+            return slices_of(folder, self._slices)
+        except ValueError as error:
+            raise VerdictError(f"{where}: {folder} {error}.") from None
 
     def _meant_by(self, cell: str) -> Iterator[Path]:
         """Yield where a cell's path may lead: from the folder, or through one of its name.

@@ -9,7 +9,8 @@ both share stands in recipes/tasks/NAME.yaml.
 --label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
 or at least the lesion. Give the column of --id again where each image stands for itself. The
 table's other columns become attributes of the records. --file, repeated, names the columns that
-hold the paths of several images a record, such as a prior and a current one, in their order.
+hold the paths of several images a record, such as a prior and a current one, in their order. With
+--slices N each is a folder with a series of DICOM files, of which N slices are taken.
 
     python -m tools.new_task NAME --images DIR --out data/NAME
 
@@ -46,6 +47,8 @@ _NO_GROUPS = (
     "No table says which images are of one patient, so each stands for itself; if some belong "
     "together, the result is too good. Give --table with --group then."
 )
+#: Of a series; more images hardly fit a model's context.
+MOST_SLICES = 100
 #: The shares of the recipe that others are derived from are in twentieths.
 _FOLDS = 20
 
@@ -76,6 +79,7 @@ def pack(
     columns: Mapping[str, str | None],
     out: Path,
     files: Sequence[str] = (),
+    slices: int | None = None,
 ) -> tuple[Wording, int]:
     """Write the images as a ZIP and their labels as a table into ``out``; print how many.
 
@@ -83,6 +87,7 @@ def pack(
 
     Args:
         files: columns of paths, one for each image of a record.
+        slices: how many images are taken of each series, where these are folders of DICOM files.
 
     Returns:
         The words for the labels, and the number of groups of the label with the fewest.
@@ -98,7 +103,7 @@ def pack(
     label, group = columns["label"], columns["group"]
     assert label is not None, "asked for"
     assert group is not None, "asked for"
-    found = read_rows(images, table, columns, files) if table else read_folders(images)
+    found = read_rows(images, table, columns, files, slices) if table else read_folders(images)
     rows = sorted(found, key=lambda row: row.id)
     counts, fewest = count_labels(rows, label), fewest_groups(rows, label, group)
     known = {*columns.values(), *files, ""}
@@ -109,7 +114,7 @@ def pack(
             f"{table}: the column {taken[0]!r} is none of those that the options name, and would "
             f"stand beside one that {taken[0]} means here. Rename it, or take it out."
         )
-    count = max(1, len(files))
+    count = len(rows[0].paths)
     packed = {
         name: path
         for row in rows
@@ -224,14 +229,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--file", metavar="COLUMN", action="append", help="path in --images; without it: ID.*"
     )
+    parser.add_argument(
+        "--slices", metavar="N", type=int, help="images are series of DICOM files: N of each"
+    )
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a label's letters
-    given = [key for key in (*needed, "file") if getattr(options, key) is not None]
+    given = [key for key in (*needed, "file", "slices") if getattr(options, key) is not None]
     by_folders = given and set(given) <= {"images", "out"}
     expected = ("images", "out") if by_folders else tuple(needed)
     if given and (missing := [key for key in expected if key not in given]):
         parser.error(f"--{given[0]} is given, then --{', --'.join(missing)} must be, too")
+    if options.slices is not None and not 1 <= options.slices <= MOST_SLICES:
+        parser.error(f"--slices takes 1 to {MOST_SLICES}")
     with command("new_task", interrupted="interrupted; remove what it wrote, and run it again"):
         paths = places(options.name)
         if given:
@@ -239,8 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 key: key if by_folders else getattr(options, key)
                 for key in ("id", "label", "group")
             }
-            files = options.file or []
-            wording, fewest = pack(options.images, options.table, columns, options.out, files)
+            packing = columns, options.out, options.file or [], options.slices
+            wording, fewest = pack(options.images, options.table, *packing)
             folder = options.out
         else:
             wording, fewest = word(dict.fromkeys(archive.LABELS, 1)), _FOLDS

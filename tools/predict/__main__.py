@@ -57,7 +57,9 @@ def _predict(options: argparse.Namespace) -> int:
     done = failed = 0
     with ExitStack() as stack:
         downloads = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="verdict-")))
-        images = chain(images_named(options.image, downloads), together(options.images, downloads))
+        images = chain(
+            images_named(options.image, downloads), together(options.images, downloads, asked)
+        )
         answers = predictor.answers(combined(images, texts, params, asked))
         write = None
         if options.output:
@@ -96,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--images", action="append", nargs="+", default=[], metavar="IMAGE",
-        help="paths or addresses that are asked about together, in order; may be repeated",
+        help="asked about together, in order, or a folder with a DICOM series; may be repeated",
     )  # fmt: skip
     add(
         "--question", "--text", dest="texts", action="append", default=[], metavar="TEXT",

@@ -95,21 +95,30 @@ def images_named(arguments: Sequence[str], downloads: Path) -> Iterator[Question
             raise VerdictError(f"{path} is not here, or is no file; correct the path")
 
 
-def together(groups: Sequence[Sequence[str]], downloads: Path) -> Iterator[Question]:
+def together(groups: Sequence[Sequence[str]], downloads: Path, asked: Format) -> Iterator[Question]:
     """Yield a question for each group of paths and addresses: about all its images, in their order.
+
+    A folder alone holds a series of DICOM files, of which as many slices are taken as the prompt
+    has marks.
 
     Args:
         downloads: as in ``images_named``.
+        asked: the conversation, with its prompt.
 
     Raises:
-        VerdictError: as ``images_named``, or one is a folder, whose order nobody has said.
+        VerdictError: as ``images_named``, or a folder stands beside other images, or there are no
+            marks that say how many slices of it are meant.
     """
     for group in groups:
-        for argument in group:
-            if scheme_of(argument) == "file" and os.path.isdir(local_path(argument)):
-                raise VerdictError(
-                    f"{argument} is a folder; name the images of one --images one by one, in order"
-                )
+        folders = [one for one in group if scheme_of(one) == "file" and os.path.isdir(one)]
+        if folders and len(group) > 1:
+            raise VerdictError(
+                f"{folders[0]} is a folder; name the images of one --images one by one, in order, "
+                "or give a series of DICOM files alone"
+            )
+        if folders:
+            yield _series(Path(folders[0]), _places(asked))
+            continue
         found = list(images_named(group, downloads))
         error = next((f"{one.name} {one.error}" for one in found if one.error), None)
         images = tuple(image for one in found for image in one.images)
@@ -193,10 +202,7 @@ def combined(
             its marks for images are not in order. Another number of images is an error of the
             question.
     """
-    try:
-        places = image_places(asked.prompt)
-    except ValueError as error:
-        raise VerdictError(str(error)) from None
+    places = _places(asked)
     if TEXT in asked.prompt and not texts:
         what = "--pair or --pairs" if task_of_pairs(params) else "--question"
         raise VerdictError(f"the prompt has a place for a text ({TEXT}) and there is none: {what}")
@@ -216,6 +222,28 @@ def combined(
     yield from _with_texts(_checked(first, places), texts)
     for image in images:
         yield from _with_texts(_checked(image, places), texts)
+
+
+def _places(asked: Format) -> int:
+    try:
+        return image_places(asked.prompt)
+    except ValueError as error:
+        raise VerdictError(str(error)) from None
+
+
+def _series(folder: Path, count: int) -> Question:
+    # Imported only now: pydicom takes a third of a second, which most need not spend.
+    from verdict.extraction.dicom.series import slices_of
+
+    if not count:
+        raise VerdictError(
+            f"{folder} is a series, but the prompt has no marks for images that say how many "
+            "slices of it are meant: name files, or write {image 1}, {image 2} and so on"
+        )
+    try:
+        return Question(_shown(folder), slices_of(folder, count))
+    except ValueError as error:
+        return Question(_shown(folder), error=str(error))
 
 
 def _checked(asked: Question, places: int) -> Question:

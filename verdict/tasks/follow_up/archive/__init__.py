@@ -29,7 +29,7 @@ _SITES = ("torso", "lower extremity", "upper extremity")
 #: Of a small lesion and of a large one: colour, and radius as a share of the image's side.
 _LOOKS: tuple[tuple[Colour, float], ...] = (((164, 96, 66), 0.15), ((66, 44, 40), 0.29))
 #: How far a lesion is from its look, as a share of the distance between the two.
-_SPREAD = 0.18
+_SPREAD = 0.22
 _SIDE = 96  # pixels
 _LESIONS_A_PATIENT = 4  # at most
 
