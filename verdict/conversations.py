@@ -88,7 +88,9 @@ def converse(record: Record, options: Format) -> Conversation:
             f"{'write' if record.text is not None else 'take out'} {TEXT}"
         )
     system = [{"role": "system", "content": [_text(options.system)]}] if options.system else []
-    user = {"role": "user", "content": _question(record, options.prompt)}
+    where, text = f"record {record.id}", record.text or ""
+    content = question_parts(where, options.prompt, record.images, text)
+    user = {"role": "user", "content": content}
     answer = {"role": "assistant", "content": [_text(_answer(record, options))]}
     return Conversation(
         id=record.id,
@@ -152,25 +154,32 @@ def read_answers(folder: Path) -> Answers:
         return Answers(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def _question(record: Record, prompt: str) -> list[dict[str, str]]:
-    """Return the parts of the user's turn: images and texts in their order."""
+def question_parts(where: str, prompt: str, images: int, text: str = "") -> list[dict[str, str]]:
+    """Return the parts of the user's turn: images and texts in their order.
+
+    Args:
+        where: the record, for messages.
+        images: how many it has.
+        text: what stands where the prompt says ``{text}``.
+
+    Raises:
+        VerdictError: the prompt's marks are not in order, or for another number of images.
+    """
     try:
         places = image_places(prompt)
     except ValueError as error:
-        raise VerdictError(f"record {record.id} cannot be asked about: {error}") from None
+        raise VerdictError(f"{where} cannot be asked about: {error}") from None
     if not places:
-        text = _text(prompt.replace(TEXT, record.text or ""))
-        return [*({"type": "image"} for _ in range(record.images)), text]
-    if record.images != places:
+        return [*({"type": "image"} for _ in range(images)), _text(prompt.replace(TEXT, text))]
+    if images != places:
         raise VerdictError(
-            f"record {record.id} has {record.images} image{'' if record.images == 1 else 's'}, but "
-            f"format.prompt has marks for {places}, {{image 1}} to {{image {places}}}: each record "
-            "needs so many. Mend the record or the marks; without marks all images come first, "
-            "however many"
+            f"{where} has {images} image{'' if images == 1 else 's'}, but format.prompt has marks "
+            f"for {places}, {{image 1}} to {{image {places}}}: each record needs so many. Mend the "
+            "record or the marks; without marks all images come first, however many"
         )
     # Between the texts stand the numbers of the images.
-    texts = [text.replace(TEXT, record.text or "") for text in IMAGE_MARK.split(prompt)[::2]]
-    parts = [part for text in texts for part in (_text(text), {"type": "image"})][:-1]
+    texts = [between.replace(TEXT, text) for between in IMAGE_MARK.split(prompt)[::2]]
+    parts = [part for one in texts for part in (_text(one), {"type": "image"})][:-1]
     return [part for part in parts if part["type"] == "image" or part["text"].strip()]
 
 
