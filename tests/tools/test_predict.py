@@ -155,7 +155,7 @@ def test_another_number_of_images_than_the_prompt_marks_is_named(
     assert run("--image", one, "--images", one, damaged) == 1
     said = capsys.readouterr().err
     assert f"{one}: is 1 image, but the prompt has marks for 2: give those of one" in said
-    assert f"{one} + {damaged}: 4.png does not decode" in said
+    assert f"{one} + {damaged}: image 2 does not decode" in said
     assert run("--images", one, folder) == 1
     assert "is a folder; name the images of one --images one by one" in capsys.readouterr().err
     assert run("--images", one, one, "--prompt", "{image 2}{image 1}?") == 1

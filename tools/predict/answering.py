@@ -16,7 +16,7 @@ from typing import Any
 
 from scipy.special import softmax
 
-from tools.predict.questions import Question
+from tools.predict.questions import Question, read_image
 from verdict.answers.evaluation import predict, too_long
 from verdict.answers.evaluator import AnswerOptions, Evaluator
 from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
@@ -31,7 +31,6 @@ from verdict.models.chat import control_token
 from verdict.models.provenance import read_provenance
 from verdict.params import Params
 from verdict.params.data import Extract, Format
-from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.shards import ImageStore, read_records, write_shard
 from verdict.reproducibility import device_of_workers, make_deterministic
 
@@ -283,26 +282,11 @@ def _id(index: int) -> str:
 def _images(options: Extract, question: Question) -> tuple[list[dict[str, Any]], str | None]:
     """Return the images as a record stores them, if there are any; or why one cannot be used."""
     found: list[dict[str, Any]] = []
-    if question.error is not None:
-        return found, question.error
-    for path in question.images:
+    for number, path in enumerate(question.images if question.error is None else (), 1):
         try:
-            data = _read(path)
-            found.append(
-                {"bytes": data if question.as_stored else convert(data, options), "path": None}
-            )
-        except (ValueError, OSError) as error:
-            said = str(error)
-            if isinstance(error, OSError):
-                said = f"cannot be read: {os.strerror(error.errno or 0)}"
-            return [], said if len(question.images) == 1 else f"{path.name} {said}"
-    return found, None
-
-
-def _read(path: Path) -> bytes:
-    # Whoever reads a pipe or a device may wait for ever.
-    if not path.is_file() and path.exists():
-        raise ValueError("is no regular file")
-    if path.stat().st_size > MAX_MEMBER_BYTES:
-        raise ValueError(f"has more than {MAX_MEMBER_BYTES:,} bytes")
-    return path.read_bytes()
+            data = read_image(path)
+            data = data if question.as_stored else convert(data, options)
+        except ValueError as error:
+            return [], f"image {number} {error}" if len(question.images) > 1 else str(error)
+        found.append({"bytes": data, "path": None})
+    return found, question.error

@@ -14,6 +14,7 @@ from verdict.params import Params
 from verdict.params.data import Format, image_places
 from verdict.params.file import check_section
 from verdict.params.section import Section
+from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.image_files import EXPECTED, image_at
 from verdict.sources.addresses import local_path, redacted, scheme_of
 from verdict.sources.download import receive
@@ -123,6 +124,23 @@ def together(groups: Sequence[Sequence[str]], downloads: Path, asked: Format) ->
         error = next((f"{one.name} {one.error}" for one in found if one.error), None)
         images = tuple(image for one in found for image in one.images)
         yield Question(" + ".join(one.name for one in found), images, error=error)
+
+
+def read_image(path: Path) -> bytes:
+    """Return the bytes of an image's file.
+
+    Raises:
+        ValueError: it is no regular file, is too large, or cannot be read.
+    """
+    try:
+        # Whoever reads a pipe or a device may wait for ever.
+        if not path.is_file() and path.exists():
+            raise ValueError("is no regular file")
+        if path.stat().st_size > MAX_MEMBER_BYTES:
+            raise ValueError(f"has more than {MAX_MEMBER_BYTES:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {os.strerror(error.errno or 0)}") from None
 
 
 def _shown(path: Path | str) -> str:

@@ -124,11 +124,10 @@ def make_gallery(sources: Sources, size: int, slots: Mapping[str, int]) -> Galle
     members = {key: ids[kinds == key].tolist() for key, _, _ in GROUPS}
     chosen = choose(members, size)
     rows = {id_: row for row, id_ in enumerate(ids)}
-    asked = {c.id: c for c in sources.conversations}
-    pictures = sources.pictures(id_ for id_ in chosen if _has_image(asked[id_].prompt))
+    pictures = sources.pictures(chosen)
     describe = partial(_answers, models, right, slots)
     cases = [
-        _case(sources, id_, str(kinds[rows[id_]]), describe(rows[id_]), pictures.get(id_, []))
+        _case(sources, id_, str(kinds[rows[id_]]), describe(rows[id_]), pictures[id_])
         for id_ in chosen
     ]
     system, prompt = shared_prompt(sources)
@@ -278,10 +277,6 @@ def _choices(found: Predictions) -> list[str]:
     if found.free_text:
         return [RIGHT, "another text", "nothing"]
     return [*found.labels, *([INVALID] if (found.parsed < 0).any() else [])]
-
-
-def _has_image(prompt: Sequence[Mapping[str, list[Mapping[str, str]]]]) -> bool:
-    return any(part["type"] == "image" for message in prompt for part in message["content"])
 
 
 def _words_of(message: Mapping[str, list[Mapping[str, str]]]) -> str:

@@ -77,7 +77,7 @@ class Sources:
         return {record.id: record for record in read_records(self.root / RECORDS)}
 
     def pictures(self, ids: Iterable[str]) -> dict[str, list[Picture]]:
-        """Return the images of records as ``data:`` URIs.
+        """Return the images of each record, if it has any, as ``data:`` URIs.
 
         All are made with the same longest side, the largest for which they fit into the budget.
         """
