@@ -34,6 +34,7 @@ _DATA: dict[str, dict[tuple[str, ...], Any]] = {
         ("dataset", "magnifications"): [40],
     },
     "entity_resolution": {("fetch", "embedded", "entities"): 120},
+    "follow_up": {("fetch", "embedded", "lesions"): 200},
     "medpix_vqa": {("fetch", "embedded", "cases"): 80},
     "melanoma": {("fetch", "embedded", "images"): 300},
 }

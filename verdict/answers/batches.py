@@ -12,7 +12,7 @@ from transformers import ProcessorMixin
 from verdict.answers.examples import behind
 from verdict.conversations import Conversation
 from verdict.engine.work import usable_cores
-from verdict.models.chat import count_images, images_of, render_prompt
+from verdict.models.chat import count_images, images_of, render_prompt, taking_images
 from verdict.records.shards import ImageStore
 
 #: At most so many batches are made ready at once: of 32 images of 896 pixels, 0.3 GB each.
@@ -106,6 +106,9 @@ def over_limit(
     Args:
         limit: the most tokens that the model reads.
         answer: tokens of the longest answer that it is asked about.
+
+    Raises:
+        VerdictError: the processor does not take so many images of one record.
     """
     found: dict[str, int] = {}
     for pictures in {planned.pictures for planned in plan}:
@@ -113,7 +116,8 @@ def over_limit(
         longest = max(alike, key=lambda planned: planned.tokens)
         one = replace(longest, conversations=longest.conversations[:1], texts=longest.texts[:1])
         # Stored images all have one size, and so become as many tokens.
-        read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
+        with taking_images(f"record {one.conversations[0].id}", pictures):
+            read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
         further = read - longest.tokens + answer
         found |= {
             row.id: planned.tokens + further

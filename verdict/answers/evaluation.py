@@ -9,7 +9,7 @@ from verdict.answers.batches import PlannedBatch, over_limit
 from verdict.answers.evaluator import BatchResult, Evaluator, Prediction, empty_thought_ids
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import answer_of, candidate_ids, check_control_tokens
+from verdict.models.chat import answer_of, candidate_ids, check_control_tokens, count_images
 from verdict.parse import (
     EMPTY,
     THOUGHT_MARKS,
@@ -141,6 +141,12 @@ def _checked_plan(
     plan = evaluator.plan(conversations)
     if over := too_long(evaluator, plan):
         longest = max(over, key=over.__getitem__)
+        images = next(
+            count_images(row.prompt)
+            for planned in plan
+            for row in planned.conversations
+            if row.id == longest
+        )
         raise VerdictError(
             f"record {longest} has {over[longest]} tokens with its longest answer, but the model "
             f"reads at most {loaded.limit} (max_position_embeddings); so have {len(over):,} "
@@ -152,6 +158,7 @@ def _checked_plan(
                 if (shown := evaluator.examples)
                 else ""
             )
+            + (f", or give fewer images: it has {images}" if images > 1 else "")
         )
     return plan
 
