@@ -19,13 +19,17 @@ def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
     from verdict.comparison.cautions import crossing_warning, read_split_counts
+    from verdict.comparison.results import EXAMPLES
     from verdict.comparison.steps import CANDIDATE, compare, on_validation
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
     from verdict.splitting.balance import balance_warning
     from verdict.summary.markdown import write_summary
 
-    names = [*params.evaluate.models, *params.baselines]
+    prompted = [name for name, model in params.evaluate.models.items() if model.examples]
+    trained = dict.fromkeys(prompted, EXAMPLES)
+    trained |= {name: baseline.kind for name, baseline in params.baselines.items()}
+    names = [*(name for name in params.evaluate.models if name not in trained), *trained]
     asked = params.evaluate.validation or params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
     validation = [VALIDATION_PREDICTIONS / path.name for path in test if asked]
@@ -40,7 +44,7 @@ def main(params: Params) -> None:
         params.compare,
         validation=[predictions[path] for path in validation],
         replicates=list(params.replicates),
-        trained={name: baseline.kind for name, baseline in params.baselines.items()},
+        trained=trained,
         synthetic=params.fetch.source == "embedded",
         warnings=warnings,
     )

@@ -28,6 +28,7 @@ def main(name: str, params: Params) -> None:
     # Imported only now: torch must find the pins in its environment.
     from verdict.answers.evaluation import FinishedBatches, folder_for, predict
     from verdict.answers.evaluator import AnswerOptions
+    from verdict.answers.examples import read_examples
     from verdict.answers.workers import open_evaluator
     from verdict.conversations import read_answers, read_conversations
     from verdict.predictions import write_predictions
@@ -39,6 +40,7 @@ def main(name: str, params: Params) -> None:
     make_deterministic(0, strict=params.reproducibility.strict)
     chosen, answers = params.evaluate.models[name], read_answers(CHAT)
     model, adapter = Path(chosen.model), Path(chosen.adapter)
+    examples = read_examples(name, chosen.examples, CHAT, answers.labels)
     chats = [TEST_CHAT, CHAT / "validation.jsonl"]
     settings = {
         **asdict(AnswerOptions.of(params.evaluate)),
@@ -47,11 +49,12 @@ def main(name: str, params: Params) -> None:
         "reproducibility": params.reproducibility.model_dump(),
         # Which device auto means decides, too.
         "device": device,
+        "examples": [asdict(example) for example in examples],
     }
     folder = folder_for([model, adapter, *chats, CHAT / "answers.json", RECORDS], settings)
     with (
         exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
-        open_evaluator(model, adapter, RECORDS, answers, params, device) as evaluator,
+        open_evaluator(model, adapter, RECORDS, answers, params, device, examples) as evaluator,
     ):
         rates = list[float]()
         test, validation = (

@@ -57,6 +57,23 @@ GEMMA_3_1B: dict[str, Any] = {
     "sliding_window_pattern": 6,
     "vocab_size": 262_144,
 }
+GEMMA_3_270M: dict[str, Any] = {
+    **GEMMA_3_1B,
+    "hidden_size": 640,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 18,
+}
+_GEMMA_3_27B_TEXT: dict[str, Any] = {
+    **GEMMA_3_4B["text_config"],
+    "head_dim": 128,
+    "hidden_size": 5376,
+    "intermediate_size": 21_504,
+    "num_attention_heads": 32,
+    "num_hidden_layers": 62,
+    "num_key_value_heads": 16,
+    "query_pre_attn_scalar": 168,
+}
+GEMMA_3_27B: dict[str, Any] = {**GEMMA_3_4B, "text_config": _GEMMA_3_27B_TEXT}
 GEMMA_3N_E4B: dict[str, Any] = {
     "model_type": "gemma3n",
     "text_config": {
@@ -174,7 +191,11 @@ GEMMA_4_26B_A4B: dict[str, Any] = {
 PUBLISHED = {
     "google/gemma-3-4b-it": GEMMA_3_4B,
     "google/medgemma-4b-it": GEMMA_3_4B,
+    "google/medgemma-1.5-4b-it": GEMMA_3_4B,
+    "google/medgemma-27b-it": GEMMA_3_27B,
+    "google/medgemma-27b-text-it": {**_GEMMA_3_27B_TEXT, "vocab_size": 262_144},
     "google/gemma-3-1b-it": GEMMA_3_1B,
+    "google/gemma-3-270m-it": GEMMA_3_270M,
     "google/gemma-3n-e4b-it": GEMMA_3N_E4B,
     "google/gemma-4-e4b-it": GEMMA_4_E4B,
     "google/gemma-4-31b-it": GEMMA_4_31B,

@@ -1,10 +1,5 @@
 """A tiny base model and a few training records, built once a test session."""
 
-import os
-
-# Read by torch and its libraries when they load.
-os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE", TOKENIZERS_PARALLELISM="false")
-
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -90,6 +85,44 @@ def build_tiny(folder: Path) -> Tiny:
     rows = read_records(records)
     splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
     write_chat(folder / "chat", rows, splits, Format(**COMMITTED["format"]))
+    return open_tiny(folder)
+
+
+#: How two images are asked about, with words before each.
+TWO = Format(
+    form="turns",
+    system="",
+    prompt="Prior: {image 1}\nCurrent: {image 2}\nIs it symmetric?",
+    answers={"benign": "Yes, it is symmetric.", "melanoma": "No, it is not symmetric."},
+    positive="melanoma",
+)
+
+
+def build_several(folder: Path, base: Path, options: Format = TWO) -> Tiny:
+    """Write twenty records of two coloured squares each, for the model in ``base``."""
+    records = folder / "records"
+    records.mkdir(parents=True)
+    write_shard(
+        records / "shard-00000-of-00001.parquet",
+        (
+            {
+                "id": f"r{i:02d}",
+                "group": f"g{i // 2}",
+                "image": {"bytes": _square(i), "path": None},
+                "label": ("benign", "melanoma")[i % 2],
+                "attributes": "{}",
+                "sha256": f"{i:064x}",
+                "row": i,
+                "further_images": [{"bytes": _square(i + 1 + i % 3), "path": None}],
+                "further_sha256": [f"{i + 100:064x}"],
+            }
+            for i in range(len(SPLIT))
+        ),
+        several=True,
+    )
+    rows = read_records(records)
+    write_chat(folder / "chat", rows, {row.id: SPLIT[i] for i, row in enumerate(rows)}, options)
+    (folder / "base").symlink_to(base)
     return open_tiny(folder)
 
 

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 
 from stages.format import check_subgroups
 from tests.splitting.test_splitting import record
 from verdict.conversations import (
     Answers,
+    Conversation,
     converse,
     read_answers,
     read_conversations,
@@ -96,6 +98,57 @@ def test_a_records_text_takes_its_place_in_the_prompt(options: Format) -> None:
         converse(one, asking)
     with pytest.raises(VerdictError, match=r"has a text, but format\.prompt has no place"):
         converse(pair, options)
+
+
+def types(conversation: Conversation) -> list[str]:
+    return [part.get("text", "IMAGE") for part in conversation.prompt[-1]["content"]]
+
+
+def test_images_stand_where_the_prompt_has_their_marks(options: Format) -> None:
+    two = replace(record(1, 1, "melanoma"), further_sha256=("b",), text="{image 2} years")
+    asking = options.model_copy(
+        update={"prompt": "Before: {image 1}\n{image 2}\nAfter {text}. Malignant?"}
+    )
+    found = types(converse(two, asking))
+    # What a record says is text, whatever it looks like.
+    assert found == ["Before: ", "IMAGE", "IMAGE", "\nAfter {image 2} years. Malignant?"]
+    behind = options.model_copy(update={"prompt": "Malignant? {text}{image 1}"})
+    one = replace(two, further_sha256=())
+    assert types(converse(one, behind)) == ["Malignant? {image 2} years", "IMAGE"]
+    without = options.model_copy(update={"prompt": "Malignant? {text}"})
+    assert types(converse(two, without)) == ["IMAGE", "IMAGE", "Malignant? {image 2} years"]
+
+
+@pytest.mark.fault("tables")
+def test_a_record_with_another_number_of_images_than_marks_is_named(options: Format) -> None:
+    asking = options.model_copy(update={"prompt": "{image 1} and {image 2}?"})
+    one = record(1, 1, "melanoma")
+    for images, said in (((), "1 image"), (("b", "c"), "3 images")):
+        with pytest.raises(
+            VerdictError, match=rf"record r0001 has {said}, but format\.prompt has marks for 2"
+        ):
+            converse(replace(one, further_sha256=images), asking)
+    with pytest.raises(VerdictError, match=r"record r0001 has 0 images"):
+        converse(replace(one, has_image=False), asking)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["{image 2} {image 1}?", "{image 1} {image 3}?", "{image 1} {image 1}?", "{image}?",
+     "{image1}?", "{Image 1}?", "{image 0}?", "{image:prior}?"],
+)  # fmt: skip
+@pytest.mark.fault("parameters")
+def test_marks_that_are_not_in_order_are_refused(options: Format, prompt: str) -> None:
+    with pytest.raises(ValidationError, match=r"marks .* where \{image 1\}.* is due"):
+        Format(**{**options.model_dump(), "prompt": prompt})
+    # Whoever changes the prompt otherwise, such as tools.predict, is told by the record.
+    with pytest.raises(VerdictError, match="record r0001 cannot be asked about: the prompt has"):
+        converse(record(1, 1, "melanoma"), options.model_copy(update={"prompt": prompt}))
+
+
+def test_marks_in_the_system_text_are_refused(options: Format) -> None:
+    with pytest.raises(ValidationError, match="system has marks for images"):
+        Format(**{**options.model_dump(), "system": "Look at {image 1}."})
 
 
 def test_free_text_learns_the_records_own_answer(options: Format, tmp_path: Path) -> None:

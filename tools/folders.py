@@ -52,7 +52,7 @@ def read_folders(images: Path) -> list[Row]:
             if (other := first.setdefault(name.lower(), path)) != path:
                 faults.append(f"{path} and {other} would have the same id {name}; rename one.")
             cells = {"id": name, "label": tidy(folder.name), "group": name}
-            rows.append(Row(str(path), name, cells, path))
+            rows.append(Row(str(path), name, cells, (path,)))
     refuse(faults)
     return rows
 
@@ -62,7 +62,8 @@ def not_packed(folder: Path, rows: Iterable[Row], besides: Path | None) -> str:
 
     ``besides``, the table, is not counted.
     """
-    kinds = others_in(folder, (path for path in (*(row.path for row in rows), besides) if path))
+    used = [path for row in rows for path in row.paths]
+    kinds = others_in(folder, [*used, *([besides] if besides else [])])
     return kinds and f"Files in {folder} that are no row's image and were not packed: {kinds}."
 
 

@@ -93,9 +93,12 @@ def pack(images: Path, table: Path, columns: Columns, out: Path) -> Packed:
             that the diagnosis contradicts, an empty group, or a file that does not decode; the
             message names the row or the file.
     """
-    found = sorted(read_rows(images, table, vars(columns)), key=lambda row: row.id)
+    files = [columns.file] if columns.file else []
+    found = sorted(read_rows(images, table, vars(columns), files), key=lambda row: row.id)
     rows = [_isic_row(row, columns) for row in found]
-    identical = write_images(out / FILES["images"], "train", {row.id: row.path for row in found})
+    identical = write_images(
+        out / FILES["images"], "train", {row.id: row.paths[0] for row in found}
+    )
     write_table(out / FILES["ground_truth"], COLUMNS, rows)
     write_table(out / FILES["ground_truth_v2"], (*COLUMNS[:2], "lesion_id", *COLUMNS[2:]), rows)
     notes = (

@@ -4,10 +4,8 @@ What ``tools.pack_isic`` and ``tools.new_task`` share. The same input gives the 
 """
 
 import csv
-import glob
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections import defaultdict
@@ -17,12 +15,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from tools.image_finder import ImageFinder
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.extraction.dicom.file import DicomFile
 from verdict.extraction.images import FORMATS
 from verdict.params.data import Dicom
-from verdict.records.image_files import EXPECTED, image_at, is_dicom
+from verdict.records.image_files import is_dicom
 from verdict.records.raw import refuse_repeated, tidy
 from verdict.runtime.progress import progress
 
@@ -36,29 +35,37 @@ _JPEG_FORMATS = {"JPEG", "MPO"}  # MPO: a JPEG with a preview behind it, from so
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table and its image.
+    """A row of the table and its images.
 
     Attributes:
         where: file and line, for messages.
         id: what names the image; safe as a file name.
         cells: by column, each as ``tidy`` returns it; what stands for no value is empty.
-        path: the image's file.
+        paths: the files of its images, in their order.
     """
 
     where: str
     id: str
     cells: dict[str, str]
-    path: Path
+    paths: tuple[Path, ...]
 
 
-def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> list[Row]:
-    """Read a table with one row an image, and find the images.
+def read_rows(
+    images: Path,
+    table: Path,
+    columns: Mapping[str, str | None],
+    files: Sequence[str] = (),
+    slices: int | None = None,
+) -> list[Row]:
+    """Read a table with one row a record, and find the images.
 
     Args:
         images: the folder of images.
         table: a CSV file in UTF-8 with a header.
-        columns: the table's column by the option that names it: ``id`` and ``group`` at least;
-            with ``file``, an image is that cell's path in ``images``, else ``<id>.*``.
+        columns: the table's column by the option that names it: ``id`` and ``group`` at least.
+        files: columns whose cells are paths in ``images``, of one image each; without any, a row
+            has one image, ``<id>.*``.
+        slices: where an image is a folder with a series of DICOM files, how many of them are taken.
 
     Raises:
         VerdictError: a missing column or image, a repeated or unsafe id, an empty group, or no
@@ -67,11 +74,10 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
     id_column, group_column = columns["id"], columns["group"]
     assert id_column is not None, "asked of every caller"
     assert group_column is not None, "asked of every caller"
-    file_column = columns.get("file")
-    finder = _Finder(images)
+    finder = ImageFinder(images, slices)
     rows, faults = [], []
     lines: dict[str, int] = {}  # by the id in lower case: some file systems do not tell them apart
-    for line, cells in _table_rows(table, columns):
+    for line, cells in _table_rows(table, columns, files):
         where, name = f"{table} line {line}", cells[id_column]
         if not _SAFE_ID.fullmatch(name):
             faults.append(
@@ -91,11 +97,14 @@ def read_rows(images: Path, table: Path, columns: Mapping[str, str | None]) -> l
             )
         lines.setdefault(name.lower(), line)
         try:
-            path = finder.find(where, name, cells[file_column] if file_column else None)
+            named: list[str | None] = [cells[column] for column in files]
+            paths = tuple(
+                path for cell in named or [None] for path in finder.find(where, name, cell)
+            )
         except VerdictError as error:
             faults.append(str(error))
         else:
-            rows.append(Row(where, name, cells, path))
+            rows.append(Row(where, name, cells, paths))
     refuse(faults)
     if not rows:
         raise VerdictError(f"{table} has no rows below its header; expected one for each image.")
@@ -167,14 +176,14 @@ def write_table(path: Path, columns: Iterable[str], rows: Iterable[Mapping[str, 
 
 
 def _table_rows(
-    table: Path, columns: Mapping[str, str | None]
+    table: Path, columns: Mapping[str, str | None], files: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             header = reader.fieldnames = [tidy(name) for name in reader.fieldnames or []]
             refuse_repeated(str(table), header)
-            for option, name in columns.items():
+            for option, name in (*columns.items(), *(("file", name) for name in files)):
                 if name is not None and name not in header:
                     raise VerdictError(
                         f"{table} has no column {name!r} (--{option}); it has {', '.join(header)}."
@@ -189,7 +198,7 @@ def _table_rows(
                     reader.line_num,
                     {
                         # A path is that of a file, whatever spaces it has.
-                        key: value.strip() if key == columns.get("file") else _cell(value)
+                        key: value.strip() if key in files else _cell(value)
                         for key, value in row.items()
                     },
                 )
@@ -202,53 +211,6 @@ def _table_rows(
 def _cell(text: str) -> str:
     text = tidy(text)
     return "" if text.casefold() in NO_VALUE else text
-
-
-class _Finder:
-    """Finds the file of a row in a folder that is listed once."""
-
-    def __init__(self, folder: Path):
-        if not os.path.isdir(folder):
-            raise VerdictError(f"{folder} is not a folder; --images expects the folder of images.")
-        self._folder = folder
-        self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(folder.iterdir()):
-            if name := image_at(path):
-                self._by_stem[name].append(path)
-
-    def find(self, where: str, name: str, cell: str | None) -> Path:
-        """Return the row's file: as its ``--file`` cell says, or by its id."""
-        if cell is not None:
-            found = [path for path in self._meant_by(cell) if os.path.isfile(path)][:1]
-            wanted = cell or "(an empty cell)"
-        else:
-            found = self._by_stem[name]
-            wanted = f"{name}.*"
-        if not found:
-            others = sorted(path.name for path in self._folder.glob(f"{glob.escape(name)}.*"))
-            raise VerdictError(
-                f"{where}: there is no image {wanted} in {self._folder} "
-                f"({EXPECTED}). "
-                + (f"{', '.join(others)} is there; convert it, " if others else "Add it, ")
-                + "or remove the row."
-            )
-        if len(found) > 1:
-            raise VerdictError(
-                f"{where}: {name} has several images, {' and '.join(path.name for path in found)}. "
-                "Keep one, or name it in a column given by --file."
-            )
-        return found[0]
-
-    def _meant_by(self, cell: str) -> Iterator[Path]:
-        """Yield where a cell's path may lead: from the folder, or through one of its name.
-
-        Not every file of the same name: test/1.png is another image than train/1.png.
-        """
-        yield self._folder / cell
-        parts = Path(cell).parts
-        for position, part in enumerate(parts[:-1], start=1):
-            if part == self._folder.resolve().name:
-                yield self._folder.joinpath(*parts[position:])
 
 
 def _packed(path: Path) -> tuple[bytes, str]:

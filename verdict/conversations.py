@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import as_written, replacing, write_json
-from verdict.params.data import Form, Format
+from verdict.params.data import IMAGE_MARK, Form, Format, image_places
 from verdict.records.shards import Record
 
 #: Lists the possible answers beside the conversations.
@@ -22,10 +22,10 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class Conversation:
-    """One record as a conversation in the messages format; the image is referred to by id.
+    """One record as a conversation in the messages format; its images are those of the record.
 
     Attributes:
-        prompt: system message and the user's turn, the image before the text.
+        prompt: system message and the user's turn; its n-th image is the record's n-th.
         completion: the model's turn, what training learns and evaluation scores.
         other_group: a second group, of a record that links two (a pair of entries).
     """
@@ -72,12 +72,14 @@ class Answers:
 def converse(record: Record, options: Format) -> Conversation:
     """Make the conversation of one record.
 
-    Its text stands where the prompt says ``{text}``; the answer is that of its label, or its own
-    where the task is free text (``format.answers: null``).
+    Its text stands where the prompt says ``{text}``, its images where it says ``{image 1}`` and so
+    on, or else before the text; the answer is that of its label, or its own where the task is free
+    text (``format.answers: null``).
 
     Raises:
         VerdictError: the record's label has no answer in ``format.answers``, or the prompt has a
-            place for a text and the record none, or the other way round.
+            place for a text and the record none, or the other way round; or it has places for
+            another number of images.
     """
     if (record.text is not None) != (TEXT in options.prompt):
         raise VerdictError(
@@ -86,9 +88,9 @@ def converse(record: Record, options: Format) -> Conversation:
             f"{'write' if record.text is not None else 'take out'} {TEXT}"
         )
     system = [{"role": "system", "content": [_text(options.system)]}] if options.system else []
-    image = [{"type": "image"}] if record.has_image else []
-    prompt = options.prompt.replace(TEXT, record.text or "")
-    user = {"role": "user", "content": [*image, _text(prompt)]}
+    where, text = f"record {record.id}", record.text or ""
+    content = question_parts(where, options.prompt, record.images, text)
+    user = {"role": "user", "content": content}
     answer = {"role": "assistant", "content": [_text(_answer(record, options))]}
     return Conversation(
         id=record.id,
@@ -150,6 +152,35 @@ def read_answers(folder: Path) -> Answers:
     path = folder / ANSWERS_FILE
     with as_written(path, "format"):
         return Answers(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def question_parts(where: str, prompt: str, images: int, text: str = "") -> list[dict[str, str]]:
+    """Return the parts of the user's turn: images and texts in their order.
+
+    Args:
+        where: the record, for messages.
+        images: how many it has.
+        text: what stands where the prompt says ``{text}``.
+
+    Raises:
+        VerdictError: the prompt's marks are not in order, or for another number of images.
+    """
+    try:
+        places = image_places(prompt)
+    except ValueError as error:
+        raise VerdictError(f"{where} cannot be asked about: {error}") from None
+    if not places:
+        return [*({"type": "image"} for _ in range(images)), _text(prompt.replace(TEXT, text))]
+    if images != places:
+        raise VerdictError(
+            f"{where} has {images} image{'' if images == 1 else 's'}, but format.prompt has marks "
+            f"for {places}, {{image 1}} to {{image {places}}}: each record needs so many. Mend the "
+            "record or the marks; without marks all images come first, however many"
+        )
+    # Between the texts stand the numbers of the images.
+    texts = [between.replace(TEXT, text) for between in IMAGE_MARK.split(prompt)[::2]]
+    parts = [part for one in texts for part in (_text(one), {"type": "image"})][:-1]
+    return [part for part in parts if part["type"] == "image" or part["text"].strip()]
 
 
 def _answer(record: Record, options: Format) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from verdict.answers.evaluation import predict
 from verdict.answers.evaluator import AnswerOptions, Evaluator
+from verdict.answers.examples import read_examples
 from verdict.answers.inference import load_for_inference
 from verdict.conversations import Conversation, read_answers, read_conversations
 from verdict.core.files import write_json
@@ -139,7 +140,9 @@ def _load(name: str, params: Params) -> LoadedModel:
     chosen = options.models[name]
     answers, weights = read_answers(CHAT), (Path(chosen.model), Path(chosen.adapter))
     loaded = load_for_inference(*weights, params.model, device, answers.form)
-    evaluator = Evaluator(loaded, answers, ImageStore(RECORDS), AnswerOptions.of(options), device)
+    examples = read_examples(name, chosen.examples, CHAT, answers.labels)
+    asked, images = AnswerOptions.of(options), ImageStore(RECORDS)
+    evaluator = Evaluator(loaded, answers, images, asked, device, examples)
 
     def answer(conversations: Sequence[Conversation]) -> Predictions:
         return predict(name, evaluator, conversations)

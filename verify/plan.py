@@ -112,9 +112,9 @@ def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> 
     """
     stages = list(stages)
     jobs = [job for stage in stages for job in _jobs(stage, stages, params, train)]
-    if params.reproducibility.device == "cuda" and not gpu:
+    if (device := params.reproducibility.device) in ("cuda", "mps") and not gpu:
         jobs = [
-            replace(job, refused="needs a GPU: reproducibility.device is cuda")
+            replace(job, refused=f"needs a GPU: reproducibility.device is {device}")
             if job.model or job.stage.name.partition("@")[0] in _TRAININGS
             else job
             for job in jobs

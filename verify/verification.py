@@ -95,12 +95,12 @@ def _outputs(root: Path, clone: Path, pipeline: Pipeline, digest: Digester) -> I
 
 def _gpu(params: Params) -> bool:
     """Say whether there is a GPU, where the project asks for one."""
-    if params.reproducibility.device != "cuda":
+    if (device := params.reproducibility.device) not in ("cuda", "mps"):
         return False
     # Only now: it takes seconds.
     import torch
 
-    return torch.cuda.is_available()
+    return (torch.backends.mps if device == "mps" else torch.cuda).is_available()
 
 
 def _something_pulled(outputs: list[Output], pipeline: Pipeline) -> None:

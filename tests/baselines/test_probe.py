@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
-from testing.tiny import PAIRS, PLAIN, build_text_tiny
+from testing.tiny import PAIRS, PLAIN, build_several, build_text_tiny
 from verdict.baselines.probe import BATCH, base_features
 from verdict.core.errors import VerdictError
 from verdict.models.chat import decode, render_prompt
@@ -38,6 +38,20 @@ def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
             hidden = model.model.vision_tower(pixels["pixel_values"]).last_hidden_state
         assert features == pytest.approx(hidden[0].mean(dim=0).numpy(), abs=1e-5)
     assert len(found) == len(rows)
+
+
+def test_of_several_images_they_are_those_of_each_side_by_side(tiny: Any, tmp_path: Path) -> None:
+    two = build_several(tmp_path / "two", tiny.base)
+    found = base_features(two.base, {"test": two.validation}, two.records, OPTIONS, "cpu")["test"]
+    assert found.shape == (4, 2 * 64)
+    model = AutoModelForImageTextToText.from_pretrained(two.base, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(two.base)
+    for row, features in zip(two.validation, found, strict=True):
+        pictures = [decode(data) for data in two.images.all(row.id)]
+        pixels = processor.image_processor(images=pictures, return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            hidden = model.model.vision_tower(pixels).last_hidden_state
+        assert features == pytest.approx(hidden.mean(dim=1).flatten().numpy(), abs=1e-5)
 
 
 def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:

@@ -1,5 +1,5 @@
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from verdict.baselines.classifiers import PENALTIES
 from verdict.baselines.training import Material, train_baseline
-from verdict.comparison.results import METHODS
+from verdict.comparison.results import EXAMPLES, METHODS
 from verdict.conversations import (
     Conversation,
     read_answers,
@@ -53,12 +53,17 @@ def image(i: int) -> bytes:
     return buffer.getvalue()
 
 
-def material(folder: Path, *, images: bool = False) -> Material:
+def material(
+    folder: Path, *, images: bool = False, second: Callable[[int], list[bytes]] | None = None
+) -> Material:
+    """Return records of text, of an image, or of a first one that tells nothing and others."""
     rows: list[dict[str, Any]] = [
         {
             "id": f"r{i:03d}",
             "group": f"g{i:03d}",
-            "image": {"bytes": image(i), "path": None} if images else None,
+            "image": {"bytes": image(0 if second else i), "path": None} if images else None,
+            "further_images": [{"bytes": data, "path": None} for data in (second or _none)(i)],
+            "further_sha256": [f"{i}" for _ in (second or _none)(i)],
             "text": None if images else pair(i),
             "label": ("no_match", "match")[i % 2],
             "attributes": "{}",
@@ -68,7 +73,7 @@ def material(folder: Path, *, images: bool = False) -> Material:
     ]
     records = folder / "records"
     records.mkdir()
-    write_shard(records / "shard-00000-of-00001.parquet", rows)
+    write_shard(records / "shard-00000-of-00001.parquet", rows, several=second is not None)
     prompt = "Which?" if images else "Which?\n{text}"
     options = Format(form="turns", system="", prompt=prompt, answers=ANSWERS, positive="match")
     assignment = {row["id"]: SPLITS[row["row"] % len(SPLITS)] for row in rows}
@@ -76,6 +81,10 @@ def material(folder: Path, *, images: bool = False) -> Material:
     chats = {name: read_conversations(folder / "chat" / f"{name}.jsonl") for name in SPLITS}
     answers = read_answers(folder / "chat")
     return Material(chats, answers, records, out_of_pair, _counts)
+
+
+def _none(i: int) -> list[bytes]:
+    return []
 
 
 def _counts(splits: Mapping[str, Sequence[Conversation]]) -> dict[str, np.ndarray]:
@@ -109,6 +118,18 @@ def test_a_probe_learns_from_what_the_base_sees(tmp_path: Path) -> None:
         one.fit(seen["train"], codes["train"]).predict_log_proba(seen["test"]) for one in theirs
     ]
     assert min(np.abs(found.log_probabilities - values).max() for values in expected) < 1e-4
+
+
+def test_every_image_of_a_record_is_measured(tmp_path: Path) -> None:
+    made = material(tmp_path, images=True, second=lambda i: [image(i)])
+    assert accuracy(train_baseline("rival", "features", made)["test"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["features", "probe"])
+def test_records_of_different_numbers_of_images_are_named(tmp_path: Path, kind: str) -> None:
+    made = material(tmp_path, images=True, second=lambda i: [image(i)] * (1 + (i == 7)))
+    with pytest.raises(VerdictError, match=r"record r007 has 3 images, but r000 has 2"):
+        train_baseline("rival", kind, made)
 
 
 def test_images_are_told_apart_and_rows_are_those_of_a_classifier(tmp_path: Path) -> None:
@@ -161,4 +182,4 @@ def test_one_label_alone_is_refused(tmp_path: Path) -> None:
 
 def test_every_kind_is_called_by_words_in_the_report() -> None:
     kinds = get_args(Baseline.model_fields["kind"].annotation)
-    assert sorted(METHODS) == sorted(kinds)
+    assert sorted(METHODS) == sorted([*kinds, EXAMPLES])

@@ -74,12 +74,21 @@ def test_where_nothing_moves_there_is_still_a_width(right: dict[str, int]) -> No
     assert low is not None
     assert high is not None
     if len(right) == 2:
-        # Agresti and Coull: 17 of 19, whose standard error is 0.0704.
+        # Agresti and Caffo: 15.96 of 16.92, whose standard error is 0.0563.
         assert gap.difference.value == 0
-        assert high == -low == pytest.approx(norm.isf(0.025) * np.sqrt(2) * 0.0704, abs=1e-3)
+        assert high == -low == pytest.approx(norm.isf(0.025) * np.sqrt(2) * 0.0563, abs=1e-3)
     else:
         assert (gap.highest, gap.lowest) == ("arm", "torso")
         assert low < 0.4 < high
+
+
+def test_values_that_move_as_one_still_have_a_width() -> None:
+    alike = np.random.default_rng(0).normal(0.5, 0.1, (500, 1))
+    ends = pair_intervals(
+        np.array([0.5, 0.5]), np.repeat(alike, 2, axis=1), np.array([20.0, 20.0]), 0.95
+    )
+    low, high = ends[0, 1]
+    assert low == -high < -0.1
 
 
 def test_intervals_stay_between_minus_one_and_one() -> None:

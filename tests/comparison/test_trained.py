@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from testing.samples import SETTINGS, compare, drawn, skin_models, tissue_models
+from testing.samples import (
+    SETTINGS,
+    compare,
+    drawn,
+    skin_models,
+    text_models,
+    tissue_models,
+    written,
+)
 from tests.report.projects import MERGE, build
 from verdict.comparison.model import Comparison
 from verdict.core.errors import VerdictError
@@ -118,6 +126,25 @@ def test_the_page_says_what_it_is_and_that_it_does_as_well(tmp_path: Path) -> No
     assert "<dt>trained baselines</dt><dd>1</dd>" in text
     assert "rival (baseline)</li>" in text
     assert '<span class="name">rival</span>' in text  # in the gallery
+
+
+def test_few_shot_prompting_is_no_training() -> None:
+    prompted = {"trained": {"rival": "examples"}}
+    found = compared(ALIKE, **prompted)
+    (remark,) = found.verdict.remarks
+    assert "the baseline rival (few-shot prompting of an untuned model): " in remark
+    text = comparison_markdown(found)
+    note = "rival: few-shot prompting without fine-tuning; a model as it comes is shown"
+    assert note in text
+    assert "are asked zero-shot, without examples." in text
+    assert "trained on the same records" not in text
+    texts = [*text_models(), written("rival", seed=3, right=0.6)]
+    assert note in comparison_markdown(compare(texts, **prompted, **SETTINGS))
+    trees = drawn("trees", seed=9, signal=0.2)
+    models = [*skin_models(), ALIKE, trees]
+    both = compare(models, trained={"rival": "examples", "trees": "features"}, **SETTINGS)
+    text = comparison_markdown(both)
+    assert "validation split: trees, boosted trees on colours and shapes. " + note in text
 
 
 def test_nothing_is_said_of_baselines_where_there_are_none() -> None:

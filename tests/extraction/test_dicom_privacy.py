@@ -115,16 +115,22 @@ def test_a_process_that_logs_and_warns_of_everything_says_nothing_of_a_header(
         import logging, sys
         from pathlib import Path
         logging.basicConfig(level=logging.DEBUG)
-        from tools.predict.answering import Question, _image
+        from tools.predict.answering import Question, _images
+        from verdict.extraction.dicom.series import slices_of
         from verdict.params.file import read_params
         options = read_params().extract
         for path in sorted(Path(sys.argv[1]).iterdir()):
-            print(path.name, (_image(options, Question("", path))[1] or "read"))
+            print(path.name, (_images(options, Question("", (path,)))[1] or "read"))
+        try:
+            slices_of(Path(sys.argv[1]), 2)
+        except ValueError as error:
+            print("series", error)
     """
     run = [sys.executable, "-W", "always", "-c", textwrap.dedent(code), str(tmp_path)]
     ended = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert len(ended.stdout.splitlines()) == 1 + len(FAILING)
+    assert len(ended.stdout.splitlines()) == 2 + len(FAILING)
     assert "fine read" in ended.stdout
+    assert "series holds " in ended.stdout
     assert SIGN not in ended.stdout + ended.stderr
 
 

@@ -89,6 +89,22 @@ def test_the_committed_params_are_valid() -> None:
         ),
         ("models.base.embedded", None, r"models\.base: an embedded model needs embedded: how it"),
         ("evaluate.models.tuned.model", "models/other", r"models: fetches only"),
+        (
+            "evaluate.models.tuned.examples",
+            {"count": 8, "seed": 1},
+            r"evaluate\.models\.tuned\.examples makes it a baseline .* set its adapter to models/b",
+        ),
+        (
+            "evaluate.models.base.examples",
+            {"count": 8, "seed": 1},
+            r"models\.base\.examples .*, and compare\.baseline to another model, or take",
+        ),
+        ("evaluate.models.base.examples", {"count": 8}, r"base\.examples\.seed: missing"),
+        (
+            "evaluate.models.base.examples",
+            {"count": 0, "seed": 1},
+            r"examples\.count: .*equal to 1",
+        ),
         ("fetch.files.images.sha256", "12ab", r"fetch\.files\.images\.sha256: .*pattern"),
     ],
 )

@@ -78,6 +78,10 @@ SHOWN: dict[str, tuple[str, ...]] = {
         "python -m tools.recipe use 'embedded/breakhis'",
         "tests/pipeline",
     ),
+    "make repro recipe=embedded/follow-up": (
+        "python -m tools.recipe use 'embedded/follow-up'",
+        "tests/pipeline",
+    ),
     "make emulator": ("python -m tools.emulator", "testing/emulator.py"),
     "make lint": ("ruff check .", ""),
     # A benchmark is no test; that there is one of this name is what can be tested.
@@ -159,6 +163,10 @@ ELSEWHERE = {
         "tests/tools/test_predict.py",
         'run("--image", folder, "--output",',
     ),
+    "python -m tools.predict --images prior.png current.png": (
+        "tests/tools/test_predict.py",
+        '("--images", one, other',
+    ),
     "python -m tools.predict --pairs pairs.csv": (
         "tests/tools/test_predict_texts.py",
         '"--pairs", tmp_path / name',
@@ -171,6 +179,10 @@ ELSEWHERE = {
     "--label diagnosis --group patient_id --out data/fundus": (
         "tests/pipeline/test_new_task.py",
         '"tools.new_task", "leaves", "--images"',
+    ),
+    "python -m tools.new_task … --file prior --file current": (
+        "tests/tools/test_new_task.py",
+        '"--file", "prior", "--file", "current"',
     ),
     "make repro recipe=embedded/fundus": (
         "tests/pipeline/test_new_task.py",

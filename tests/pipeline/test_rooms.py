@@ -64,6 +64,8 @@ def test_the_schema_hands_on_every_value_as_it_stands_in_the_file() -> None:
     found = read_params(ROOT / "params.yaml").model_dump()
     for model in found["models"].values():
         del model["gguf"]  # which no model built here has
+    for model in found["evaluate"]["models"].values():
+        del model["examples"]  # which none here is shown
     assert found == load_yaml(text, "params.yaml")
 
 

@@ -91,6 +91,7 @@ def build(
     image: Callable[[int], bytes] | None = lambda i: jpeg(i, 24),
     text: Callable[[int], str] | None = None,
     prompt: str = "Is this melanoma?",
+    further: int = 0,
     **options: Any,
 ) -> Path:
     """Write a project in ``root``, with its page."""
@@ -99,7 +100,7 @@ def build(
     for predictions in options.get("validation", ()):
         path = root / f"data/predictions/validation/{predictions.model}.parquet"
         write_predictions(path, predictions)
-    _write_records(root, models[0], image, text, prompt)
+    _write_records(root, models[0], image, text, prompt, further)
     _write_metrics(root / "metrics", models[0])
     write_summary(
         root / "metrics/report", compare(models, **(SETTINGS | {"resamples": 300} | options))
@@ -122,6 +123,7 @@ def _write_records(
     image: Callable[[int], bytes] | None,
     text: Callable[[int], str] | None,
     prompt: str,
+    further: int = 0,
 ) -> None:
     rows = [
         {
@@ -134,11 +136,13 @@ def _write_records(
             "answer": row["answer"] if predictions.free_text else None,
             "attributes": json.dumps(dict(row["attributes"])),
             "row": i,
+            "further_images": [{"bytes": jpeg(i + n, 24), "path": None} for n in range(further)],
+            "further_sha256": [f"{i}-{n}" for n in range(further)],
         }
         for i, row in enumerate(predictions.table.to_pylist())
     ]
     (root / "data/records").mkdir(parents=True)
-    write_shard(root / "data/records/shard-00000-of-00001.parquet", rows)
+    write_shard(root / "data/records/shard-00000-of-00001.parquet", rows, several=further > 0)
     answers = {label: f"It is {label}." for label in predictions.labels} or None
     options = Format(
         form="turns",

@@ -1,6 +1,7 @@
 """What a page is made of: files that belong together, and cases that are chosen by a rule."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,22 @@ def test_large_images_are_made_to_fit(tmp_path: Path) -> None:
     path = write(root, size=120)
     assert path.stat().st_size < 5_000_000
     assert path.read_text("utf-8").count("<img ") == 120
+
+
+def test_all_images_of_a_case_are_shown_and_where_they_stood_in_the_prompt(tmp_path: Path) -> None:
+    models = [from_counts("base", 0, 20, 40, 60), from_counts("tuned", 50, 5, 55, 10)]
+    prompt = "Prior {image 1}, current {image 2}: changed?"
+    root = build(tmp_path / "two", models, task="visits", prompt=prompt, further=1)
+    text = write(root, size=10).read_text("utf-8")
+    assert text.count("<img ") == 20
+    assert len(re.findall('alt="Image 2 of ', text)) == 10
+    assert "<p>Prior [image 1], current [image 2]: changed?</p>" in text
+    assert ".case header { flex-wrap: wrap; }" in text
+    one = build(tmp_path / "one", models, task="visits", prompt="Changed?")
+    text = write(one, size=10).read_text("utf-8")
+    assert "flex-wrap: wrap; }\n\n" not in text
+    assert ".case header { flex-wrap: wrap; }" not in text
+    assert len(re.findall('alt="Image of ', text)) == 10
 
 
 def test_no_cases_and_no_records_still_make_a_page(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The embedded tiny Gemma 3n: its parts are there, it learns and reloads, and reads images."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from testing.places import ROOT
-from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, train_tiny
+from testing.tiny import LORA, MODEL, QLORA, TRAIN
 
 torch = pytest.importorskip("torch")
 
@@ -177,27 +176,6 @@ def test_from_the_first_step_a_gradient_reaches_the_tower_and_the_per_layer_word
     assert patches.abs().max() > 0
     assert words is not None
     assert words.abs().max() > 0
-
-
-def test_adapters_learn_and_reload(base: Path, tiny: Tiny, tmp_path: Path) -> None:
-    from verdict.answers.inference import load_for_inference
-    from verdict.models.load import load_processor
-    from verdict.training.results import save_adapter
-
-    ours = dataclasses.replace(tiny, base=base)
-    training = train_tiny(ours, tmp_path / "checkpoints", lora=LANGUAGE, options=TRAIN)
-    learned = [p for n, p in training.model.named_parameters() if "lora_B" in n]
-    # Seven a layer, but keys and values of the last two, which have none of their own.
-    assert len(learned) == 4 * 7 - 2 * 2
-    assert all(parameter.abs().max() > 0 for parameter in learned)
-    processor = load_processor(base)
-    save_adapter(tmp_path / "adapter", training.model, processor, {}, dtype=torch.float32)
-    loaded: Any = load_for_inference(base, tmp_path / "adapter", MODEL, "cpu")
-    batch = ask(processor, "red")
-    with torch.no_grad():
-        before = training.model.eval()(**batch).logits
-        after = loaded.model(**batch).logits
-    assert torch.allclose(before, after, atol=1e-4)
 
 
 def test_in_four_bits_it_still_trains(base: Path, processor: Any) -> None:

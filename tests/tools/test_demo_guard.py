@@ -11,9 +11,10 @@ import pytest
 import requests
 
 from testing.places import ROOT
-from testing.tiny import Tiny
+from testing.tiny import TWO, Tiny, build_several
 from tests.tools.tried import make_project
 from tools.demo.samples import samples
+from verdict.params.file import read_params
 
 pytestmark = pytest.mark.fault("visitors")
 
@@ -92,6 +93,32 @@ def test_a_record_named_like_a_path_is_written_nowhere_else(
     cases.mkdir(parents=True)
     found = samples(cases)
     assert found
-    assert {case.image.parent for case in found if case.image} == {cases}
+    images = [image for case in found for image in case.images]
+    assert len(images) == len(found)
+    assert {image.parent for image in images} == {cases}
     # By its place in the list alone: an id such as ../../x has no part in it.
-    assert all(case.image.stem.isdigit() for case in found if case.image)
+    assert all(image.stem.replace("-", "").isdigit() for image in images)
+
+
+def test_several_images_have_a_field_each_and_are_asked_about_together(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.demo.page import _Answering, _inputs
+    from tools.predict.answering import Predictor, chosen
+
+    two = build_several(tmp_path / "two", tiny.base)
+    project = make_project(tmp_path / "project", two, sections={"format": TWO.model_dump()})
+    (tmp_path / "cases").mkdir()
+    monkeypatch.chdir(project)
+    params = read_params()
+    predictor, cases = Predictor(params, chosen(params, None, None)), samples(tmp_path / "cases")
+    assert [field.label for field in _inputs(predictor, None, cases)] == ["Image 1", "Image 2"]
+    answering = _Answering(predictor, None, cases)
+    given = answering.fields(cases[0])
+    assert len(given) == 2
+    assert f"Right in the test split: <b>{cases[0].right}</b>" in answering(*given)["shown"]
+    turned = answering(*given[::-1])["shown"]
+    assert "Probability of each answer" in turned
+    # The images of a case the other way round are another question.
+    assert "Right in the test split" not in turned
+    assert "Fill in every field first." in answering(given[0], None)["shown"]

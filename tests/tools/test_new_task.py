@@ -125,6 +125,50 @@ def test_images_named_by_a_column(labelled: Path) -> None:
     assert set(ZipImages(Path("own/images.zip")).places()) == set("abcdefghi")
 
 
+def test_several_images_a_record_named_by_columns(
+    labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"name": f"visit-{n}", "finding": label, "patient": group, "prior": f"{name}.png",
+         "current": f"{ROWS[n - 3][0]}.png"}
+        for n, (name, label, group) in enumerate(ROWS)
+    ]  # fmt: skip
+    write_table(Path("labels.csv"), rows[0], rows)
+    make("eyes", "--file", "prior", "--file", "current")
+    assert "Packed 18 images of 4 groups" in capsys.readouterr().out
+    task, archive = loaded("eyes")
+    assert archive.IMAGES == 2
+    table = task.read_table(Path("own"), task.Options())
+    assert table.rows[0].images == ("visit-0-1", "visit-0-2")
+    assert table.rows[0].attributes == {}
+    places = table.images.places()
+    assert {image for row in table.rows for image in row.images} == places.keys()
+    with table.images.open() as reader:
+        read = [reader.read(places[name]) for name in ("visit-0-1", "visit-0-2", "visit-3-2")]
+    assert read[0] == read[2] != read[1]
+    prompt = read_recipe(Path("recipes/eyes.yaml")).format.prompt
+    assert prompt.startswith("Image 1: {image 1}\nImage 2: {image 2}\nWhat do these images show?")
+    archive.write_archive(Path("one"), archive.Embedded(seed=3, images=40, images_per_group=4))
+    rows_of_stand_in = task.read_table(Path("one"), task.Options()).rows
+    assert {len(row.images) for row in rows_of_stand_in} == {2}
+
+
+@pytest.mark.fault("own data")
+def test_a_row_without_one_of_its_images_is_named(labelled: Path) -> None:
+    rows = [
+        {"name": name, "finding": label, "patient": group, "prior": f"{name}.png",
+         "current": "" if name == "c" else f"{name}.png"}
+        for name, label, group in ROWS
+    ]  # fmt: skip
+    write_table(Path("labels.csv"), rows[0], rows)
+    with pytest.raises(
+        SystemExit, match=r"labels\.csv line 4: there is no image \(an empty cell\)"
+    ):
+        make("eyes", "--file", "prior", "--file", "current")
+    with pytest.raises(SystemExit, match=r"no column 'later' \(--file\)"):
+        make("eyes", "--file", "prior", "--file", "later")
+
+
 def test_each_image_may_be_its_own_group(labelled: Path) -> None:
     main(["eyes", "--images", "pictures", "--table", "labels.csv", "--out", "own",
           "--id", "name", "--label", "finding", "--group", "name"])  # fmt: skip

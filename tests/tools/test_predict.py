@@ -1,5 +1,6 @@
 """tools.predict: people's images and texts, asked about as the pipeline asks."""
 
+import copy
 import csv
 import json
 import os
@@ -11,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from testing.tiny import COMMITTED, FREE, Tiny
+from testing.tiny import COMMITTED, FREE, TWO, Tiny, build_several
 from tests.sources.servers import FileServer, serving
 from tests.tools.tried import LABELS, Run, lines, make_project, runner, text_project
 from tools.predict import DISCLAIMER
+from verdict.core.errors import VerdictError
+from verdict.params import Params
 
 torch = pytest.importorskip("torch")
 
@@ -110,10 +113,10 @@ def test_parts_of_a_folder_give_what_the_whole_gives(
     sizes = []
     write = answering.write_shard
 
-    def counted(path: Path, rows: Any) -> None:
+    def counted(path: Path, rows: Any, **options: Any) -> None:
         rows = list(rows)
         sizes.append(len(rows))
-        write(path, iter(rows))
+        write(path, iter(rows), **options)
 
     monkeypatch.setattr(answering, "write_shard", counted)
     run("--image", folder, "--output", tmp_path / "parts.jsonl")
@@ -122,6 +125,44 @@ def test_parts_of_a_folder_give_what_the_whole_gives(
     for one, other in zip(whole, parts, strict=True):
         assert one["answer"] == other["answer"]
         assert one["log_probabilities"] == pytest.approx(other["log_probabilities"], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def of_two(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose records have two images, at the places that the prompt marks."""
+    folder = tmp_path_factory.mktemp("of-two")
+    two = build_several(folder / "tiny", tiny.base)
+    return make_project(folder / "project", two, sections={"format": TWO.model_dump()})
+
+
+def test_several_images_are_asked_about_together(
+    of_two: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runner(of_two, monkeypatch)
+    one, other = folder / "0.png", folder / "6.png"
+    pairs = ("--images", one, other, "--images", other, one)
+    assert run(*pairs, "--output", tmp_path / "out.csv") == 0
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["input"] for row in rows] == [f"{one} + {other}", f"{other} + {one}"]
+    scores = [float(row["log_probability_benign"]) for row in rows]
+    # The order of the images counts.
+    assert scores[0] != pytest.approx(scores[1], abs=1e-6)
+
+
+def test_another_number_of_images_than_the_prompt_marks_is_named(
+    of_two: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runner(of_two, monkeypatch)
+    one, damaged = folder / "0.png", folder / "4.png"
+    assert run("--image", one, "--images", one, damaged) == 1
+    said = capsys.readouterr().err
+    assert f"{one}: is 1 image, but the prompt has marks for 2: give those of one" in said
+    assert f"{one} + {damaged}: image 2 does not decode" in said
+    assert run("--images", one, folder) == 1
+    assert "is a folder; name the images of one --images one by one" in capsys.readouterr().err
+    assert run("--images", one, one, "--prompt", "{image 2}{image 1}?") == 1
+    assert "where {image 1}, {image 2} is due" in capsys.readouterr().err
 
 
 def test_a_failure_leaves_the_old_file(
@@ -144,6 +185,17 @@ def test_a_failure_leaves_the_old_file(
     assert run("--image", folder, "--output", out) == 1
     assert out.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.csv"]
+
+
+def test_a_model_that_is_shown_examples_is_not_asked() -> None:
+    from tools.predict.answering import chosen
+
+    values = copy.deepcopy(COMMITTED)
+    values["evaluate"]["models"]["reference"]["examples"] = {"count": 2, "seed": 1}
+    shown = Params.model_validate(values)
+    assert chosen(shown, "base", None).name == "base"
+    with pytest.raises(VerdictError, match=r"models\.reference is shown examples .* --model"):
+        chosen(shown, "reference", None)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from testing.dicom import CANARY, ct, encoded, with_canary
-from testing.tiny import Tiny
+from testing.tiny import TWO, Tiny, build_several
 from tests.extraction.test_dicom_privacy import FAILING, SIGN
+from tests.extraction.test_dicom_series import write as write_slices
 from tests.tools.tried import Run, lines, make_project, runner
 
 pytest.importorskip("torch")
@@ -45,3 +46,22 @@ def test_dicom_is_answered_and_nothing_of_its_header_is_said(
             rows["same.png"]["log_probabilities"], abs=1e-5
         )
     assert SIGN not in said + out.read_text()
+
+
+def test_a_series_is_asked_about_as_the_images_of_one_record(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = build_several(tmp_path / "two", tiny.base)
+    root = make_project(tmp_path / "project", two, sections={"format": TWO.model_dump()})
+    run, out = runner(root, monkeypatch), tmp_path / "out.jsonl"
+    folder = write_slices(tmp_path / "ct", {f"IM{n}": 2.0 * n for n in range(8)})
+    named = ("--images", folder / "IM2", folder / "IM6")
+    assert run("--images", folder, *named, "--output", out) == 0
+    series, slices = lines(out.read_text())
+    assert series["input"] == str(folder)
+    assert series["log_probabilities"] == pytest.approx(slices["log_probabilities"], abs=1e-6)
+    (folder / "IM4").unlink()
+    assert run("--images", folder) == 1
+    assert f"{folder}: lacks slices between IM3 and IM5" in capsys.readouterr().err
+    assert run("--images", folder, "--prompt", "Is it symmetric?") == 1
+    assert "has no marks for images that say how many slices" in capsys.readouterr().err

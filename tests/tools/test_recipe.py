@@ -18,7 +18,8 @@ def test_the_list_shows_task_models_and_method(project: Path) -> None:
     header, full, embedded = (line.split("  ") for line in listing().splitlines())
     assert header[0] == "recipe"
     assert [cell.strip() for cell in full if cell] == [
-        "melanoma", "melanoma", "gemma-3-4b-it, medgemma-4b-it", "QLoRA, rank 32",
+        "melanoma", "melanoma", "gemma-3-4b-it, medgemma-4b-it, medgemma-1.5-4b-it",
+        "QLoRA, rank 32",
     ]  # fmt: skip
     assert [cell.strip() for cell in embedded if cell] == [
         "embedded/melanoma", "melanoma", "tiny gemma3", "QLoRA, rank 16",

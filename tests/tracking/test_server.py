@@ -125,7 +125,8 @@ def test_the_adapter_is_a_model_that_mlflow_loads_and_asks(
         "revision": None,
         "sha256": sha256_of_tree(tiny.base),
     }
-    first, second, third = found_by_stranger["answers"]
+    first, second, third, of_two = found_by_stranger["answers"]
+    assert isinstance(of_two, str)
     assert first == second
     assert third == direct_answer(tiny, saved)
     assert "the input has no column prompt" in found_by_stranger["refusal"]
@@ -148,7 +149,10 @@ model = mlflow.pyfunc.load_model(
 )
 image, text = Path("square.jpg").read_bytes(), "What colour is this?"
 table = pd.DataFrame(
-    {"image": [image, "square.jpg", image], "prompt": [text, text, asked["prompt"]]}
+    {
+        "image": [image, "square.jpg", image, [image, "square.jpg"]],
+        "prompt": [text, text, asked["prompt"], "Prior: {image 1} Current: {image 2} Changed?"],
+    }
 )
 try:
     model.predict(table[["image"]])

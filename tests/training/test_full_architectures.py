@@ -73,7 +73,11 @@ def by_layer(model: Any) -> dict[int, set[str]]:
         # As the hub counts them.
         ("google/gemma-3-4b-it", 4_300_079_472),
         ("google/medgemma-4b-it", 4_300_079_472),
+        ("google/medgemma-1.5-4b-it", 4_300_079_472),
+        ("google/medgemma-27b-it", 27_432_406_640),
+        ("google/medgemma-27b-text-it", 27_009_002_240),
         ("google/gemma-3-1b-it", 999_885_952),
+        ("google/gemma-3-270m-it", 268_098_176),
         # Without the 42 scales of its layers, which the hub counts and transformers does not, and
         # the keys' and values' projections of the last 18 layers, which nothing uses.
         ("google/gemma-4-e4b-it", 7_996_156_490 - 42 - 55_055_616),
@@ -82,6 +86,30 @@ def by_layer(model: Any) -> dict[int, set[str]]:
 def test_the_architecture_has_the_published_size(name: str, parameters: int) -> None:
     model = without_weights(name)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    "name", ["google/medgemma-27b-it", "google/medgemma-27b-text-it", "google/gemma-3-270m-it"]
+)
+def test_another_size_loads_by_its_name_and_reads(name: str, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    from verdict.models.load import load_model
+
+    folder = tmp_path / "base"
+    save_narrow(folder, name)
+    config = AutoConfig.from_pretrained(folder)
+    assert config.model_type == PUBLISHED[name]["model_type"]
+    model = load_model(folder, MODEL, "cpu").eval()
+    text, published = config.get_text_config(), without_weights(name).config.get_text_config()
+    for key in ("num_attention_heads", "num_key_value_heads", "sliding_window"):
+        assert getattr(text, key) == getattr(published, key), key
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([[2, 5, 7]])).logits
+    assert logits.shape == (1, 3, 512)
+    assert torch.isfinite(logits).all()
+    adapted(model, ALL_LINEAR, FREEZE)
+    assert set(map(frozenset, by_layer(model).values())) == {frozenset(PROJECTIONS)}
 
 
 @pytest.mark.parametrize("name", RECIPES)

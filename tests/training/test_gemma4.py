@@ -145,8 +145,7 @@ def test_scores_and_answers_are_those_of_passes_over_everything(
     assert generate_answers(loaded.model, loaded.processor, batch.inputs, read=read, **more) == anew
 
 
-@pytest.mark.parametrize("classify", [False, True], ids=["writes", "classifies"])
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize(("method", "classify"), [("lora", True), ("full", False), ("full", True)])
 def test_what_was_trained_answers_the_same_when_it_is_loaded(
     small: Tiny, tmp_path: Path, method: str, classify: bool
 ) -> None:

@@ -15,7 +15,6 @@ from testing.tiny import (
     QLORA,
     TRAIN,
     Tiny,
-    ask_tiny,
     build_text_tiny,
     train_tiny,
 )
@@ -146,30 +145,6 @@ def test_scores_equal_a_full_forward_pass(qwen: Tiny, loaded: Any, tmp_path: Pat
                     assert scores[row][index] == pytest.approx(expected, abs=1e-3)
             # What it leaves in the model must not change the next batch.
             generate_answers(model, processor, batch.inputs, end_of_turn=end, max_new_tokens=2)
-
-
-def test_trained_saved_reloaded_and_asked(qwen: Tiny, tmp_path: Path) -> None:
-    from verdict.answers.inference import Loaded, load_for_inference
-    from verdict.models.load import load_processor
-    from verdict.training.results import save_adapter
-
-    options = FROZEN.model_copy(
-        update={"max_steps": 4, "save_strategy": "no", "learning_rate": 0.01}
-    )
-    training = train_tiny(qwen, tmp_path / "checkpoints", lora=ADAPT, options=options)
-    assert training.log[-1]["loss"] < training.log[0]["loss"]
-    adapter, processor = tmp_path / "adapter", load_processor(qwen.base)
-    save_adapter(adapter, training.model, processor, {})
-    reloaded = load_for_inference(qwen.base, adapter, MODEL, "cpu")
-    kept, one, many = (
-        ask_tiny(qwen, model, qwen.validation, batch_size=size)
-        for model, size in (
-            (Loaded(training.model.eval(), processor, None), 4), (reloaded, 1), (reloaded, 4),
-        )
-    )  # fmt: skip
-    for other in (one, many):
-        assert other.table.drop(["log_probabilities"]) == kept.table.drop(["log_probabilities"])
-        assert abs(other.log_probabilities - kept.log_probabilities).max() < 1e-3
 
 
 def test_vision_features_of_another_family_are_refused(qwen: Tiny, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from tools.predict import DISCLAIMER
 from tools.predict.answering import Answered, Predictor
 from tools.predict.questions import Question, TaskOfPairs
 from verdict.conversations import TEXT
+from verdict.params.data import image_places
 
 #: Fonts of the system alone; gradio serves its own from here, and nothing comes from elsewhere.
 _FONTS = ("system-ui", "sans-serif")
@@ -46,7 +47,7 @@ def build(
         gr.HTML(f"<p class='disclaimer' role='note'>{DISCLAIMER}</p>")
         with gr.Row(equal_height=False):
             with gr.Column():
-                inputs = _inputs(predictor, task)
+                inputs = _inputs(predictor, task, cases)
                 button = gr.Button("Ask", variant="primary", elem_id="ask")
             with gr.Column():
                 result = gr.HTML(_EMPTY, elem_id="answer")
@@ -77,19 +78,27 @@ def build(
     return page
 
 
-def _inputs(predictor: Predictor, task: TaskOfPairs | None) -> list[Any]:
+def _inputs(predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample]) -> list[Any]:
     if task is not None:
         return [gr.Textbox(label=f"Record {name}", lines=4, max_lines=12) for name in "AB"]
+    # Where the prompt does not say how many, the cases do.
+    count = image_places(predictor.asked.prompt) or max((len(c.images) for c in cases), default=1)
+    names = ["Image"] if count == 1 else [f"Image {number}" for number in range(1, count + 1)]
+    images = [_image_field(name) for name in names]
+    if TEXT not in predictor.asked.prompt:
+        return images
+    return [*images, gr.Textbox(label="Question", lines=1, max_lines=4)]
+
+
+def _image_field(label: str) -> gr.Image:
     image = gr.Image(
-        type="filepath", image_mode=None, label="Image", sources=["upload", "clipboard"],
-        buttons=["fullscreen"], height=320, elem_id="image",
+        type="filepath", image_mode=None, label=label, sources=["upload", "clipboard"],
+        buttons=["fullscreen"], height=320, elem_id=label.lower().replace(" ", "-"),
     )  # fmt: skip
     # gradio's own opens the file first, and words no error. (It is no subclass, since gradio writes
     # a stub file beside the code of each.)
     image.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
-    if TEXT not in predictor.asked.prompt:
-        return [image]
-    return [image, gr.Textbox(label="Question", lines=1, max_lines=4)]
+    return image
 
 
 class _Answering:
@@ -97,14 +106,14 @@ class _Answering:
 
     def __init__(self, predictor: Predictor, task: TaskOfPairs | None, cases: list[Sample]):
         self._predictor, self._task = predictor, task
-        self._cases = {digest(case.image, case.text): case for case in cases}
-        self._images = {digest(case.image, None) for case in cases if case.image}
+        self._cases = {digest(case.images, case.text): case for case in cases}
+        self._stored = {digest([image], None) for case in cases for image in case.images}
 
     def fields(self, case: Sample) -> list[str]:
         """Return what a case fills the fields with."""
         if self._task is not None:
             return list(self._task.out_of_pair(case.text or ""))
-        return [str(value) for value in (case.image, case.text) if value is not None]
+        return [str(value) for value in (*case.images, case.text) if value is not None]
 
     def __call__(self, *fields: str | None) -> dict[str, Any]:
         """Return the fields, and what is shown as long as they stay as they are."""
@@ -114,14 +123,15 @@ class _Answering:
         if not all(field and field.strip() for field in fields):
             return _note("Fill in every field first." if len(fields) > 1 else "Choose an image.")
         given = [str(field).strip() for field in fields]
-        image, text = None, None
+        text = None
         if self._task is not None:
-            text = self._task.as_pair(*given)
-        else:
-            image, text = Path(given[0]), (given[1] if len(given) > 1 else None)
-        stored = image is not None and digest(image, None) in self._images
-        (answered,) = self._predictor.answers([Question("", image, text, as_stored=stored)])
-        return _shown(answered, self._predictor, self._cases.get(digest(image, text)))
+            given, text = [], self._task.as_pair(*given)
+        elif TEXT in self._predictor.asked.prompt:
+            text = given.pop()
+        images = tuple(map(Path, given))
+        stored = all(digest([image], None) in self._stored for image in images)
+        (answered,) = self._predictor.answers([Question("", images, text, as_stored=stored)])
+        return _shown(answered, self._predictor, self._cases.get(digest(images, text)))
 
 
 _EMPTY = "<p class='pale'>The answer will stand here.</p>"

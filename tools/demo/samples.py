@@ -1,6 +1,7 @@
 """Cases of the test split to try the page with."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,12 @@ class Sample:
     """A record of the test split.
 
     Attributes:
-        image: a file with its image as the record stores it.
+        images: files with its images as the record stores them.
         right: its label; the answer, where the task is free text.
     """
 
     id: str
-    image: Path | None
+    images: tuple[Path, ...]
     text: str | None
     right: str
 
@@ -46,15 +47,19 @@ def samples(folder: Path) -> list[Sample]:
 
 def _sample(asked: Conversation, record: Record, images: ImageStore, stem: Path) -> Sample:
     # Not named by its id, which is the data's and may be a path.
-    path = None
-    if record.has_image:
-        data = images[record.id]
-        path = stem.with_suffix(".webp" if data[:4] == b"RIFF" else ".jpg")
+    paths = []
+    for number, data in enumerate(images.all(record.id)):
+        suffix = ".webp" if data[:4] == b"RIFF" else ".jpg"
+        path = stem.with_name(f"{stem.name}-{number}{suffix}")
         path.write_bytes(data)
-    return Sample(asked.id, path, record.text, record.label or str(record.answer))
+        paths.append(path)
+    return Sample(asked.id, tuple(paths), record.text, record.label or str(record.answer))
 
 
-def digest(image: Path | None, text: str | None) -> str:
+def digest(images: Iterable[Path], text: str | None) -> str:
     """Return what a sample is recognised by when the page sends it back."""
-    content = image.read_bytes() if image else b""
-    return hashlib.sha256(content + b"\0" + (text or "").encode()).hexdigest()
+    sha256 = hashlib.sha256()
+    for image in images:
+        sha256.update(image.read_bytes() + b"\0")
+    sha256.update((text or "").encode())
+    return sha256.hexdigest()

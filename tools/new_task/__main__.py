@@ -8,7 +8,9 @@ images, packed into --out, and recipes/embedded/NAME.yaml with a synthetic stand
 both share stands in recipes/tasks/NAME.yaml.
 --label holds one of 2 to 40 labels, --group what must not be divided between splits: the patient,
 or at least the lesion. Give the column of --id again where each image stands for itself. The
-table's other columns become attributes of the records.
+table's other columns become attributes of the records. --file, repeated, names the columns that
+hold the paths of several images a record, such as a prior and a current one, in their order. With
+--slices N each is a folder with a series of DICOM files, of which N slices are taken.
 
     python -m tools.new_task NAME --images DIR --out data/NAME
 
@@ -45,6 +47,8 @@ _NO_GROUPS = (
     "No table says which images are of one patient, so each stands for itself; if some belong "
     "together, the result is too good. Give --table with --group then."
 )
+#: Of a series; more images hardly fit a model's context.
+MOST_SLICES = 100
 #: The shares of the recipe that others are derived from are in twentieths.
 _FOLDS = 20
 
@@ -70,11 +74,20 @@ def places(name: str) -> tuple[Path, Path, Path, Path, Path]:
 
 
 def pack(
-    images: Path, table: Path | None, columns: Mapping[str, str | None], out: Path
+    images: Path,
+    table: Path | None,
+    columns: Mapping[str, str | None],
+    out: Path,
+    files: Sequence[str] = (),
+    slices: int | None = None,
 ) -> tuple[Wording, int]:
     """Write the images as a ZIP and their labels as a table into ``out``; print how many.
 
     The table's other columns become attributes; without a table the labels are the folders' names.
+
+    Args:
+        files: columns of paths, one for each image of a record.
+        slices: how many images are taken of each series, where these are folders of DICOM files.
 
     Returns:
         The words for the labels, and the number of groups of the label with the fewest.
@@ -90,17 +103,24 @@ def pack(
     label, group = columns["label"], columns["group"]
     assert label is not None, "asked for"
     assert group is not None, "asked for"
-    found = read_rows(images, table, columns) if table else read_folders(images)
+    found = read_rows(images, table, columns, files, slices) if table else read_folders(images)
     rows = sorted(found, key=lambda row: row.id)
     counts, fewest = count_labels(rows, label), fewest_groups(rows, label, group)
-    others = [column for column in rows[0].cells if column and column not in columns.values()]
+    known = {*columns.values(), *files, ""}
+    others = [column for column in rows[0].cells if column not in known]
     names = (archive.ID, archive.LABEL, archive.GROUP)
     if taken := [column for column in others if column in names]:
         raise VerdictError(
             f"{table}: the column {taken[0]!r} is none of those that the options name, and would "
             f"stand beside one that {taken[0]} means here. Rename it, or take it out."
         )
-    identical = write_images(targets["images"], "images", {row.id: row.path for row in rows})
+    count = len(rows[0].paths)
+    packed = {
+        name: path
+        for row in rows
+        for name, path in zip(archive.image_names(row.id, count), row.paths, strict=True)
+    }
+    identical = write_images(targets["images"], "images", packed)
     write_csv(
         targets["table"],
         (*names, *others),
@@ -111,18 +131,21 @@ def pack(
     )
     groups = len({row.cells[group] for row in rows})
     print(
-        f"Packed {len(rows):,} images of {groups:,} groups into {out}: "
+        f"Packed {len(packed):,} images of {groups:,} groups into {out}: "
         + ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
     )
     notes = [
         f"Kept as attributes, shown beside the cases: {', '.join(others)}." if others else "",
         "" if table else _NO_GROUPS,
         f"Byte-identical to another image: {sum(map(len, identical)):,}." if identical else "",
-        under_two_labels(identical, {row.id: row.cells[label] for row in rows}),
+        # One of several says nothing by itself.
+        under_two_labels(identical, {row.id: row.cells[label] for row in rows})
+        if count == 1
+        else "",
         not_packed(images, rows, besides=table),
     ]
     print(*filter(None, notes), sep="\n", end="\n" if any(notes) else "")
-    return word(counts), fewest
+    return word(counts, count), fewest
 
 
 def table_text(name: str) -> str:
@@ -133,8 +156,12 @@ def table_text(name: str) -> str:
     return text.replace(archive.__name__, f"verdict.tasks.{name}.archive")
 
 
-def archive_text(labels: Mapping[str, str]) -> str:
-    """Return the text of a new task's archive: the template's, with other labels."""
+def archive_text(labels: Mapping[str, str], images: int = 1) -> str:
+    """Return the text of a new task's archive: the template's, with other labels.
+
+    Args:
+        images: how many a record has.
+    """
     lines = Path(archive.__file__).read_text(encoding="utf-8").splitlines()
     constant = next(
         node
@@ -146,7 +173,8 @@ def archive_text(labels: Mapping[str, str]) -> str:
         for cell, named in labels.items()
     ]
     lines[constant.lineno - 1 : constant.end_lineno] = ["LABELS = {", *entries, "}"]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return text.replace(f"\nIMAGES = {archive.IMAGES}\n", f"\nIMAGES = {images}\n")
 
 
 def _write(path: Path, text: str) -> None:
@@ -198,30 +226,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "group": parser.add_argument("--group", metavar="COLUMN", help="patient, or lesion"),
         "out": parser.add_argument("--out", type=Path, help="folder to pack the images into"),
     }
-    parser.add_argument("--file", metavar="COLUMN", help="path in --images; without it: ID.*")
+    parser.add_argument(
+        "--file", metavar="COLUMN", action="append", help="path in --images; without it: ID.*"
+    )
+    parser.add_argument(
+        "--slices", metavar="N", type=int, help="images are series of DICOM files: N of each"
+    )
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a label's letters
-    given = [key for key in (*needed, "file") if getattr(options, key) is not None]
+    given = [key for key in (*needed, "file", "slices") if getattr(options, key) is not None]
     by_folders = given and set(given) <= {"images", "out"}
     expected = ("images", "out") if by_folders else tuple(needed)
     if given and (missing := [key for key in expected if key not in given]):
         parser.error(f"--{given[0]} is given, then --{', --'.join(missing)} must be, too")
+    if options.slices is not None and not 1 <= options.slices <= MOST_SLICES:
+        parser.error(f"--slices takes 1 to {MOST_SLICES}")
     with command("new_task", interrupted="interrupted; remove what it wrote, and run it again"):
         paths = places(options.name)
         if given:
             columns = {
-                key: key if by_folders and key != "file" else getattr(options, key)
-                for key in ("id", "label", "group", "file")
+                key: key if by_folders else getattr(options, key)
+                for key in ("id", "label", "group")
             }
-            wording, fewest = pack(options.images, options.table, columns, options.out)
+            packing = columns, options.out, options.file or [], options.slices
+            wording, fewest = pack(options.images, options.table, *packing)
             folder = options.out
         else:
             wording, fewest = word(dict.fromkeys(archive.LABELS, 1)), _FOLDS
             folder = Path(_EXAMPLE_FOLDER.format(name=options.name))
         texts = (
             table_text(options.name),
-            archive_text(wording.names),
+            archive_text(wording.names, wording.images),
             task_text(options.name, wording, folder),
             files_text(options.name, folder, quarters=fewest < _FOLDS),
             embedded_text(options.name),

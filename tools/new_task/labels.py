@@ -25,6 +25,7 @@ class Wording:
         names: the name in params.yaml by the cell of the table.
         answers: the answer by that name.
         prompt: the question, with all answers listed.
+        images: how many a record has.
         positive: the rarer one of two labels, and where both are equally frequent the one that is
             no word for the absence of something (yes, not no); None for more.
     """
@@ -33,6 +34,7 @@ class Wording:
     answers: dict[str, str]
     prompt: str
     positive: str | None
+    images: int = 1
 
     @property
     def length_normalization(self) -> str:
@@ -100,8 +102,12 @@ def fewest_groups(rows: Sequence[Row], label: str, group: str) -> int:
     return min(len(its) for its in groups.values())
 
 
-def word(counts: Mapping[str, int]) -> Wording:
-    """Find the words for labels, given how many rows each has."""
+def word(counts: Mapping[str, int], images: int = 1) -> Wording:
+    """Find the words for labels, given how many rows each has.
+
+    Args:
+        images: how many a row has.
+    """
     labels = sorted(counts)
     names = _names(labels)
     answers = {name: label for label, name in names.items()}
@@ -114,9 +120,17 @@ def word(counts: Mapping[str, int]) -> Wording:
     return Wording(
         names,
         answers,
-        f"What does this image show? Answer with one of these: {'; '.join(answers.values())}.",
+        f"{_shown(images)} show? Answer with one of these: {'; '.join(answers.values())}.",
         names[positive] if positive else None,
+        images,
     )
+
+
+def _shown(images: int) -> str:
+    if images == 1:
+        return "What does this image"
+    marks = [f"Image {number}: {{image {number}}}\n" for number in range(1, images + 1)]
+    return f"{''.join(marks)}What do these images"
 
 
 def _denies(label: str) -> bool:

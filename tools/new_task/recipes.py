@@ -27,8 +27,8 @@ _HEADER = """\
 _COMMENTS = {
     "fetch.embedded": ["Coloured shapes in the layout of the real archive."],
     "fetch.embedded.seed": ["Seed of the drawing. (integer)"],
-    "fetch.embedded.images": ["Number of images. (integer, 20 to 200000)"],
-    "fetch.embedded.images_per_group": ["Images of one group. (integer)"],
+    "fetch.embedded.images": ["Number of records. (integer, 20 to 200000)"],
+    "fetch.embedded.images_per_group": ["Records of one group. (integer)"],
     "compare.subgroups": ["Columns of the table."],
 }
 

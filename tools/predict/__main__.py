@@ -4,6 +4,7 @@
     python -m tools.predict --image folder --output answers.csv
     python -m tools.predict --image https://example.org/lesion.jpg --model base --json
     python -m tools.predict --image scan.png --question 'Is a mass visible?'
+    python -m tools.predict --images prior.png current.png   # one record of two images
     python -m tools.predict --pair 'Anna Meyer, 1961' 'Ann Meier, 1961'
     python -m tools.predict --pairs pairs.csv --output matches.parquet
 
@@ -18,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from tools.predict import DISCLAIMER, add_model_options
@@ -39,10 +41,11 @@ def _predict(options: argparse.Namespace) -> int:
     # Imported only now: torch and the hub's library must find the pins in their environment.
     from tools.predict.answering import Predictor, chosen
     from tools.predict.output import as_json, check_output, for_people, writing
-    from tools.predict.questions import combined, files_named, images_named, texts_named
+    from tools.predict.questions import combined, files_named, images_named, texts_named, together
 
     if options.output:
-        check_output(options.output, files_named(options.image, options.pairs))
+        named = chain(options.image, *options.images)
+        check_output(options.output, files_named(named, options.pairs))
     asked = params.format
     if options.prompt is not None:
         if not options.prompt.strip():
@@ -54,7 +57,9 @@ def _predict(options: argparse.Namespace) -> int:
     done = failed = 0
     with ExitStack() as stack:
         downloads = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="verdict-")))
-        images = images_named(options.image, downloads)
+        images = chain(
+            images_named(options.image, downloads), together(options.images, downloads, asked)
+        )
         answers = predictor.answers(combined(images, texts, params, asked))
         write = None
         if options.output:
@@ -90,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--image", action="append", default=[], metavar="IMAGE",
         help="a path, a folder, or an address (https://, gs://, s3://); may be repeated",
+    )  # fmt: skip
+    add(
+        "--images", action="append", nargs="+", default=[], metavar="IMAGE",
+        help="asked about together, in order, or a folder with a DICOM series; may be repeated",
     )  # fmt: skip
     add(
         "--question", "--text", dest="texts", action="append", default=[], metavar="TEXT",

@@ -16,7 +16,7 @@ from typing import Any
 
 from scipy.special import softmax
 
-from tools.predict.questions import Question
+from tools.predict.questions import Question, read_image
 from verdict.answers.evaluation import predict, too_long
 from verdict.answers.evaluator import AnswerOptions, Evaluator
 from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference, without_weights
@@ -31,7 +31,6 @@ from verdict.models.chat import control_token
 from verdict.models.provenance import read_provenance
 from verdict.params import Params
 from verdict.params.data import Extract, Format
-from verdict.records.archive import MAX_MEMBER_BYTES
 from verdict.records.shards import ImageStore, read_records, write_shard
 from verdict.reproducibility import device_of_workers, make_deterministic
 
@@ -91,7 +90,7 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
             ``tools.export`` writes.
 
     Raises:
-        VerdictError: there is no such model, or its origin cannot be read.
+        VerdictError: there is no such model, it is shown examples, or its origin cannot be read.
     """
     models = params.evaluate.models
     if adapter is not None:
@@ -111,6 +110,11 @@ def chosen(params: Params, model: str | None, adapter: Path | None) -> Weights:
     if model not in models:
         raise VerdictError(
             f"params.yaml has no model {model} in evaluate.models; it has {', '.join(models)}"
+        )
+    if models[model].examples:
+        raise VerdictError(
+            f"evaluate.models.{model} is shown examples of the training split before each question,"
+            " which only the evaluation does; name a model without examples with --model"
         )
     return Weights(model, Path(models[model].model), Path(models[model].adapter))
 
@@ -204,11 +208,12 @@ class Predictor:
         """Write the questions as a shard of records; return why some cannot be, by position."""
         errors: dict[int, str] = {}
         label = self.labels[0] if self.labels else None
+        several = any(len(question.images) > 1 for question in questions)
 
         def rows() -> Iterator[dict[str, Any]]:
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-                images = pool.map(partial(_image, self._params.extract), questions)
-                for index, (image, error) in enumerate(images):
+                found = pool.map(partial(_images, self._params.extract), questions)
+                for index, (images, error) in enumerate(found):
                     text = questions[index].text
                     if error is None and text:
                         error = _signs_in(text, self.loaded)
@@ -218,7 +223,9 @@ class Predictor:
                     yield {
                         "id": _id(index),
                         "group": _UNKNOWN,
-                        "image": None if image is None else {"bytes": image, "path": None},
+                        "image": images[0] if images else None,
+                        "further_images": images[1:],
+                        "further_sha256": [_UNKNOWN] * len(images[1:]),
                         "text": text,
                         "label": label,
                         "answer": None if label else _UNKNOWN,
@@ -226,7 +233,7 @@ class Predictor:
                         "row": index,
                     }
 
-        write_shard(folder / "shard-00000-of-00001.parquet", rows())
+        write_shard(folder / "shard-00000-of-00001.parquet", rows(), several=several)
         return errors
 
     def _ask(self, records: Path, pool: Pool | None) -> dict[str, dict[str, Any] | str]:
@@ -277,19 +284,14 @@ def _id(index: int) -> str:
     return f"{index:06d}"
 
 
-def _image(options: Extract, question: Question) -> tuple[bytes | None, str | None]:
-    """Return an image as a record stores it, if there is one; or why it cannot be used."""
-    if question.error is not None or question.image is None:
-        return None, question.error
-    try:
-        # Whoever reads a pipe or a device may wait for ever.
-        if not question.image.is_file() and question.image.exists():
-            raise ValueError("is no regular file")
-        if question.image.stat().st_size > MAX_MEMBER_BYTES:
-            raise ValueError(f"has more than {MAX_MEMBER_BYTES:,} bytes")
-        data = question.image.read_bytes()
-        return (data if question.as_stored else convert(data, options)), None
-    except ValueError as error:
-        return None, str(error)
-    except OSError as error:
-        return None, f"cannot be read: {os.strerror(error.errno or 0)}"
+def _images(options: Extract, question: Question) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the images as a record stores them, if there are any; or why one cannot be used."""
+    found: list[dict[str, Any]] = []
+    for number, path in enumerate(question.images if question.error is None else (), 1):
+        try:
+            data = read_image(path)
+            data = data if question.as_stored else convert(data, options)
+        except ValueError as error:
+            return [], f"image {number} {error}" if len(question.images) > 1 else str(error)
+        found.append({"bytes": data, "path": None})
+    return found, question.error

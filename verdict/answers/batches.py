@@ -1,17 +1,18 @@
 """Batches of conversations: which go together, and their inputs, made ready beside the model."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from transformers import ProcessorMixin
 
+from verdict.answers.examples import behind
 from verdict.conversations import Conversation
-from verdict.models.chat import count_images, images_of, render_prompt
+from verdict.engine.work import usable_cores
+from verdict.models.chat import count_images, images_of, render_prompt, taking_images
 from verdict.records.shards import ImageStore
 
 #: At most so many batches are made ready at once: of 32 images of 896 pixels, 0.3 GB each.
@@ -31,12 +32,15 @@ class PlannedBatch:
     """Conversations of one batch, and their rendered prompts; nothing is decoded yet.
 
     Attributes:
+        texts: the prompts, behind the examples.
         tokens: of each prompt, an image counted as its placeholder.
+        examples: answered records that stand before each question.
     """
 
     conversations: list[Conversation]
     texts: list[str]
     tokens: int
+    examples: Sequence[Conversation] = ()
 
     @property
     def pictures(self) -> int:
@@ -50,6 +54,7 @@ def plan_batches(
     batch_size: int,
     *,
     thinking: bool = False,
+    examples: Sequence[Conversation] = (),
 ) -> list[PlannedBatch]:
     """Return batches of prompts of equal length, shortest first; with as many images each.
 
@@ -60,6 +65,7 @@ def plan_batches(
 
     Args:
         thinking: whether the prompts ask for a thought before the answer.
+        examples: answered records that stand before each question.
     """
     rendered: dict[str, tuple[str, int]] = {}
     alike: dict[tuple[int, int], list[tuple[Conversation, str]]] = {}
@@ -67,7 +73,8 @@ def plan_batches(
         # Mostly one prompt for all; a template takes longer to render than a batch to plan.
         key = repr(conversation.prompt)
         if key not in rendered:
-            text = render_prompt(processor, conversation.prompt, thinking=thinking)
+            whole = behind(examples, conversation.prompt)
+            text = render_prompt(processor, whole, thinking=thinking)
             ids = processor.tokenizer(text, add_special_tokens=False).input_ids
             rendered[key] = text, len(ids)
         text, length = rendered[key]
@@ -77,9 +84,8 @@ def plan_batches(
     for (length, _), rows in sorted(alike.items(), key=lambda item: item[0]):
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
-            plan.append(
-                PlannedBatch([row for row, _ in chosen], [text for _, text in chosen], length)
-            )
+            asked, texts = [row for row, _ in chosen], [text for _, text in chosen]
+            plan.append(PlannedBatch(asked, texts, length, examples))
     first: dict[int, int] = {}
     for index, planned in enumerate(plan):
         first.setdefault(planned.pictures, index)
@@ -100,14 +106,18 @@ def over_limit(
     Args:
         limit: the most tokens that the model reads.
         answer: tokens of the longest answer that it is asked about.
+
+    Raises:
+        VerdictError: the processor does not take so many images of one record.
     """
     found: dict[str, int] = {}
     for pictures in {planned.pictures for planned in plan}:
         alike = [planned for planned in plan if planned.pictures == pictures]
         longest = max(alike, key=lambda planned: planned.tokens)
-        one = PlannedBatch(longest.conversations[:1], longest.texts[:1], longest.tokens)
+        one = replace(longest, conversations=longest.conversations[:1], texts=longest.texts[:1])
         # Stored images all have one size, and so become as many tokens.
-        read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
+        with taking_images(f"record {one.conversations[0].id}", pictures):
+            read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
         further = read - longest.tokens + answer
         found |= {
             row.id: planned.tokens + further
@@ -128,7 +138,7 @@ def prepare(
 ) -> Iterator[Batch]:
     """Yield the batches of a plan, the next ones made ready while the model works."""
     # Decoding runs beside other threads; a GPU would wait for one alone.
-    threads = max(1, min(_THREADS, len(os.sched_getaffinity(0)) - 1))
+    threads = max(1, min(_THREADS, usable_cores() - 1))
     with ThreadPoolExecutor(max_workers=threads) as beside:
         coming: deque[Future[Batch]] = deque()
         for planned in plan:
@@ -155,7 +165,8 @@ def batches(
 def _prepare(
     processor: ProcessorMixin, planned: PlannedBatch, images: ImageStore, device: str
 ) -> Batch:
-    pictures = [images_of(row, images) for row in planned.conversations]
+    shown = [picture for example in planned.examples for picture in images_of(example, images)]
+    pictures = [[*shown, *images_of(row, images)] for row in planned.conversations]
     # Gemma 3's processor counts tokens one by one, which is slow in a tensor of torch.
     inputs: Any = processor(
         images=pictures if any(pictures) else None,

@@ -9,7 +9,7 @@ from verdict.answers.batches import PlannedBatch, over_limit
 from verdict.answers.evaluator import BatchResult, Evaluator, Prediction, empty_thought_ids
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import answer_of, candidate_ids, check_control_tokens
+from verdict.models.chat import answer_of, candidate_ids, check_control_tokens, count_images
 from verdict.parse import (
     EMPTY,
     THOUGHT_MARKS,
@@ -131,7 +131,7 @@ def _checked_plan(
             f"{name} is a classifier for {', '.join(loaded.labels)}, but format.answers has "
             f"{', '.join(answers.labels) or 'no labels'}; run `dvc repro train`"
         )
-    check_control_tokens(conversations, loaded.processor.tokenizer)
+    check_control_tokens([*evaluator.examples, *conversations], loaded.processor.tokenizer)
     options = evaluator.options
     if options.thinking and empty_thought_ids(loaded.processor.tokenizer) is None:
         raise VerdictError(
@@ -141,11 +141,24 @@ def _checked_plan(
     plan = evaluator.plan(conversations)
     if over := too_long(evaluator, plan):
         longest = max(over, key=over.__getitem__)
+        images = next(
+            count_images(row.prompt)
+            for planned in plan
+            for row in planned.conversations
+            if row.id == longest
+        )
         raise VerdictError(
             f"record {longest} has {over[longest]} tokens with its longest answer, but the model "
             f"reads at most {loaded.limit} (max_position_embeddings); so have {len(over):,} "
             "records. Shorten format.system, format.prompt, format.answers, or the texts of the "
-            "records" + (", or lower evaluate.thinking" if options.thinking else "")
+            "records"
+            + (", or lower evaluate.thinking" if options.thinking else "")
+            + (
+                f", or lower evaluate.models.{name}.examples.count, which is {len(shown):,}"
+                if (shown := evaluator.examples)
+                else ""
+            )
+            + (f", or give fewer images: it has {images}" if images > 1 else "")
         )
     return plan
 

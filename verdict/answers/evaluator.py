@@ -10,7 +10,7 @@ from verdict.answers.batches import Batch, PlannedBatch, plan_batches, prepare
 from verdict.answers.generation import Writer
 from verdict.answers.inference import Loaded
 from verdict.answers.prefill import Prefill
-from verdict.answers.score import Scorer
+from verdict.answers.score import Scorer, exact
 from verdict.conversations import Answers, Conversation
 from verdict.models.chat import candidate_ids, end_of_turn_id
 from verdict.parse import THOUGHT_MARKS
@@ -70,8 +70,9 @@ class Evaluator:
     """Asks one model in this process, in the way that the model and the task call for.
 
     Args:
-        images: those of the records that are asked about.
-        device: ``cpu`` or ``cuda``.
+        images: those of the records that are asked about, and of the examples.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        examples: answered records that stand before each question (``examples.read_examples``).
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Evaluator:
         images: ImageStore,
         options: AnswerOptions,
         device: str,
+        examples: Sequence[Conversation] = (),
     ):
         self.loaded, self.answers, self.images, self.options = loaded, answers, images, options
-        self._device = device
+        self._device, self.examples = device, examples
         self.scorer = Scorer(loaded.model)
         self.writer = Writer(loaded.model, loaded.processor, options.longest_text)
 
@@ -94,6 +96,7 @@ class Evaluator:
             conversations,
             self.options.batch_size,
             thinking=self.options.thinking > 0,
+            examples=self.examples,
         )
 
     def ask(
@@ -170,4 +173,4 @@ def classify(
     """
     logits = model(**inputs, use_cache=False).logits
     columns = [outputs.index(label) for label in labels]
-    return logits.double().log_softmax(-1)[:, columns].tolist()
+    return exact(logits).double().log_softmax(-1)[:, columns].tolist()

@@ -57,7 +57,7 @@ class Loaded:
 def load_for_inference(
     folder: Path, adapter: Path, options: ModelOptions, device: str, form: Form = "turns"
 ) -> Loaded:
-    """Load a model unquantized, on ``cpu`` or ``cuda``.
+    """Load a model unquantized, on ``cpu``, ``cuda`` or ``mps``.
 
     Args:
         folder: the model that the adapter was trained on, or the one to take as it comes.

@@ -14,6 +14,11 @@ _TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 _WAYS = ("packed", "shared", "cached", "full")
 
 
+def exact(values: torch.Tensor) -> torch.Tensor:
+    """Return values where they can be added up in float64: Apple's GPU has none."""
+    return values.cpu() if values.device.type == "mps" else values
+
+
 class Scorer:
     """Scores candidate answers with one model.
 
@@ -139,7 +144,7 @@ def _packed(model: Any, read: Prefill, candidates: list[list[int]]) -> torch.Ten
     ).logits
     log_probabilities = logits.float().log_softmax(-1)
     totals = [
-        log_probabilities[:, at[index], candidate].sum(-1, dtype=torch.float64)
+        exact(log_probabilities[:, at[index], candidate]).sum(-1, dtype=torch.float64)
         for index, candidate in enumerate(candidates)
     ]
     return torch.stack(totals, dim=1)
@@ -169,7 +174,8 @@ def _one_by_one(model: Any, read: Prefill, candidates: list[list[int]]) -> torch
         use_cache=True,
     ).logits
     log_probabilities = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
-    total = torch.where(real, log_probabilities, 0.0).sum(-1, dtype=torch.float64)
+    kept = torch.where(real, log_probabilities, 0.0)
+    total = exact(kept).sum(-1, dtype=torch.float64)
     return total.view(rows, count)
 
 
@@ -192,5 +198,5 @@ def _in_full(
                 whole[name] = torch.cat([value, torch.zeros_like(answer, dtype=value.dtype)], dim=1)
         logits = model(**whole, use_cache=False, logits_to_keep=len(candidate) + 1).logits[:, :-1]
         scores = logits.float().log_softmax(-1).gather(-1, answer[..., None])[..., 0]
-        totals.append(scores.sum(-1, dtype=torch.float64))
+        totals.append(exact(scores).sum(-1, dtype=torch.float64))
     return torch.stack(totals, dim=1)

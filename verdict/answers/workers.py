@@ -9,7 +9,7 @@ from pathlib import Path
 from verdict.answers.batches import PlannedBatch, count_deciding
 from verdict.answers.evaluator import AnswerOptions, BatchResult, Evaluator, Ways
 from verdict.answers.inference import Loaded, load_for_inference, without_weights
-from verdict.conversations import Answers
+from verdict.conversations import Answers, Conversation
 from verdict.engine import Pool, open_pool
 from verdict.params import Params
 from verdict.params.training import ModelOptions
@@ -32,9 +32,15 @@ class PoolEvaluator(Evaluator):
     """
 
     def __init__(
-        self, loaded: Loaded, answers: Answers, records: Path, options: AnswerOptions, pool: Pool
+        self,
+        loaded: Loaded,
+        answers: Answers,
+        records: Path,
+        options: AnswerOptions,
+        pool: Pool,
+        examples: Sequence[Conversation] = (),
     ):
-        super().__init__(loaded, answers, ImageStore(records), options, "cpu")
+        super().__init__(loaded, answers, ImageStore(records), options, "cpu", examples)
         self._records, self._pool = records, pool
 
     def ask(
@@ -57,12 +63,19 @@ class PoolEvaluator(Evaluator):
 
 @contextmanager
 def open_evaluator(
-    model: Path, adapter: Path, records: Path, answers: Answers, params: Params, device: str
+    model: Path,
+    adapter: Path,
+    records: Path,
+    answers: Answers,
+    params: Params,
+    device: str,
+    examples: Sequence[Conversation] = (),
 ) -> Iterator[Evaluator]:
     """Load a model as ``compute.engine`` says: ``local`` here; else in workers.
 
     Args:
         records: the folder whose images are asked about; workers on other machines see it, too.
+        examples: as of ``Evaluator``.
 
     Raises:
         VerdictError: as ``load_for_inference`` and ``open_pool``.
@@ -70,11 +83,11 @@ def open_evaluator(
     options = AnswerOptions.of(params.evaluate)
     if params.compute.engine == "local":
         loaded = load_for_inference(model, adapter, params.model, device, answers.form)
-        yield Evaluator(loaded, answers, ImageStore(records), options, device)
+        yield Evaluator(loaded, answers, ImageStore(records), options, device, examples)
         return
     loaded = without_weights(model, adapter, answers.form)
     with open_workers(model, adapter, answers, params, device) as pool:
-        yield PoolEvaluator(loaded, answers, records, options, pool)
+        yield PoolEvaluator(loaded, answers, records, options, pool, examples)
 
 
 def open_workers(

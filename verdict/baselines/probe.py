@@ -32,12 +32,13 @@ def base_features(
 ) -> dict[str, np.ndarray]:
     """Return by split the features (records, width) of what the model in ``folder`` reads.
 
-    Of an image they are the mean over the last hidden states of the vision tower, of a text the
-    mean over those of the language model at the tokens of the prompt.
+    Of an image they are the mean over the last hidden states of the vision tower, of several those
+    of each side by side, and of a text the mean over those of the language model at the tokens of
+    the prompt.
 
     Args:
         records: the folder of records.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``mps``.
         form: how the model is asked.
 
     Raises:
@@ -51,12 +52,12 @@ def base_features(
     def features(batch: Sequence[Conversation]) -> torch.Tensor:
         if count_images(batch[0].prompt):
             pictures = [picture for row in batch for picture in images_of(row, images)]
-            return _seen(folder, model, processor, pictures, device)
+            return _seen(folder, model, processor, pictures, device).reshape(len(batch), -1)
         return _read(model, processor, [render_prompt(processor, row.prompt) for row in batch])
 
     with torch.no_grad():
         return {
-            part: np.concatenate([features(batch).double().cpu().numpy() for batch in _cut(split)])
+            part: np.concatenate([features(batch).cpu().double().numpy() for batch in _cut(split)])
             for part, split in splits.items()
         }
 

@@ -12,7 +12,7 @@ from verdict.baselines.images import image_features
 from verdict.baselines.pairs import Pair, attributes_of, names_of, similarities
 from verdict.conversations import Answers, Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import answer_of
+from verdict.models.chat import answer_of, count_images
 from verdict.predictions import Predictions, make_predictions
 from verdict.records.shards import ImageStore, read_records
 
@@ -94,6 +94,7 @@ def _rows(name: str, kind: str, material: Material) -> dict[str, Any]:
     if kind == "features":
         return _images(name, material)
     if kind == "probe":
+        check_as_many(name, material.splits)
         return material.base_features(material.splits)
     known = {record.id: str(record.text) for record in read_records(material.records)}
     texts = {part: [known[c.id] for c in split] for part, split in material.splits.items()}
@@ -107,11 +108,32 @@ def _images(name: str, material: Material) -> dict[str, Any]:
                 f"baselines.{name}: features measures images, but record {record.id} has none; for "
                 "pairs of texts there are similarities and fellegi_sunter, for texts tfidf"
             )
+    check_as_many(name, material.splits)
     store = ImageStore(material.records)
+
+    def measured(conversation: Conversation) -> np.ndarray:
+        return np.concatenate([image_features(data) for data in store.all(conversation.id)])
+
     return {
-        part: np.array([image_features(store[conversation.id]) for conversation in split])
+        part: np.array([measured(conversation) for conversation in split])
         for part, split in material.splits.items()
     }
+
+
+def check_as_many(name: str, splits: Mapping[str, Split]) -> None:
+    """Refuse records of different numbers of images: their features stand side by side.
+
+    Raises:
+        VerdictError: naming the first that has another number.
+    """
+    first, *others = (conversation for split in splits.values() for conversation in split)
+    images = count_images(first.prompt)
+    for other in others:
+        if (count := count_images(other.prompt)) != images:
+            raise VerdictError(
+                f"baselines.{name}: record {other.id} has {count} images, but {first.id} has "
+                f"{images}; features and probe need as many of each record. Set baselines={{}}"
+            )
 
 
 def _pairs(

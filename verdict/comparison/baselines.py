@@ -117,5 +117,6 @@ class Guesses(LabelMeasurement):
 def _metrics_of(
     values: Mapping[str, float | None], predictions: Predictions
 ) -> dict[str, float | None]:
-    """Leave out what counts records."""
-    return {name: values[name] for name in kind_of(predictions).metrics if name in values}
+    """Leave out what counts records, or is about the model's thoughts."""
+    names = [name for name in kind_of(predictions).metrics if not METRICS[name].of_thoughts]
+    return {name: values[name] for name in names if name in values}

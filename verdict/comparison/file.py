@@ -7,6 +7,7 @@ that the file has.
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from verdict.comparison.decision_results import decisions_from
@@ -55,7 +56,7 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def _from_json(values: Entries) -> Comparison:
-    kind = KINDS[values["kind"]]
+    kind = replace(KINDS[values["kind"]], thinking=values.get("thinking", False))
     candidate, baseline = values["candidate"], values["baseline"]
     trained = {name: values[f"{name}.kind"] for name in values.get("trained_baselines", ())}
     models, replicates = [*values["models"], *trained], values["replicates"]

@@ -5,9 +5,11 @@ studentised differences over the bootstrap resamples (max-t: Hothorn, Bretz & We
 "Simultaneous inference in general parametric models", Biom. J. 50:346; by a bootstrap: Romano &
 Wolf 2005, Econometrica 73:1237). So that of the widest pair holds, though it was chosen as such.
 
-Where no resample moves a proportion, as all of its records are right, its standard error is that of
-Agresti and Coull (1998, Am. Stat. 52:119), with the effective sample size of clustered records, and
-Bonferroni's correction is taken instead of resamples, which do not know how far it might move.
+The standard errors are those of Agresti and Caffo (2000, Am. Stat. 54:280), who add successes and
+failures to each proportion: without them an interval near 0 or 1 holds the truth too seldom. Of
+clustered records the size of a proportion is the effective one, by its variance over resamples;
+where none moves it, as all records are right, it is the smallest that there can be
+(``effective_size``), and Bonferroni's correction stands in for resamples.
 """
 
 from collections.abc import Mapping
@@ -23,9 +25,6 @@ from verdict.predictions import Predictions
 from verdict.statistics.counts import Resampled, ratio
 from verdict.statistics.formats import DECIMALS, rounded
 from verdict.statistics.proportions import effective_size
-
-#: Successes, and as many failures, that Agresti and Coull add.
-ADDED = 2
 
 
 class SubgroupShares:
@@ -108,23 +107,31 @@ def pair_intervals(
         confidence: with which all intervals hold at once.
     """
     defined = resampled[~np.isnan(resampled).any(axis=1)]
-    unmoved = np.ptp(defined, axis=0) == 0 if len(defined) else np.ones(len(values), bool)
-    added = (values * sizes + ADDED) / (sizes + 2 * ADDED)
-    at_edge = np.where(unmoved, added * (1 - added) / (sizes + 2 * ADDED), 0)
-    errors, largest = {}, np.zeros(len(defined))
-    for i, j in combinations(range(len(values)), 2):
-        apart = defined[:, i] - defined[:, j] - (values[i] - values[j])
-        error = np.sqrt((apart**2).mean() if len(defined) else 0.0)
-        errors[i, j] = float(np.sqrt(error**2 + at_edge[i] + at_edge[j]))
-        largest = np.maximum(largest, np.abs(apart) / errors[i, j])
-    if unmoved.any():
-        reach = norm.isf((1 - confidence) / 2 / len(errors))
-    else:
-        reach = np.quantile(largest, confidence)
-    return {
-        (i, j): (
-            max(-1.0, float(values[i] - values[j] - reach * error)),
-            min(1.0, float(values[i] - values[j] + reach * error)),
+    off = defined - values if len(defined) else np.zeros((1, len(values)))
+    moved, variance = np.ptp(off, axis=0) > 0, (off**2).mean(axis=0)
+    pairs = list(combinations(range(len(values)), 2))
+    apart = {(i, j): float(((off[:, i] - off[:, j]) ** 2).mean()) for i, j in pairs}
+    largest = np.zeros(len(off))
+    for (i, j), squared in apart.items():
+        if squared > 0:
+            largest = np.maximum(largest, np.abs(off[:, i] - off[:, j]) / np.sqrt(squared))
+    reach = float(np.quantile(largest, confidence))
+    if min(apart.values()) == 0 or not moved.all():
+        reach = max(reach, float(norm.isf((1 - confidence) / 2 / len(pairs))))
+    worth = np.where(moved, values * (1 - values) / np.where(moved, variance, 1), sizes)
+    added = reach**2 / 4
+    middle = (values * worth + added) / (worth + 2 * added)
+    error = middle * (1 - middle) / (worth + 2 * added)
+    ends = {}
+    for (i, j), squared in apart.items():
+        width = error[i] + error[j]
+        if moved[i] and moved[j] and squared > 0:
+            # They vary together where groups have records of both.
+            width *= squared / (variance[i] + variance[j])
+        difference, half = middle[i] - middle[j], reach * np.sqrt(width)
+        found = values[i] - values[j]
+        ends[i, j] = (
+            float(max(-1, min(difference - half, found))),
+            float(min(1, max(difference + half, found))),
         )
-        for (i, j), error in errors.items()
-    }
+    return ends

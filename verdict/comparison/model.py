@@ -132,6 +132,7 @@ class Comparison:
             **({"remarks": list(self.verdict.remarks)} if self.verdict.remarks else {}),
             "warnings": list(self.warnings),
             "kind": self.kind.name,
+            **({"thinking": True} if self.kind.thinking else {}),
             "candidate": self.candidate,
             "baseline": self.baseline,
             "models": [name for name in self.models if name not in self.trained],

@@ -7,8 +7,13 @@ from typing import Any, Literal
 #: Baselines that need no model, in the order of a table.
 BASELINES = ("majority", "prior")
 
+#: The kind of a model as it comes that is shown examples of the training split (few-shot); it
+#: stands among the trained baselines.
+EXAMPLES = "examples"
+
 #: What the trained baselines are, by their kind.
 METHODS = {
+    EXAMPLES: "few-shot prompting of an untuned model",
     "features": "boosted trees on colours and shapes",
     "similarities": "logistic regression on string similarities",
     "fellegi_sunter": "Fellegi and Sunter's record linkage",

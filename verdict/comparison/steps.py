@@ -108,6 +108,8 @@ def compare(
             among them, no record has an attribute, labels cannot be merged so, or the validation
             split is not one to choose a threshold on.
     """
+    if any(p.thinking for p in predictions):
+        predictions = [p.beside_thoughts() for p in predictions]
     test, other = by_model(predictions), by_model(validation)
     check_roles(list(test), options.baseline, CANDIDATE, replicates, trained)
     check_same_records(predictions)

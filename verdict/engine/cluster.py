@@ -19,7 +19,7 @@ from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.core.project import CHECKPOINTS, project_root
 from verdict.engine.actors import Actors, Worker, count_places
-from verdict.engine.work import MakeWork
+from verdict.engine.work import MakeWork, usable_cores
 from verdict.params import Compute
 
 #: Results and tasks are small; Ray's default is a third of the memory.
@@ -79,7 +79,7 @@ def _cluster(ray: Any, compute: Compute, cpus: int) -> Iterator[None]:
     try:
         ray.init(
             address="local",
-            num_cpus=(compute.workers or len(os.sched_getaffinity(0))) * cpus,
+            num_cpus=(compute.workers or usable_cores()) * cpus,
             include_dashboard=False,
             object_store_memory=_OBJECT_STORE_BYTES,
             _temp_dir=folder,

@@ -12,7 +12,7 @@ from multiprocessing import get_context, parent_process
 from typing import Any
 
 from verdict.core.errors import VerdictError
-from verdict.engine.work import MakeWork, Work
+from verdict.engine.work import MakeWork, Work, usable_cores
 from verdict.params import Compute
 
 
@@ -20,7 +20,7 @@ from verdict.params import Compute
 def open_processes(
     make: MakeWork, compute: Compute, first: Sequence[Callable[[], None]], most: int | None
 ) -> Iterator["_Processes"]:
-    count = compute.workers or len(os.sched_getaffinity(0))
+    count = compute.workers or usable_cores()
     count = min(count, most or count)
     context = get_context("spawn")
     arguments = (tuple(first), pickle.dumps(make))

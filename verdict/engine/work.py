@@ -1,5 +1,6 @@
 """What workers do, and how they are asked."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -7,6 +8,13 @@ Work = Callable[[Any], Any]
 #: Called once in each worker before its first task: opens an archive, loads a model. It is
 #: pickled, so that it is small.
 MakeWork = Callable[[], Work]
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use; macOS knows no such limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Pool(Protocol):

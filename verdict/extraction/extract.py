@@ -116,7 +116,7 @@ def _items(table: RawTable) -> list[Item]:
     """
     places = _places(table)
     found = [
-        (row, position, None if row.image is None else places[row.image])
+        (row, position, tuple(places[image] for image in row.images))
         for position, row in enumerate(table.rows)
     ]
     return sorted(found, key=lambda item: item[0].id)
@@ -147,7 +147,8 @@ def _write_shards(
         total = sum(len(task.rows) for task in tasks)
         before = total - sum(len(task.rows) for task in missing)
         named = {name for row in table.rows for name in row.attributes}
-        make = partial_call(ShardWriter, table.images, options, named)
+        several = any(row.further_images for row in table.rows)
+        make = partial_call(ShardWriter, table.images, options, named, several)
         with (
             open_pool(make, compute, most=len(missing)) as pool,
             progress("extract", total, "records") as bar,
@@ -169,7 +170,7 @@ def _places(table: RawTable) -> Mapping[str, Any]:
     if len(ids) < len(table.rows):
         twice, _ = Counter(row.id for row in table.rows).most_common(1)[0]
         raise VerdictError(f"the record {twice} stands in the table twice; each needs its own id")
-    wanted = {row.image: row.id for row in table.rows if row.image is not None}
+    wanted = {image: row.id for row in table.rows for image in row.images}
     if table.images is None:
         assert not wanted, "rows with images need RawTable.images"
         return {}

@@ -27,8 +27,8 @@ _BYTES_PER_PIXEL = {"jpeg": 0.29, "webp_lossless": 1.2}
 #: Seconds between two looks at how far the workers are.
 _GLANCE = 1.0
 
-#: A row, its position in the table, and where its image is, as ``ImageSource.places`` says.
-Item = tuple[RawRow, int, Any]
+#: A row, its position in the table, and where its images are, as ``ImageSource.places`` says.
+Item = tuple[RawRow, int, tuple[Any, ...]]
 #: ``id``, ``image`` and ``reason``.
 Rejection = dict[str, str]
 
@@ -66,7 +66,7 @@ class ShardTask:
 
 def shard_count(rows: Sequence[RawRow], options: Extract) -> int:
     """Return how many shards of about ``shard_megabytes`` the rows make."""
-    images = sum(row.image is not None for row in rows)
+    images = sum(len(row.images) for row in rows)
     expected = images * options.size**2 * _BYTES_PER_PIXEL[options.format]
     expected += sum(len(row.text or "") + len(row.answer or "") for row in rows)
     return max(1, math.ceil(expected / (options.shard_megabytes * 2**20)))
@@ -125,10 +125,13 @@ class ShardWriter:
 
     Args:
         named: the attributes that the table has of any row; an image's header does not add to them.
+        several: whether any row of the table has several images.
     """
 
-    def __init__(self, images: ImageSource | None, options: Extract, named: Set[str]):
-        self._options, self._named = options, named
+    def __init__(
+        self, images: ImageSource | None, options: Extract, named: Set[str], several: bool
+    ):
+        self._options, self._named, self._several = options, named, several
         # Opened once a worker, and closed when the worker ends.
         self._opened = images.open() if images else nullcontext()
         self._reader = self._opened.__enter__()
@@ -140,7 +143,8 @@ class ShardWriter:
         partial = task.path.with_name(f".{task.path.name}.{uuid4().hex}.partial")
         try:
             with task.count.open("wb", buffering=0) as count:
-                write_shard(partial, self._rows(task.rows, rejected, count))
+                rows = self._rows(task.rows, rejected, count)
+                write_shard(partial, rows, several=self._several)
             os.replace(partial, task.path)
         finally:
             partial.unlink(missing_ok=True)
@@ -150,11 +154,11 @@ class ShardWriter:
     def _rows(
         self, rows: Sequence[Item], rejected: list[Rejection], count: Any
     ) -> Iterator[dict[str, Any]]:
-        for number, (row, position, place) in enumerate(rows, 1):
+        for number, (row, position, places) in enumerate(rows, 1):
             try:
-                content = self._content(row, place)
-            except ValueError as error:
-                rejected.append({"id": row.id, "image": row.image or "", "reason": str(error)})
+                content = self._content(row, places)
+            except _RejectedError as error:
+                rejected.append({"id": row.id, "image": error.image, "reason": str(error)})
             else:
                 yield {
                     "id": row.id,
@@ -170,24 +174,50 @@ class ShardWriter:
             if number % ROW_GROUP == 0 or number == len(rows):
                 count.write(b"." * ((number - 1) % ROW_GROUP + 1))
 
-    def _content(self, row: RawRow, place: Any) -> dict[str, Any]:
-        """Return the image as it is stored, attributes, and the hash of what the record is of."""
-        attributes = row.attributes
-        if row.image is None or self._reader is None:
-            # Two records of the same text are as much the same as two of the same image.
-            data, image = (row.text or "").encode(), None
-        else:
+    def _content(self, row: RawRow, places: Sequence[Any]) -> dict[str, Any]:
+        """Return the images as they are stored, attributes, and the hash of what each is of."""
+        found = [self._image(*pair) for pair in zip(row.images, places, strict=True)]
+        # Two records of the same text are as much the same as two of the same image.
+        hashes = [sha256 for _, _, sha256 in found] or [_sha256((row.text or "").encode())]
+        attributes = row.attributes | self._unnamed([described for _, described, _ in found])
+        content: dict[str, Any] = {
+            "image": found[0][0] if found else None,
+            "attributes": json.dumps(attributes, sort_keys=True, ensure_ascii=False),
+            "sha256": hashes[0],
+        }
+        if self._several:
+            further = [image for image, _, _ in found[1:]]
+            content |= {"further_images": further, "further_sha256": hashes[1:]}
+        return content
+
+    def _image(self, image: str, place: Any) -> tuple[dict[str, Any], dict[str, str], str]:
+        """Return an image as it is stored, what its header says, and the hash of its source."""
+        assert self._reader is not None, "rows with images need RawTable.images"
+        try:
             data = self._reader.read(place)
             encoded, described = convert_described(data, self._options)
-            image = {"bytes": encoded, "path": None}
-            attributes = attributes | self._unnamed(described)
+        except ValueError as error:
+            raise _RejectedError(image, str(error)) from None
+        return {"bytes": encoded, "path": None}, described, _sha256(data)
+
+    def _unnamed(self, described: Sequence[dict[str, str]]) -> dict[str, str]:
+        """Return what the DICOM headers of all images say alike, and the table of no row."""
+        named = self._named | ({"age_band"} if "age" in self._named else set())
+        first, *others = described or [{}]
         return {
-            "image": image,
-            "attributes": json.dumps(attributes, sort_keys=True, ensure_ascii=False),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            name: value
+            for name, value in first.items()
+            if name not in named and all(other.get(name) == value for other in others)
         }
 
-    def _unnamed(self, described: dict[str, str]) -> dict[str, str]:
-        """Return what a DICOM header says that the table says of no row."""
-        named = self._named | ({"age_band"} if "age" in self._named else set())
-        return {name: value for name, value in described.items() if name not in named}
+
+class _RejectedError(Exception):
+    """An image cannot be used; the text says why."""
+
+    def __init__(self, image: str, reason: str):
+        super().__init__(reason)
+        self.image = image
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

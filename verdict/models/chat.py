@@ -5,7 +5,8 @@ No library of models is imported here, so that whoever only looks through texts 
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,8 +155,31 @@ def count_images(prompt: Sequence[Message]) -> int:
 
 
 def images_of(conversation: Conversation, images: ImageStore) -> list[Image.Image]:
-    """Decode a conversation's image; none where it is text alone, and the store is not asked."""
-    return [decode(images[conversation.id])] if count_images(conversation.prompt) else []
+    """Decode a conversation's images; where it is text alone, the store is not asked."""
+    if not count_images(conversation.prompt):
+        return []
+    return [decode(image) for image in images.all(conversation.id)]
+
+
+@contextmanager
+def taking_images(where: str, images: int) -> Iterator[None]:
+    """Say of a processor that fails meanwhile that it does not take so many images of one record.
+
+    Args:
+        where: the record, for the message.
+
+    Raises:
+        VerdictError: instead of what the processor raises over several images.
+    """
+    try:
+        yield
+    except Exception as error:  # processors promise no kind
+        if images < 2 or isinstance(error, (MemoryError, VerdictError)):
+            raise
+        raise VerdictError(
+            f"{where} has {images} images, which this model's processor does not take together "
+            f"({error}); give fewer images a record, or choose another model in models"
+        ) from None
 
 
 def decode(data: bytes) -> Image.Image:

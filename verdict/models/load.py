@@ -70,7 +70,7 @@ def load_model(
     quantization: Quantization | None = None,
     labels: Sequence[str] | None = None,
 ) -> PreTrainedModel:
-    """Load a model in the wanted precision, on ``cpu`` or ``cuda``.
+    """Load a model in the wanted precision, on ``cpu``, ``cuda`` or ``mps``.
 
     Args:
         quantization: given and ``load_in_4bit``, the language model's linear layers are held in

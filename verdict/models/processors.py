@@ -10,7 +10,7 @@ from typing import Any
 
 import transformers
 from transformers import AutoProcessor, PreTrainedTokenizerBase, ProcessorMixin
-from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME, VIDEO_PROCESSOR_NAME
 
 from verdict.core.errors import VerdictError
 from verdict.models.folder import load_tokenizer, without_code
@@ -66,7 +66,7 @@ def _open(folder: Path) -> ProcessorMixin:
     if kind is None or "video_processor" not in kind.get_attributes():
         kind = AutoProcessor
     else:
-        kind = _without_video(kind)
+        kind = _without_video(kind, _video_settings(folder))
     with without_code(folder):
         return kind.from_pretrained(
             folder, backend="pil", local_files_only=True, trust_remote_code=False
@@ -90,8 +90,22 @@ class _NoVideo(ProcessorMixin):
         super().__init__(*args, **options)
 
 
-def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
-    """Return the class with one attribute less, under the same name, which is what is saved."""
+def _video_settings(folder: Path) -> dict[str, Any] | None:
+    """Return what stands in a file of its own about videos, or else about images, as for others."""
+    for path in (folder / VIDEO_PROCESSOR_NAME, folder / IMAGE_PROCESSOR_NAME):
+        if path.is_file():
+            return json.loads(path.read_text(encoding="utf-8"))
+    return None
+
+
+def _without_video(
+    kind: type[ProcessorMixin], apart: dict[str, Any] | None
+) -> type[ProcessorMixin]:
+    """Return the class with one attribute less, under the same name, which is what is saved.
+
+    Args:
+        apart: settings for videos that do not stand in the processor's own file.
+    """
     attributes = kind.get_attributes()
     place = attributes.index("video_processor")
 
@@ -100,7 +114,7 @@ def _without_video(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
         parts = [*parts[:place], None, *parts[place:]]
         made = super(kind, cls).from_args_and_dict.__func__(cls, parts, options, **more)
         # As they came, so that what is saved is whole for others.
-        if (settings := options.get("video_processor")) is not None:
+        if (settings := options.get("video_processor", apart)) is not None:
             made.video_processor = settings
         return made
 

@@ -41,7 +41,7 @@ class Compute(Section):
 class Reproducibility(Section):
     """What makes two machines agree."""
 
-    device: Literal["cpu", "cuda", "auto"]
+    device: Literal["cpu", "cuda", "mps", "auto"]
     cpu_isa: Literal["avx2", "native"]
     threads: Positive | None
     strict: bool
@@ -121,6 +121,12 @@ class Params(Section):
                     "where there is none; for one that others trained its own folder outside of "
                     f"{MODELS}/, or {MODELS}/NAME where models.NAME fetches it"
                 )
+            if entry.examples and (entry.adapter != own or name == self.compare.baseline):
+                raise ValueError(
+                    f"evaluate.models.{name}.examples makes it a baseline without fine-tuning, "
+                    f"which the others are compared with; set its adapter to {own}, and "
+                    "compare.baseline to another model, or take the examples out"
+                )
         for name in self.replicates:
             if name not in self.evaluate.models:
                 raise ValueError(
@@ -176,6 +182,25 @@ class Params(Section):
                     f"compare.{key} chooses a threshold on the validation split, but "
                     "evaluate.validation is false; set evaluate.validation=true, or "
                     f"compare.{key}=null"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _apples_gpu_can_do_it(self) -> Self:
+        if self.reproducibility.device != "mps":
+            return self
+        for asked, key, fix, reason in (
+            (self.reproducibility.strict, "reproducibility.strict", "false",
+             "torch promises no deterministic operations there"),
+            (self.quantization.load_in_4bit, "quantization.load_in_4bit", "false",
+             "bitsandbytes takes its kernels for it from the hub, and code from there never runs"),
+            (self.train.launcher != "none", "train.launcher", "none", "it is one, for one process"),
+            (self.train.fsdp, "train.fsdp", "false", "it is one, for one process"),
+            (self.train.deepspeed, "train.deepspeed", "null", "it needs CUDA"),
+        ):  # fmt: skip
+            if asked:
+                raise ValueError(
+                    f"reproducibility.device is mps, Apple's GPU, but {reason}: set {key}={fix}"
                 )
         return self
 

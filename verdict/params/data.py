@@ -1,5 +1,6 @@
 """The sections of ``params.yaml`` about data and base models, from their source to the chat."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -207,14 +208,45 @@ class Split(Section):
 Form = Literal["turns", "plain"]
 
 
+#: Where a prompt takes an image of the record by its number, from 1; and what may be meant for one.
+IMAGE_MARK = re.compile(r"\{image ([1-9]\d*)\}")
+_LIKE_A_MARK = re.compile(r"\{\s*image\b[^{}]*\}|\{image\d+\}", re.IGNORECASE)
+
+
+def image_places(prompt: str) -> int:
+    """Return how many images a prompt has marks for; 0 where all images come before the text.
+
+    Raises:
+        ValueError: the marks are not ``{image 1}``, ``{image 2}`` and so on, in this order.
+    """
+    marks = [mark.group() for mark in _LIKE_A_MARK.finditer(prompt)]
+    due = [f"{{image {number}}}" for number in range(1, len(marks) + 1)]
+    if marks != due:
+        raise ValueError(
+            f"the prompt has the marks {', '.join(marks)} for images, where {', '.join(due)} is "
+            "due: images stand in the order of the record, each once"
+        )
+    return len(marks)
+
+
 class Format(Section):
-    """The conversation: the same for training and for evaluation, image first."""
+    """The conversation: the same for training and for evaluation.
+
+    Images stand where the prompt says ``{image 1}``, ``{image 2}``, … Without, they come first.
+    """
 
     form: Form
     system: str
     prompt: Text
     answers: Annotated[dict[Name, Text], Field(min_length=2)] | None
     positive: Name | None
+
+    @model_validator(mode="after")
+    def _images_in_order(self) -> Self:
+        image_places(self.prompt)
+        if image_places(self.system):
+            raise ValueError("system has marks for images, which belong into prompt")
+        return self
 
     @model_validator(mode="after")
     def _answers_differ(self) -> Self:

@@ -7,6 +7,13 @@ from pydantic import Field, model_validator
 from verdict.params.section import Name, Positive, Section, Seed, Text
 
 
+class Examples(Section):
+    """Few-shot prompting: answered records of the training split before each question."""
+
+    count: Positive
+    seed: Seed
+
+
 class EvaluatedModel(Section):
     """Weights, and what is laid over them: an adapter's folder or the model's own config.json.
 
@@ -15,6 +22,8 @@ class EvaluatedModel(Section):
 
     model: Annotated[str, Field(pattern=r"^models/[\w.-]+$")]
     adapter: Annotated[str, Field(pattern=r"^/?[\w.-]+(/[\w.-]+)*$")]
+    #: None: asked zero-shot, without any.
+    examples: Examples | None = None
 
 
 class Baseline(Section):

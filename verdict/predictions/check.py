@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from verdict.core.errors import VerdictError
+from verdict.parse import EMPTY, UNFINISHED
 from verdict.predictions.table import LENGTH_NORMALIZATIONS, SCHEMA, THOUGHT, Predictions
 
 #: Columns that may hold null: most records have one group alone, and an answer that could not be
@@ -13,9 +14,6 @@ NULLABLE = {"other_group", "parsed", "invalid_reason"}
 
 #: Columns that hold nothing but null where the task is free text.
 OF_LABELS = {"label", "predicted", "parsed"}
-
-#: The reasons for which a free text is invalid.
-EMPTY, UNFINISHED = "empty", "unfinished thought"
 
 
 def check_predictions(predictions: Predictions, where: str) -> None:

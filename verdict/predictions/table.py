@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import logsumexp, softmax
 
+from verdict.parse import UNFINISHED
+
 #: One row a record. ``other_group`` is the second group of a record that links two (a pair of
 #: entries), else null. ``answer`` is the text that was to be written. ``log_probabilities`` are
 #: those of the candidate answers or, from a classifier, of the labels; of an answer all that is
@@ -85,6 +87,11 @@ class Predictions:
         if self.positive is None:
             raise ValueError(f"the predictions of {self.model} have no positive label")
         return self.labels.index(self.positive)
+
+    @property
+    def thinking(self) -> bool:
+        """Whether it thought before it answered, be it about one record."""
+        return THOUGHT.name in self.table.schema.names
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -193,9 +200,19 @@ class Predictions:
 
     def thought(self, row: int) -> str | None:
         """Return what the model thought before it answered a record; None where it did not."""
-        if THOUGHT.name not in self.table.schema.names:
-            return None
-        return self.table[THOUGHT.name][row].as_py()
+        return self.table[THOUGHT.name][row].as_py() if self.thinking else None
+
+    @cached_property
+    def unfinished(self) -> np.ndarray:
+        """Bool (n): whether it thought without coming to an end."""
+        return self._strings("invalid_reason") == UNFINISHED
+
+    def beside_thoughts(self) -> "Predictions":
+        """Return the same as of one that could think, to stand beside others that did."""
+        if self.thinking:
+            return self
+        nothing = pa.nulls(len(self), THOUGHT.type)
+        return replace(self, table=self.table.append_column(THOUGHT, nothing))
 
     def part(self, chosen: np.ndarray) -> "Predictions":
         """Return the records that a bool array (n) chooses."""

@@ -29,6 +29,7 @@ class RawRow:
         answer: the right answer of a free-text task, or None.
         split: the split that the data set's authors put the record in, or None.
         other_group: a second group, of a record that links two (a pair of entries).
+        further_images: keys of the images after the first, in their order.
     """
 
     id: str
@@ -40,6 +41,12 @@ class RawRow:
     answer: str | None = None
     split: Literal["train", "validation", "test"] | None = None
     other_group: str | None = None
+    further_images: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Keys of all its images, in their order."""
+        return () if self.image is None else (self.image, *self.further_images)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -54,14 +54,28 @@ SCHEMA = pa.schema(
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
 
+#: Of a data set whose records have several images: those after the first, and their hashes.
+_FURTHER_FEATURES = {
+    "further_images": {"_type": "List", "feature": {"_type": "Image"}},
+    "further_sha256": {"_type": "List", "feature": {"dtype": "string", "_type": "Value"}},
+}
+_SEVERAL = pa.schema(
+    [
+        *SCHEMA,
+        pa.field("further_images", pa.list_(SCHEMA.field("image").type)),
+        pa.field("further_sha256", pa.list_(pa.string())),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES | _FURTHER_FEATURES}})},
+)
+
 
 @dataclass(frozen=True)
 class Record:
     """A canonical record without its pixels.
 
-    ``sha256`` is that of the source image's bytes (of the text, where there is no image); ``row``
-    the position in the published table, from 0. The others are as in
-    :class:`verdict.records.raw.RawRow`.
+    ``sha256`` is that of the first source image's bytes (of the text, where there is no image),
+    ``further_sha256`` those of the other images'; ``row`` the position in the published table, from
+    0. The others are as in :class:`verdict.records.raw.RawRow`.
     """
 
     id: str
@@ -75,6 +89,17 @@ class Record:
     row: int
     other_group: str | None = None
     has_image: bool = True
+    further_sha256: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many images it has."""
+        return int(self.has_image) + len(self.further_sha256)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The hashes of all that it is of: each of its images, or its text."""
+        return self.further_sha256 if self.sha256 is None else (self.sha256, *self.further_sha256)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -84,17 +109,22 @@ class Record:
         return (self.group, self.other_group)
 
 
-def write_shard(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows (as dicts by column) to one Parquet file, holding one row group in memory."""
-    with pq.ParquetWriter(path, SCHEMA, compression="none", use_dictionary=False) as writer:
+def write_shard(path: Path, rows: Iterable[dict[str, Any]], *, several: bool = False) -> None:
+    """Write rows (as dicts by column) to one Parquet file, holding one row group in memory.
+
+    Args:
+        several: whether any record of the data set has several images.
+    """
+    schema = _SEVERAL if several else SCHEMA
+    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
         group: list[dict[str, Any]] = []
         for row in rows:
             group.append(row)
             if len(group) == ROW_GROUP:
-                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+                writer.write_table(pa.Table.from_pylist(group, schema))
                 group.clear()
         if group:
-            writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+            writer.write_table(pa.Table.from_pylist(group, schema))
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -120,14 +150,22 @@ def read_records(folder: Path) -> list[Record]:
     records: list[Record] = []
     for path in shard_paths(folder):
         with as_written(path, "extract"):
-            rows = pq.ParquetFile(path).read(columns=columns).to_pylist()
+            file = pq.ParquetFile(path)
+            further = ["further_sha256"] if _has_several(file) else []
+            rows = file.read(columns=[*columns, *further]).to_pylist()
             records += [_record(row) for row in rows]
     return sorted(records, key=lambda record: record.id)
 
 
 def _record(row: dict[str, Any]) -> Record:
     has_image = row.pop("image") is not None
-    return Record(**{**row, "attributes": json.loads(row["attributes"])}, has_image=has_image)
+    further = tuple(row.pop("further_sha256", ()))
+    attributes = json.loads(row.pop("attributes"))
+    return Record(**row, attributes=attributes, has_image=has_image, further_sha256=further)
+
+
+def _has_several(file: pq.ParquetFile) -> bool:
+    return "further_images" in file.schema_arrow.names
 
 
 class ImageStore:
@@ -158,6 +196,11 @@ class ImageStore:
             yield file.read_row_group(group, columns=["id"])["id"].to_pylist()
 
     def __getitem__(self, id_: str) -> bytes:
+        """Return a record's image, the first if it has several."""
+        return self.all(id_)[0]
+
+    def all(self, id_: str) -> list[bytes]:
+        """Return the images of a record, in their order."""
         try:
             file_index, group_index, row = self._where[id_]
         except KeyError:
@@ -166,12 +209,17 @@ class ImageStore:
                 "agree"
             ) from None
         with self._as_written():
-            return self._images(file_index, group_index)[row]["bytes"].as_py()
+            images = self._images(file_index, group_index)
+            if not images["image"][row].is_valid:
+                return []
+            further = images["further_images"][row] if len(images.column_names) > 1 else ()
+            return [image["bytes"].as_py() for image in (images["image"][row], *further)]
 
     def _as_written(self) -> AbstractContextManager[None]:
         return as_written(self._folder, "extract")
 
-    def _read_images(self, file_index: int, group_index: int) -> pa.ChunkedArray:
+    def _read_images(self, file_index: int, group_index: int) -> pa.Table:
+        file = self._files[file_index]
+        columns = ["image", *(["further_images"] if _has_several(file) else [])]
         with self._reading:
-            table = self._files[file_index].read_row_group(group_index, columns=["image"])
-        return table["image"]
+            return file.read_row_group(group_index, columns=columns)

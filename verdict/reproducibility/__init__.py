@@ -53,6 +53,9 @@ def pin_cpu(options: Reproducibility, *, compiled: bool = False) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if options.device == "mps":
+        # What Apple's GPU cannot compute, the CPU does.
+        os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] = "1"
     _keep_freed_memory()
 
 
@@ -76,7 +79,7 @@ def go_offline() -> None:
 
 
 def device_name(options: Reproducibility) -> str:
-    """Return ``cpu`` or ``cuda``.
+    """Return ``cpu``, ``cuda`` or ``mps``; ``auto`` is never the last, which is not strict.
 
     Raises:
         VerdictError: a GPU is asked for and none can be used.
@@ -85,6 +88,13 @@ def device_name(options: Reproducibility) -> str:
 
     from verdict.core.errors import VerdictError
 
+    if options.device == "mps":
+        if torch.backends.mps.is_available():
+            return "mps"
+        raise VerdictError(
+            "reproducibility.device is mps, but torch finds no GPU of Apple's: it needs a Mac with "
+            "Apple silicon, macOS 14 and torch for arm64; or set reproducibility.device to cpu"
+        )
     available = torch.cuda.is_available()
     if options.device == "cuda" and not available:
         raise VerdictError(

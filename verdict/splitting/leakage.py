@@ -53,10 +53,8 @@ def _check_crossing(
     seen: dict[tuple[str, str], Record] = {}
     for record in records:
         source = "identical image" if record.has_image else "identical text"
-        keys = (("group", record.group), ("group", record.other_group), (source, record.sha256))
-        for noun, value in keys:
-            if value is None:
-                continue
+        keys = [("group", group) for group in record.groups]
+        for noun, value in [*keys, *((source, sha256) for sha256 in record.sources)]:
             other = seen.setdefault((noun, value), record)
             if assignment[other.id] != assignment[record.id]:
                 raise VerdictError(
@@ -130,16 +128,16 @@ def _crossing_counts(
     for record in present:
         for group in record.groups:
             splits_of[group].add(assignment[record.id])
-        if record.sha256 is not None:
-            splits_with[record.sha256].add(assignment[record.id])
+        for sha256 in record.sources:
+            splits_with[sha256].add(assignment[record.id])
     crossing = [splits for splits in splits_of.values() if len(splits) > 1]
     return {
         "groups": len(crossing),
         "test_groups": sum("test" in splits for splits in crossing),
         "identical": sum(
-            assignment[record.id] == "test" and len(splits_with[record.sha256]) > 1
+            assignment[record.id] == "test"
+            and any(len(splits_with[sha256]) > 1 for sha256 in record.sources)
             for record in present
-            if record.sha256 is not None
         ),
         "duplicate_pairs": sum(
             {a, b} <= assignment.keys() and assignment[a] != assignment[b] for a, b in duplicates

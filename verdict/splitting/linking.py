@@ -30,8 +30,8 @@ def link(
     for record in records:
         own = node("group", record.group)
         edges.append((node("id", record.id), own))
-        if record.sha256 is not None and len(record.groups) == 1:
-            edges.append((own, node("source", record.sha256)))
+        if len(record.groups) == 1:
+            edges += [(own, node("source", sha256)) for sha256 in record.sources]
         if record.other_group is not None:
             other = node("group", record.other_group)
             if pairs_link:

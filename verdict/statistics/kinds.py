@@ -1,6 +1,6 @@
 """The kinds of task: two labels, more labels, free text; and what each has its metrics for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verdict.predictions import Predictions
 from verdict.statistics.metrics import METRICS, KindName, View
@@ -19,11 +19,17 @@ class Kind:
     against_majority: str
     #: What stands first where metrics are shown, in this order; the others come as in ``METRICS``.
     leading: tuple[str, ...]
+    #: Whether models thought before they answered.
+    thinking: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """All metrics, in the order of a metrics file."""
-        return tuple(name for name, metric in METRICS.items() if self.name in metric.shown)
+        return tuple(
+            name
+            for name, metric in METRICS.items()
+            if self.name in metric.shown and (self.thinking or not metric.of_thoughts)
+        )
 
     def shown(self, view: View) -> tuple[str, ...]:
         """Return the metrics of a view in its order."""
@@ -63,6 +69,5 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (BINARY, MULTICLASS, TEXT)
 
 def kind_of(predictions: Predictions) -> Kind:
     """Return what is measured of these predictions."""
-    if predictions.free_text:
-        return TEXT
-    return BINARY if predictions.binary else MULTICLASS
+    several = BINARY if predictions.binary else MULTICLASS
+    return replace(TEXT if predictions.free_text else several, thinking=predictions.thinking)

@@ -112,6 +112,7 @@ class LabelMeasurement:
         parsed = self.predictions.parsed
         sorts = {
             "invalid": parsed < 0,
+            "unfinished": self.predictions.unfinished,
             "agreeing": parsed == self.predictions.predicted,
             "among_top_2": among_top_2(self.predictions),
         }

@@ -51,6 +51,8 @@ class Metric:
     proportion_of: str | None = None
     #: Whether it is about the positive one of two labels.
     of_positive: bool = False
+    #: Whether it is about what models thought; tasks where none did are without it.
+    of_thoughts: bool = False
     less_is_better: bool = False
     percent: bool = False
 
@@ -264,6 +266,18 @@ _ENTRIES = (
         {"binary": "table terminal", "multiclass": "table terminal", "text": "table terminal"},
         lambda drawn: drawn.mean("invalid"),
         proportion_of="records",
+        less_is_better=True,
+        percent=True,
+    ),
+    Metric(
+        "unfinished_rate",
+        "unfinished thoughts",
+        "share of records about which the model did not finish its thought; invalid, too",
+        "words",
+        {"binary": "table", "multiclass": "table", "text": "table"},
+        lambda drawn: drawn.mean("unfinished"),
+        proportion_of="records",
+        of_thoughts=True,
         less_is_better=True,
         percent=True,
     ),

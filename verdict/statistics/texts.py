@@ -11,7 +11,7 @@ from sacrebleu.metrics import BLEU
 from verdict.predictions import Predictions
 from verdict.statistics.counts import Confusion, Resampled, count_answers, ratio, sum_by_cell
 from verdict.statistics.formats import rounded
-from verdict.statistics.kinds import TEXT, Kind
+from verdict.statistics.kinds import Kind, kind_of
 from verdict.statistics.metrics import METRICS
 from verdict.statistics.proportions import Proportions
 from verdict.statistics.words import normalised, words_of
@@ -185,14 +185,13 @@ class _Words:
 class TextMeasurement:
     """A ``Measurement`` of written texts; the arguments are of the same n records."""
 
-    kind: Kind = TEXT
-
     def __init__(
         self, predictions: Predictions, scores: TextScores, metrics: Sequence[str] | None = None
     ):
         """Sum by cell what the weights will multiply; ``metrics`` are all of the kind if None."""
         self.predictions, self._scores = predictions, scores
-        self.metrics = TEXT.metrics if metrics is None else tuple(metrics)
+        self.kind: Kind = kind_of(predictions)
+        self.metrics = self.kind.metrics if metrics is None else tuple(metrics)
         closed = scores.closed >= 0
         columns = {
             "records": np.ones(len(predictions)),
@@ -200,6 +199,7 @@ class TextMeasurement:
             "token_f1": scores.token_f1,
             "rouge_l": scores.rouge_l,
             "invalid": scores.empty,
+            "unfinished": predictions.unfinished,
             "closed": closed,
             "closed_right": closed & (scores.closed == scores.said),
             "bleu": scores.bleu,
@@ -229,7 +229,7 @@ class TextMeasurement:
 
     def part(self, chosen: np.ndarray) -> "TextMeasurement":
         part = self.predictions.part(chosen)
-        return TextMeasurement(part, self._scores.part(chosen), TEXT.shown("subgroups"))
+        return TextMeasurement(part, self._scores.part(chosen), self.kind.shown("subgroups"))
 
     def confusion(self) -> Confusion:
         """Return counts of the closed questions: yes or no in rows, what was said in columns."""

@@ -20,6 +20,10 @@ def models_note(comparison: Comparison) -> str:
     """Return the note on the table of models."""
     drawn = whole_groups(comparison.noun, linked=comparison.linked)
     rated = _texts_note() if comparison.kind.name == "text" else _labels_note(comparison)
+    if comparison.kind.thinking:
+        rated += " A thought that did not end has no answer behind it, and is *invalid*, too."
+    if comparison.trained:
+        rated += f" {trained_note(comparison)}"
     return (
         f"{comparison.records:,} records of {comparison.groups:,} {comparison.noun}. {rated} "
         f"{UNDEFINED} is undefined. Intervals of all metrics are in `comparison.json`: percentiles "
@@ -84,7 +88,6 @@ def _labels_note(comparison: Comparison) -> str:
         "by the answers' shares in these records; neither ranks records, so "
         f"{ranked} is 0.5. The probabilities are rated, too, in `comparison.json`: by the *Brier "
         f"score* and the *expected calibration error* over {CALIBRATION_BINS} bins; less is better."
-        f"{' ' if comparison.trained else ''}{trained_note(comparison)}"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from verdict.comparison.model import Comparison
+from verdict.comparison.results import EXAMPLES
 from verdict.statistics.formats import format_difference, format_number, format_p
 from verdict.statistics.metrics import METRICS
 
@@ -78,12 +79,19 @@ def trained_note(comparison: Comparison) -> str:
     """Say what the trained baselines are, where there are any."""
     if not comparison.trained:
         return ""
-    told = "; ".join(f"{name}, {method}" for name, method in comparison.methods.items())
-    several = len(comparison.trained) > 1
-    return (
+    fitted = [name for name, kind in comparison.trained.items() if kind != EXAMPLES]
+    told, several = "; ".join(f"{name}, {comparison.methods[name]}" for name in fitted), fitted[1:]
+    said = (
         f"{'Baselines' if several else 'A baseline'} without fine-tuning, trained on the same "
         f"records, {'their' if several else 'its'} strength chosen on the validation split: {told}."
     )
+    shown = " and ".join(name for name in comparison.trained if name not in fitted)
+    prompted = (
+        f"{shown}: few-shot prompting without fine-tuning; a model as it comes is shown the same "
+        "answered records of the training split before every question, where the other models "
+        "are asked zero-shot, without examples."
+    )
+    return " ".join([*([said] if fitted else []), *([prompted] if shown else [])])
 
 
 def number(metric: str, value: float | None) -> str:

@@ -54,8 +54,9 @@ class AnsweringModel(PythonModel):
         """Answer each row of a table.
 
         Args:
-            model_input: a DataFrame with ``image`` (an encoded image's bytes, or its path) and
-                ``prompt`` (the question, or a list of messages as in ``data/chat``).
+            model_input: a DataFrame with ``image`` (an encoded image's bytes, or its path, or a
+                list of several) and ``prompt`` (the question, with marks for several images as in
+                ``format.prompt``; or a list of messages as in ``data/chat``).
         """
         from verdict.answers.evaluator import AnswerOptions, Evaluator
         from verdict.conversations import Answers
@@ -78,7 +79,14 @@ class AnsweringModel(PythonModel):
         return texts
 
 
-def _conversations(table: pd.DataFrame) -> tuple[dict[str, bytes], list[Any]]:
+class _Images(dict[str, list[bytes]]):
+    """The images of each row, given as ``ImageStore`` gives them."""
+
+    def all(self, row: str) -> list[bytes]:
+        return self[row]
+
+
+def _conversations(table: pd.DataFrame) -> tuple[_Images, list[Any]]:
     from verdict.conversations import Conversation
     from verdict.core.errors import VerdictError
 
@@ -88,22 +96,25 @@ def _conversations(table: pd.DataFrame) -> tuple[dict[str, bytes], list[Any]]:
             f"the input has no column {' and no column '.join(sorted(missing))}; give a DataFrame "
             "with `image` (bytes or a path) and `prompt` (the question, or a list of messages)"
         )
-    images = {
-        str(row): image if isinstance(image, bytes) else Path(image).read_bytes()
-        for row, image in enumerate(table["image"])
-    }
+    images = _Images()
+    for row, given in enumerate(table["image"]):
+        several = [given] if isinstance(given, (bytes, str, Path)) else given
+        images[str(row)] = [
+            one if isinstance(one, bytes) else Path(one).read_bytes() for one in several
+        ]
     rows = [
-        Conversation(str(row), "", "", {}, _messages(prompt), [])
+        Conversation(str(row), "", "", {}, _messages(row, prompt, len(images[str(row)])), [])
         for row, prompt in enumerate(table["prompt"])
     ]
     return images, rows
 
 
-def _messages(prompt: Any) -> list[dict[str, Any]]:
+def _messages(row: int, prompt: Any, images: int) -> list[dict[str, Any]]:
+    from verdict.conversations import question_parts
+
     if not isinstance(prompt, str):
         return list(prompt)
-    content = [{"type": "image"}, {"type": "text", "text": prompt}]
-    return [{"role": "user", "content": content}]
+    return [{"role": "user", "content": question_parts(f"row {row}", prompt, images)}]
 
 
 mlflow.models.set_model(AnsweringModel())

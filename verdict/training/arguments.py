@@ -32,9 +32,12 @@ _SAME = (
     "seed",
     "deepspeed",
 )
-#: What an optimizer is replaced by on a CPU: one is a GPU's, the other takes square roots that
+#: What an optimizer is replaced by: one needs CUDA, the other takes square roots on a CPU that
 #: differ from one maker's processors to another's (see ``verdict.reproducibility``).
-_ON_CPU = {"paged_adamw_8bit": "adamw_torch_fused", "adamw_torch": "adamw_torch_fused"}
+_REPLACED = {
+    "cpu": {"paged_adamw_8bit": "adamw_torch_fused", "adamw_torch": "adamw_torch_fused"},
+    "mps": {"paged_adamw_8bit": "adamw_torch_fused"},
+}
 
 
 def training_arguments(
@@ -70,7 +73,7 @@ def training_arguments(
         "remove_unused_columns": False,
         "label_names": ["labels"],
         "prediction_loss_only": True,
-        "dataloader_pin_memory": device != "cpu",
+        "dataloader_pin_memory": device == "cuda",
         # The pre-flight has shown that all that learns gets a gradient; looking for what does not
         # takes another pass every step.
         "ddp_find_unused_parameters": False,
@@ -93,8 +96,9 @@ def training_arguments(
 
 def _check_machine(options: Train, device: str) -> None:
     for name in ("use_liger_kernel", "torch_compile"):
-        if getattr(options, name) and device == "cpu":
-            raise VerdictError(f"train.{name} needs a GPU; on a CPU set train.{name}=false")
+        if getattr(options, name) and device != "cuda":
+            needed = "a GPU; on a CPU" if device == "cpu" else "CUDA; on Apple's GPU"
+            raise VerdictError(f"train.{name} needs {needed} set train.{name}=false")
     for name, package in (("use_liger_kernel", "liger_kernel"), ("deepspeed", "deepspeed")):
         if getattr(options, name) and importlib.util.find_spec(package) is None:
             raise VerdictError(
@@ -105,4 +109,4 @@ def _check_machine(options: Train, device: str) -> None:
 
 def optimizer_for(name: str, device: str) -> str:
     """Return the optimizer that this device can run in place of the wanted one."""
-    return _ON_CPU.get(name, name) if device == "cpu" else name
+    return _REPLACED.get(device, {}).get(name, name)

@@ -44,7 +44,7 @@ class TrainingJob:
     Attributes:
         labels: a classifier's labels in the order of its outputs; None for a model that writes.
         checkpoints: the folder of this run's checkpoints.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``mps``.
     """
 
     train_conversations: Sequence[Conversation]
@@ -234,7 +234,8 @@ def _early_stopping(train: Train) -> list[TrainerCallback]:
 def _note_replaced_optimizer(job: TrainingJob) -> None:
     used = optimizer_for(job.train.optim, job.device)
     if used != job.train.optim:
-        print(f"train: {job.train.optim} is for GPUs; on this CPU {used} is used instead")
+        needed = "for GPUs; on this CPU" if job.device == "cpu" else "for CUDA; on Apple's GPU"
+        print(f"train: {job.train.optim} is {needed} {used} is used instead")
 
 
 def _cache_vision_features(

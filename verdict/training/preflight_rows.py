@@ -10,7 +10,13 @@ import torch
 
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import answer_of, count_images, is_plain, render_prompt
+from verdict.models.chat import (
+    answer_of,
+    count_images,
+    is_plain,
+    render_prompt,
+    taking_images,
+)
 from verdict.training.preflight_form import Check, check_border, check_bos, check_completion
 from verdict.training.trainer import ClassifyingTrainer, EpochOrder, ExactTrainer
 
@@ -68,21 +74,26 @@ class Rows:
 
     def image_tokens(self, index: int) -> int:
         """Return the tokens that the images of a row become."""
-        images = count_images(self.conversation(index).prompt)
+        images = self.count(index)
         return images * self._tokens_an_image if images else 0
+
+    def count(self, index: int) -> int:
+        """Return how many images a row has."""
+        return count_images(self.conversation(index).prompt)
 
     @functools.cached_property
     def _tokens_an_image(self) -> int:
         """Tokens that the processor writes for an image; stored images all have one size."""
-        seen = next(i for i in range(len(self)) if count_images(self.conversation(i).prompt))
-        images = self.dataset[seen]["images"]
+        most = max(range(len(self)), key=self.count)
+        images = self.dataset[most]["images"]
         # A processor's own figure may be the most that it writes, as Gemma 4's.
-        inputs = self.processor(
-            images=[images],
-            text=[self.text(seen).prompt],
-            return_tensors="pt",
-            add_special_tokens=False,
-        )
+        with taking_images(f"row {self.conversation(most).id}", len(images)):
+            inputs = self.processor(
+                images=[images],
+                text=[self.text(most).prompt],
+                return_tensors="pt",
+                add_special_tokens=False,
+            )
         return int(self.is_image(inputs["input_ids"]).sum()) // len(images)
 
     def is_image(self, ids: torch.Tensor) -> torch.Tensor:
@@ -92,8 +103,7 @@ class Rows:
 
     def length(self, index: int) -> int:
         """Return the row's tokens, its images expanded; off by the few marks around an image."""
-        placeholders = count_images(self.conversation(index).prompt)
-        return self.text(index).tokens + self.image_tokens(index) - placeholders
+        return self.text(index).tokens + self.image_tokens(index) - self.count(index)
 
     @functools.cached_property
     def longest(self) -> int:
@@ -142,10 +152,12 @@ def check_rows(rows: Rows) -> list[Check]:
     if limit is not None and longest > limit:
         surplus = longest - lengths[rows.longest]
         count = sum(length + surplus > limit for length in lengths)
+        several, tokens = rows.count(rows.longest), rows.image_tokens(rows.longest)
         raise VerdictError(
             f"row {rows.conversation(rows.longest).id} has {longest} tokens, but the model reads "
             f"at most {limit} (max_position_embeddings); so have {count} of {len(rows)} rows. "
             "Shorten format.system, format.prompt, format.answers, or the texts of the records"
+            + (f", or give fewer images: its {several} are {tokens} tokens" if several > 1 else "")
         )
     decoded = len({*rows.first, rows.longest})
     end = "end" if is_plain(rows.processor) else "end of turn"

@@ -19,7 +19,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from verdict.conversations import Conversation
 from verdict.core.errors import VerdictError
-from verdict.models.chat import images_of
+from verdict.models.chat import count_images, images_of
 from verdict.records.shards import ImageStore
 
 Method = Literal["none", "undersample", "oversample", "weighted_loss"]
@@ -109,8 +109,7 @@ def training_rows(
 
     Args:
         selection: which conversations, and what their labels count; without it all, equally.
-        blank_images: put ``BLANK`` into every row instead of decoding its image; only for
-            conversations that have one each.
+        blank_images: put ``BLANK`` into every row instead of decoding its images.
         padding: rows to add at the end that fill up a batch and of which nothing is learned. Their
             position is that of a real row, as its bitwise complement (below 0).
     """
@@ -141,11 +140,16 @@ class _Materialise:
             # trl edits messages in place.
             "prompt": [copy.deepcopy(row.prompt) for row in chosen],
             "completion": [copy.deepcopy(row.completion) for row in chosen],
-            "images": [images_of(row, self._images) if self._images else [BLANK] for row in chosen],
+            "images": [self._pictures(row) for row in chosen],
         }
         if self._weights is not None:
             rows["weight"] = [self._weights[str(row.label)] for row in chosen]
         return rows
+
+    def _pictures(self, row: Conversation) -> list[Image.Image]:
+        if self._images is None:
+            return [BLANK] * count_images(row.prompt)
+        return images_of(row, self._images)
 
 
 class Collator:

@@ -168,7 +168,11 @@ class ExactTrainer(Trainer):
         """Evaluate; the loss is the mean over all learned tokens (or rows), however batched."""
         self._validation = self._nothing_validated()
         output = super().evaluation_loop(*arguments, **options)
-        sums: Any = self.accelerator.reduce(self._validation.to(self.args.device), "sum")
+        # One process alone has nothing to add; and Apple's GPU knows no float64.
+        whole = self._validation
+        if self.accelerator.num_processes > 1:
+            whole = whole.to(self.args.device)
+        sums: Any = self.accelerator.reduce(whole, "sum")
         prefix = options.get("metric_key_prefix", "eval")
         loss = {f"{prefix}_loss": (sums[0] / sums[1]).item()}
         return output._replace(metrics={**(output.metrics or {}), **loss})

@@ -38,7 +38,7 @@ class VisionFeatures:
         path: the file; of use until training has ended.
     """
 
-    def __init__(self, path: Path, core: Gemma3Model, rows: dict[int, int]):
+    def __init__(self, path: Path, core: Gemma3Model, rows: dict[int, list[int]]):
         self.path = path
         self._core, self._rows = core, rows
         self._stored = np.load(path, mmap_mode="r")
@@ -74,15 +74,18 @@ class VisionFeatures:
         _require_images(conversations)
         core = _core(model)
         chosen = sorted(set(positions))
-        ids = list(dict.fromkeys(conversations[position].id for position in chosen))
-        row_of = {id_: row for row, id_ in enumerate(ids)}
+        asked = {conversations[position].id: conversations[position] for position in chosen}
+        places = [(id_, n) for id_, row in asked.items() for n in range(count_images(row.prompt))]
+        rows_of: dict[str, list[int]] = {id_: [] for id_ in asked}
+        for row, (id_, _) in enumerate(places):
+            rows_of[id_].append(row)
         path = folder / f"vision-{'pooled' if _projector_learns(core) else 'projected'}.npy"
-        shape, dtype = (len(ids), *_shape(core)), _dtype(core)
+        shape, dtype = (len(places), *_shape(core)), _dtype(core)
         if not _complete(path, shape, dtype):
             _check_space(folder, shape, dtype)
             loader: DataLoader[Any] = shield(
                 DataLoader(
-                    _Images(ids, images),  # type: ignore[arg-type]
+                    _Images(places, images),  # type: ignore[arg-type]
                     batch_size=batch_size,
                     num_workers=workers,
                     collate_fn=_Pixels(processor),
@@ -92,7 +95,7 @@ class VisionFeatures:
             )
             _write(path, shape, dtype, _features(core, loader, device))
         return cls(
-            path, core, {position: row_of[conversations[position].id] for position in chosen}
+            path, core, {position: rows_of[conversations[position].id] for position in chosen}
         )
 
     def inputs_for(self, positions: torch.Tensor) -> dict[str, Any]:
@@ -101,7 +104,7 @@ class VisionFeatures:
         Args:
             positions: shape (rows,), among those that the features were computed for.
         """
-        rows = [self._rows[position] for position in positions.tolist()]
+        rows = [row for position in positions.tolist() for row in self._rows[position]]
         features = torch.from_numpy(self._stored[rows]).view(_dtype(self._core))
         features = features.to(positions.device)
         if _projector_learns(self._core):
@@ -112,16 +115,21 @@ class VisionFeatures:
 
 
 class _Images:
-    """Encoded images by row, for torch's data loader."""
+    """Encoded images by row, for torch's data loader.
 
-    def __init__(self, ids: list[str], images: ImageStore):
-        self._ids, self._images = ids, images
+    Args:
+        places: of each row the record's id, and which of its images, from 0.
+    """
+
+    def __init__(self, places: list[tuple[str, int]], images: ImageStore):
+        self._places, self._images = places, images
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._places)
 
     def __getitem__(self, row: int) -> bytes:
-        return self._images[self._ids[row]]
+        id_, number = self._places[row]
+        return self._images.all(id_)[number]
 
 
 class _Pixels:

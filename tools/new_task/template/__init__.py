@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tools.new_task.template.archive import FILES, GROUP, ID, LABEL, LABELS
+from tools.new_task.template.archive import FILES, GROUP, ID, LABEL, LABELS, image_names
 from verdict.core.errors import VerdictError
 from verdict.params.section import Section
 from verdict.records.archive import ZipImages
@@ -19,7 +19,7 @@ class Options(Section):
 def read_table(folder: Path, options: Options) -> RawTable:
     """Read the published table.
 
-    An image is found by its id: the name of its file in the ZIP, without folder and suffix.
+    Images are found by the record's id, which ``image_names`` turns into the names of their files.
     Columns beside id, label and group become attributes, which stand beside the predictions.
 
     Raises:
@@ -38,7 +38,12 @@ def read_table(folder: Path, options: Options) -> RawTable:
                 "and to format.answers in params.yaml"
             )
         attributes = {column: value for column, value in cells.items() if value}
-        rows.append(RawRow(name, group, LABELS[label], attributes, image=name))
+        first, *further = image_names(name)
+        rows.append(
+            RawRow(
+                name, group, LABELS[label], attributes, image=first, further_images=tuple(further)
+            )
+        )
     if not rows:
         raise VerdictError(f"{path} has no rows; fetch it again or check fetch.files")
     return RawTable(rows, images=ZipImages(folder / FILES["images"]))

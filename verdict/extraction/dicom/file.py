@@ -54,7 +54,7 @@ class DicomFile:
     """
 
     def __init__(self, data: bytes):
-        with _undamaged():
+        with undamaged():
             _check_unpacked(data)
             self._header = pydicom.dcmread(io.BytesIO(data))
 
@@ -65,7 +65,7 @@ class DicomFile:
         Raises:
             ValueError: the file holds no picture.
         """
-        with _undamaged():
+        with undamaged():
             if "PixelData" not in self._header:
                 kind = (
                     "pixels that are no whole numbers, whose brightness range is not known"
@@ -82,7 +82,7 @@ class DicomFile:
             ValueError: it is damaged, says that text is burned into it, has several frames of
                 which none is chosen, or is of a kind that is not read.
         """
-        with _undamaged():
+        with undamaged():
             header = self._header
             if term(header, "BurnedInAnnotation") == "YES":
                 raise UnusableError(
@@ -107,18 +107,18 @@ class DicomFile:
 
     def bare(self) -> bytes:
         """As ``bare_copy``; of a file that ``picture`` shows."""
-        with _undamaged():
+        with undamaged():
             return bare_copy(self._header)
 
     @property
     def attributes(self) -> dict[str, str]:
         """As ``attributes_of``."""
-        with _undamaged():
+        with undamaged():
             return attributes_of(self._header)
 
 
 @contextmanager
-def _undamaged() -> Iterator[None]:
+def undamaged() -> Iterator[None]:
     """Say of whatever the library raises that the file is damaged, and nothing of what it said."""
     try:
         yield

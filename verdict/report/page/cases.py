@@ -84,7 +84,8 @@ class Case:
     #: The reference text of a free-text task.
     reference: str | None
     attributes: list[tuple[str, str]]
-    picture: Picture | None
+    #: In their order.
+    pictures: list[Picture]
     #: What the prompt holds of this record alone.
     text: str | None
     answers: list[Answer]
@@ -123,11 +124,10 @@ def make_gallery(sources: Sources, size: int, slots: Mapping[str, int]) -> Galle
     members = {key: ids[kinds == key].tolist() for key, _, _ in GROUPS}
     chosen = choose(members, size)
     rows = {id_: row for row, id_ in enumerate(ids)}
-    asked = {c.id: c for c in sources.conversations}
-    pictures = sources.pictures(id_ for id_ in chosen if _has_image(asked[id_].prompt))
+    pictures = sources.pictures(chosen)
     describe = partial(_answers, models, right, slots)
     cases = [
-        _case(sources, id_, str(kinds[rows[id_]]), describe(rows[id_]), pictures.get(id_))
+        _case(sources, id_, str(kinds[rows[id_]]), describe(rows[id_]), pictures[id_])
         for id_ in chosen
     ]
     system, prompt = shared_prompt(sources)
@@ -188,7 +188,7 @@ def shared_prompt(sources: Sources) -> tuple[str, str]:
 
 
 def _case(
-    sources: Sources, id_: str, kind: str, answers: list[Answer], picture: Picture | None
+    sources: Sources, id_: str, kind: str, answers: list[Answer], pictures: list[Picture]
 ) -> Case:
     table = sources.asked
     row = int(np.searchsorted(table.ids, id_))
@@ -205,7 +205,7 @@ def _case(
             for name, value in table.attributes[row].items()
             if value != text  # a question that is shown anyway
         ],
-        picture=picture,
+        pictures=pictures,
         text=None if text is None else clipped(text),
         answers=answers,
         filters=json.dumps([_found_by(answer) for answer in answers], ensure_ascii=False),
@@ -279,12 +279,13 @@ def _choices(found: Predictions) -> list[str]:
     return [*found.labels, *([INVALID] if (found.parsed < 0).any() else [])]
 
 
-def _has_image(prompt: Sequence[Mapping[str, list[Mapping[str, str]]]]) -> bool:
-    return any(part["type"] == "image" for message in prompt for part in message["content"])
-
-
 def _words_of(message: Mapping[str, list[Mapping[str, str]]]) -> str:
-    return "".join(part["text"] for part in message["content"] if part["type"] == "text")
+    """Return a message as one text; images that do not all come first by their numbers."""
+    parts = [*message["content"]]
+    images = [index for index, part in enumerate(parts) if part["type"] == "image"]
+    apart = images != list(range(len(images)))
+    numbers = {index: f"[image {n}]" if apart else "" for n, index in enumerate(images, 1)}
+    return "".join(numbers[i] if i in numbers else part["text"] for i, part in enumerate(parts))
 
 
 def _record_text(sources: Sources, id_: str) -> str | None:

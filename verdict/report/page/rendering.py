@@ -83,10 +83,14 @@ def render_page(
 ) -> str:
     """Return the page as HTML; arguments as in ``write_page``."""
     environment = _environment()
-    style = environment.get_template("page.css").render(palette=COLOURS, steps=tables.STEPS)
+    context = _context(sources, task, size)
+    several = any(len(case.pictures) > 1 for case in context["gallery"].cases)
+    style = environment.get_template("page.css").render(
+        palette=COLOURS, steps=tables.STEPS, several=several
+    )
     script = (_FOLDER / "static" / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        **_context(sources, task, size),
+        **context,
         merged=_merged(sources, merge, merge_positive),
         used=used,
         # Neither holds anything of the data.

@@ -76,16 +76,19 @@ class Sources:
         """The records of all splits by id, without pixels."""
         return {record.id: record for record in read_records(self.root / RECORDS)}
 
-    def pictures(self, ids: Iterable[str]) -> dict[str, Picture]:
-        """Return the images of records as ``data:`` URIs.
+    def pictures(self, ids: Iterable[str]) -> dict[str, list[Picture]]:
+        """Return the images of each record, if it has any, as ``data:`` URIs.
 
         All are made with the same longest side, the largest for which they fit into the budget.
         """
         store = ImageStore(self.root / RECORDS)
-        images, pictures = {id_: store[id_] for id_ in ids}, {}
+        images = {id_: store.all(id_) for id_ in ids}
+        pictures: dict[str, list[Picture]] = {}
         for side, quality in LADDER:
-            pictures = {id_: _picture(data, side, quality) for id_, data in images.items()}
-            if sum(len(picture.uri) for picture in pictures.values()) <= BUDGET:
+            pictures = {
+                id_: [_picture(data, side, quality) for data in own] for id_, own in images.items()
+            }
+            if sum(len(one.uri) for own in pictures.values() for one in own) <= BUDGET:
                 break
         return pictures
 

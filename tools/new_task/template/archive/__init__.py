@@ -20,6 +20,9 @@ FILES = {"images": "images.zip", "table": "table.csv"}
 #: The table's columns; the group is what must not be divided between splits, such as the patient.
 ID, LABEL, GROUP = "id", "label", "group"
 
+#: How many images each record has.
+IMAGES = 1
+
 #: What params.yaml calls each label that stands in the table.
 LABELS = {
     "Healthy": "healthy",
@@ -36,6 +39,11 @@ class Embedded(Section):
     images_per_group: Positive
 
 
+def image_names(name: str, count: int = IMAGES) -> list[str]:
+    """Return the names of a record's images in the ZIP, without folder and suffix, in order."""
+    return [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
+
+
 def write_archive(folder: Path, options: Embedded) -> None:
     """Write a synthetic archive in the layout that ``read_table`` reads.
 
@@ -50,9 +58,10 @@ def write_archive(folder: Path, options: Embedded) -> None:
         for index in range(options.images):
             name, number = f"image_{index:05d}", int(rng.integers(len(labels)))
             # A fixed date and system: the archive depends on nothing but the options.
-            member = zipfile.ZipInfo(f"images/{name}.jpg", date_time=(1980, 1, 1, 0, 0, 0))
-            member.create_system = 3
-            archive.writestr(member, _draw_jpeg(rng, number))
+            for image in image_names(name):
+                member = zipfile.ZipInfo(f"images/{image}.jpg", date_time=(1980, 1, 1, 0, 0, 0))
+                member.create_system = 3
+                archive.writestr(member, _draw_jpeg(rng, number))
             rows.append((name, labels[number], f"group_{index // options.images_per_group:05d}"))
     write_csv(folder / FILES["table"], (ID, LABEL, GROUP), rows)
 
