@@ -65,7 +65,7 @@ def describe_data(
     """
     own = terms if isinstance(terms, DataTerms) else None
     files = [*_files(pipeline, RAW), *_files(pipeline, RECORDS)]
-    shards = sorted((root / RECORDS).glob("*.parquet"))
+    schema = pq.read_schema(min((root / RECORDS).glob("*.parquet")))
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -78,14 +78,16 @@ def describe_data(
         "datePublished": str(datetime.date(own.published, 1, 1)) if own else day,
         "citeAs": own.cite if own else title,
         "version": "1.0.0",
-        "distribution": [*files, _records()],
+        "distribution": [*files, shards()],
         "recordSet": [
             {
                 "@type": "cr:RecordSet",
                 "@id": "records",
                 "name": "records",
                 "description": "One row a record: what a model is asked, and the answer.",
-                "field": list(_fields(pq.read_schema(shards[0]))) if shards else [],
+                "field": list(fields_of(pq.read_schema(files_of_records[0])))
+                if files_of_records
+                else [],
             }
         ],
     }
@@ -108,7 +110,8 @@ def _files(pipeline: Pipeline, folder: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def _records() -> dict[str, Any]:
+def shards() -> dict[str, Any]:
+    """Return the set of files that the records are read from."""
     return {
         "@type": "cr:FileSet",
         "@id": "shards",
@@ -118,7 +121,8 @@ def _records() -> dict[str, Any]:
     }
 
 
-def _fields(schema: pa.Schema) -> Iterator[dict[str, Any]]:
+def fields_of(schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Yield a field for each column."""
     for column in schema:
         repeated = pa.types.is_list(column.type)
         kind, path = _kind(column.type.value_type if repeated else column.type)
