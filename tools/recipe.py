@@ -243,7 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.command == "use":
             print(use(chosen.name))
         elif chosen.command == "check":
-            check_there(validate(PARAMS_FILE).fetch)
+            params = validate(PARAMS_FILE)
+            check_there(params.fetch)
+            for name, entry in params.outside.items():
+                check_there(entry.fetch, f"outside.{name}.")
             if said := remove_cut():
                 print(said, flush=True)
         else:

@@ -34,6 +34,7 @@ NAMED = (
     "replicates",
     "baselines",
     "evaluate.models",
+    "outside",
     "compare.merge",
 )
 #: Sections whose keys the task defines: its file in ``tasks``, or without one the recipe.

@@ -25,7 +25,7 @@ _TOWER = "vision_tower"
 def base_features(
     folder: Path,
     splits: Mapping[str, Sequence[Conversation]],
-    records: Path,
+    records: Mapping[str, Path],
     options: ModelOptions,
     device: str,
     form: Form = "turns",
@@ -36,7 +36,7 @@ def base_features(
     mean over those of the language model at the tokens of the prompt.
 
     Args:
-        records: the folder of records.
+        records: by split the folder of its records.
         device: ``cpu`` or ``cuda``.
         form: how the model is asked.
 
@@ -46,9 +46,9 @@ def base_features(
     """
     processor = load_processor(folder, form)
     model = load_model(folder, options, device).eval()
-    images = ImageStore(records)
+    stores = {folder: ImageStore(folder) for folder in dict.fromkeys(records.values())}
 
-    def features(batch: Sequence[Conversation]) -> torch.Tensor:
+    def features(batch: Sequence[Conversation], images: ImageStore) -> torch.Tensor:
         if count_images(batch[0].prompt):
             pictures = [picture for row in batch for picture in images_of(row, images)]
             return _seen(folder, model, processor, pictures, device)
@@ -56,7 +56,12 @@ def base_features(
 
     with torch.no_grad():
         return {
-            part: np.concatenate([features(batch).double().cpu().numpy() for batch in _cut(split)])
+            part: np.concatenate(
+                [
+                    features(batch, stores[records[part]]).double().cpu().numpy()
+                    for batch in _cut(split)
+                ]
+            )
             for part, split in splits.items()
         }
 

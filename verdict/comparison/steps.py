@@ -17,7 +17,14 @@ from verdict.comparison.inputs import (
     merge_labels,
 )
 from verdict.comparison.intervals import Measured
-from verdict.comparison.model import Comparison, pairs_of
+from verdict.comparison.model import Comparison, Outside, pairs_of
+from verdict.comparison.outside import (
+    OutsideSet,
+    changes_of,
+    enough_groups,
+    own_cautions,
+    seed_of,
+)
 from verdict.comparison.replicates import average
 from verdict.comparison.results import REPLICATED, Difference, Thresholds, Verdict
 from verdict.comparison.subgroups import find_subgroups
@@ -70,6 +77,13 @@ class _Resamples:
     at_threshold: dict[str, Measured]
     #: Of always giving the commonest answer.
     majority: Measured
+    #: The mean over the candidate's trainings, if there are several.
+    mean: Measured | None = None
+
+    @property
+    def rated(self) -> dict[str, Measured]:
+        """The models, and the mean over trainings, as ``Comparison.rated`` has them."""
+        return self.models | ({REPLICATED: self.mean} if self.mean else {})
 
 
 def compare(
@@ -81,6 +95,7 @@ def compare(
     trained: Mapping[str, str] = MappingProxyType({}),
     synthetic: bool = False,
     warnings: Sequence[str] = (),
+    outside: Mapping[str, OutsideSet] = MappingProxyType({}),
 ) -> Comparison:
     """Compare models that were evaluated on the same records.
 
@@ -101,33 +116,62 @@ def compare(
         synthetic: whether the data are made up; then the verdict, too, says so.
         warnings: what a reader has to know before trusting the numbers, beside what the
             predictions themselves show (``cautions``).
+        outside: by name, test sets from elsewhere, on which the same is compared by itself; the
+            verdict does not rest on them.
 
     Raises:
         VerdictError: the models' records, labels, groups or prompts differ, a named model is not
             among them, no record has an attribute, labels cannot be merged so, or the validation
             split is not one to choose a threshold on.
     """
+    names = tuple(replicates), dict(trained)
+    given = predictions, options, validation, *names, synthetic, options.seed
+    comparison, resamples = _compared(*given)
+    told = (*warnings, *cautions(predictions, options.groups_are))
+    found = {}
+    for name, one in outside.items():
+        there, seed = one.options(options), seed_of(name, options.seed)
+        other, theirs = _compared(one.predictions, there, validation, *names, one.synthetic, seed)
+        enough = enough_groups(predictions[0], one.predictions[0])
+        pair, kind = (theirs.rated, resamples.rated), comparison.kind
+        found[name] = Outside(other, changes_of(*pair, kind, options.confidence, enough=enough))
+        own = [*one.warnings, *own_cautions(one.predictions[0], predictions[0])]
+        own += [said for said in cautions(one.predictions, one.noun) if said not in told]
+        told += tuple(f"Of the outside set {name}: {said}" for said in own)
+    return replace(comparison, warnings=told, outside=found)
+
+
+def _compared(
+    predictions: Sequence[Predictions],
+    options: "Compare",
+    validation: Sequence[Predictions],
+    replicates: Sequence[str],
+    trained: Mapping[str, str],
+    synthetic: bool,
+    seed: int,
+) -> tuple[Comparison, _Resamples]:
+    """Compare the models on one set of records, as yet without warnings; ``seed``: of resamples."""
     test, other = by_model(predictions), by_model(validation)
     check_roles(list(test), options.baseline, CANDIDATE, replicates, trained)
     check_same_records(predictions)
     if options.sensitivity is not None:
         check_validation(test, other)
     models = _measure(test, other, options, replicates, trained)
-    comparison = _assemble(models, _resample(models), synthetic=synthetic)
+    comparison, resamples = _assemble(models, _resample(models, seed), synthetic=synthetic)
     verdict = decide(comparison, find_obstacle(models.shared, options.groups_are))
-    told = (*warnings, *cautions(predictions, options.groups_are))
-    comparison = replace(comparison, verdict=verdict, warnings=told)
+    comparison = replace(comparison, verdict=verdict)
     if not options.merge:
-        return comparison
-    merged = compare(
+        return comparison, resamples
+    merged, _ = _compared(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
         options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None}),
-        replicates=replicates,
-        trained=trained,
-        synthetic=synthetic,
+        (),
+        replicates,
+        trained,
+        synthetic,
+        seed,
     )
-    # What there is to be warned of is said once.
-    return replace(comparison, merged=replace(merged, warnings=()), merge=options.merge)
+    return replace(comparison, merged=merged, merge=options.merge), resamples
 
 
 def _measure(
@@ -152,7 +196,7 @@ def _measure(
     )
 
 
-def _resample(models: _Models) -> _Resamples:
+def _resample(models: _Models, seed: int) -> _Resamples:
     """Resample all models together, so that they can be subtracted."""
     there = {
         name: at_threshold(models.measurements[name].predictions, log_odds)
@@ -167,7 +211,7 @@ def _resample(models: _Models) -> _Resamples:
         cells=models.shared.cell_groups,
         records=len(models.shared),
         resamples=models.options.resamples,
-        seed=models.options.seed,
+        seed=seed,
     )
 
     def measured(what: str, found: Mapping[str, Measurement]) -> dict[str, Measured]:
@@ -183,16 +227,22 @@ def _resample(models: _Models) -> _Resamples:
     )
 
 
-def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Comparison:
-    """Put intervals and differences together, as yet without a verdict and warnings."""
+def _assemble(
+    models: _Models, resamples: _Resamples, *, synthetic: bool
+) -> tuple[Comparison, _Resamples]:
+    """Put intervals and differences together, as yet without a verdict and warnings.
+
+    The mean over trainings, which is measured only here, is in the resamples that are returned.
+    """
     options, kind, shared = models.options, models.kind, models.shared
     confidence = options.confidence
     judged, replicated = resamples.models[CANDIDATE], None
     if models.replicates:
         trainings = [resamples.models[name] for name in (CANDIDATE, *models.replicates)]
         judged, replicated = average(trainings, kind.metrics, confidence, options.seed)
+        resamples = replace(resamples, mean=judged)
     rivalry = kind.against_majority
-    return Comparison(
+    comparison = Comparison(
         verdict=Verdict(""),
         warnings=(),
         kind=kind,
@@ -223,6 +273,7 @@ def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Com
         independent=shared.independent,
         confusion={name: model.confusion() for name, model in models.measurements.items()},
     )
+    return comparison, resamples
 
 
 def _differences(models: _Models, resamples: _Resamples, judged: Measured) -> list[Difference]:

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from verdict.comparison.model import Comparison
+from verdict.comparison.outside import said_of_change
 from verdict.statistics.formats import format_difference, format_number, format_p
 from verdict.statistics.metrics import METRICS
 
@@ -83,6 +84,14 @@ def trained_note(comparison: Comparison) -> str:
         f"{'Baselines' if several else 'A baseline'} without fine-tuning, trained on the same "
         f"records, {'their' if several else 'its'} strength chosen on the validation split: {told}."
     )
+
+
+def said_of_sets(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the name of each test set from elsewhere, and what the verdict is there."""
+    return [
+        (shown(name), f"{found.comparison.verdict.sentence} {said_of_change(comparison, name)}")
+        for name, found in comparison.outside.items()
+    ]
 
 
 def number(metric: str, value: float | None) -> str:

@@ -81,6 +81,17 @@ class SubgroupRow:
 
 
 @dataclass(frozen=True)
+class OutsideRow:
+    """A model's decisive metric on the test split, on a set from elsewhere, and the difference."""
+
+    model: str
+    heading: str
+    here: Cell
+    there: Cell
+    change: Cell
+
+
+@dataclass(frozen=True)
 class Count:
     """A cell of a confusion matrix: records, their share of the row in percent, its shading."""
 
@@ -236,6 +247,21 @@ def subgroup_rows(comparison: Comparison) -> dict[str, list[SubgroupRow]]:
         row = SubgroupRow(shown(part.value), [f"{count:,}" for count in counts], cells)
         found.setdefault(part.attribute, []).append(row)
     return found
+
+
+def outside_rows(comparison: Comparison, name: str) -> list[OutsideRow]:
+    """Return the models on the test split against a test set from elsewhere."""
+    metric = comparison.kind.decisive
+    return [
+        OutsideRow(
+            model,
+            heading_of(comparison, model),
+            metric_cell(metric, here),
+            metric_cell(metric, there),
+            _difference_cell(change, 1),
+        )
+        for model, here, there, change in comparison.against(name)
+    ]
 
 
 def threshold_rows(comparison: Comparison) -> list[tuple[str, list[tuple[Cell, Cell]]]]:
