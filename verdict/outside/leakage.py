@@ -21,9 +21,9 @@ from verdict.records.shards import ImageStore, Record
 #: Side of the grey copy in pixels, and of the square of frequencies that is kept.
 SIDE, KEPT = 64, 16
 BITS = KEPT * KEPT
-#: Most bits in which two images differ that are nearly the same. Of 1,000 synthetic lesions, copies
-#: stored again with other size and quality differ in 1 to 32 bits, half of them in at most 8; of
-#: 10,000 pairs that show different lesions the nearest one differs in 40.
+#: Most bits in which two images differ that are nearly the same. Of 1,000 synthetic lesions of 64
+#: pixels, copies stored again with quality 60 to 85, or a size of 48 to 96, are within it in 94 to
+#: 99.9 %; of the 500,000 pairs of different lesions, in all positions, the nearest differ in 26.
 ALIKE = 16
 #: Numbers in a table of agreements: 64 MB.
 _AT_ONCE = 16_000_000
