@@ -17,6 +17,9 @@ one training, and from several whose seeds are drawn again, too.
 Last come pairs of entries: matches within one entity, and pairs of two. The parts of both entities
 move a pair, so that both are drawn again, as the project does, or the first alone. Drawing both is
 known to hold the truth rather too often (``verdict.comparison.bootstrap.cell_weights``).
+
+Beside them stands the difference of one model on two samples of patients, one of them small: a test
+set from elsewhere against the test split. Both come from the same patients, so its truth is zero.
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,7 @@ from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.differences import paired_difference
 from verdict.comparison.intervals import Measured
+from verdict.comparison.outside import changes_of, seed_of
 from verdict.comparison.replicates import average
 from verdict.predictions import SCHEMA, Predictions
 from verdict.statistics.labels import LabelMeasurement
@@ -42,6 +46,9 @@ SEED_DATA_SETS, TRAININGS, SPREAD = 250, 5, 0.3
 
 #: Of the part with pairs: data sets, entities, matches within one, and pairs of two.
 PAIR_DATA_SETS, ENTITIES, MATCHES, PAIRS = 200, 120, 160, 320
+
+#: Of the part with a set from elsewhere: data sets, and its patients.
+OUTSIDE_DATA_SETS, OUTSIDE_PATIENTS = 1000, 40
 
 LABELS, METRIC = ("benign", "melanoma"), "balanced_accuracy"
 
@@ -60,6 +67,7 @@ def main() -> None:
     patients, records, widths = count_clusters()
     one, several = count_trainings()
     both, first = count_pairs()
+    outside = count_outside()
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
     conclude(
         f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
@@ -78,6 +86,14 @@ def main() -> None:
                 f"{PAIR_DATA_SETS} data sets of pairs: both entities drawn", both, "%", ">=", 93
             ),
             Figure("the first entity alone drawn", first, "%", beside=True),
+            Figure(
+                f"{PATIENTS} patients against {OUTSIDE_PATIENTS} from elsewhere",
+                outside,
+                "%",
+                ">=",
+                93,
+            ),
+            Figure("the same", outside, "%", "<=", 97),
         ],
     )
 
@@ -122,16 +138,33 @@ def count_pairs() -> tuple[float, float]:
     return float(both), float(first)
 
 
-def draw(rng: np.random.Generator, trainings: int, spread: float) -> list[Predictions]:
+def count_outside() -> float:
+    """Return the coverage of the difference between two samples of patients, in percent."""
+    rng, held = np.random.default_rng(SEED), []
+    for i in range(OUTSIDE_DATA_SETS):
+        here = resampled(draw(rng, 1, 0.0), seed=i)[1]
+        there = resampled(draw(rng, 1, 0.0, OUTSIDE_PATIENTS), seed_of("far", i))[1]
+        pair = {"tuned": there}, {"tuned": here}
+        change = changes_of(*pair, [METRIC], CONFIDENCE, enough=True)["tuned"][METRIC]
+        assert change.low is not None
+        assert change.high is not None
+        held.append(change.low <= 0 <= change.high)
+    return 100 * float(np.mean(held))
+
+
+def draw(
+    rng: np.random.Generator, trainings: int, spread: float, patients: int | None = None
+) -> list[Predictions]:
     """Make up a data set: the base model's predictions, then those of each training."""
-    size = 1 + rng.poisson(LESIONS - 1, PATIENTS)
-    patient = np.repeat(np.arange(PATIENTS), size)
-    shares = rng.beta(MELANOMA * CONCENTRATION, (1 - MELANOMA) * CONCENTRATION, PATIENTS)
+    patients = PATIENTS if patients is None else patients
+    size = 1 + rng.poisson(LESIONS - 1, patients)
+    patient = np.repeat(np.arange(patients), size)
+    shares = rng.beta(MELANOMA * CONCENTRATION, (1 - MELANOMA) * CONCENTRATION, patients)
     actual = (rng.random(len(patient)) < shares[patient]).astype(int)
-    common = rng.normal(0, COMMON, PATIENTS)
+    common = rng.normal(0, COMMON, patients)
     models = []
     for log_odds, times, moved in ((BASE, 1, 0.0), (TUNED, trainings, spread)):
-        ease = np.array(log_odds)[actual] + (common + rng.normal(0, OWN, PATIENTS))[patient]
+        ease = np.array(log_odds)[actual] + (common + rng.normal(0, OWN, patients))[patient]
         for _ in range(times):
             right = rng.random(len(patient)) < expit(ease + rng.normal(0, moved))
             models.append(predicted(patient, actual, np.where(right, actual, 1 - actual)))

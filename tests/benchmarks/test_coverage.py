@@ -54,6 +54,7 @@ def test_the_script_counts_and_concludes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {"DATA_SETS": 8, "SEED_DATA_SETS": 2, "PAIR_DATA_SETS": 4, "RESAMPLES": 100}
+    small["OUTSIDE_DATA_SETS"] = 4
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit):
@@ -63,7 +64,8 @@ def test_the_script_counts_and_concludes(
     assert "records drawn as if they were independent" in said
     assert "5 trainings, drawn as well as patients" in said
     assert "4 data sets of pairs: both entities drawn" in said
-    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (2, 1)
+    assert "120 patients against 40 from elsewhere" in said
+    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (3, 2)
 
 
 def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +83,7 @@ def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(coverage, "resampled", narrower)
     small = {"DATA_SETS": 15, "SEED_DATA_SETS": 1, "PAIR_DATA_SETS": 1, "RESAMPLES": 100}
+    small["OUTSIDE_DATA_SETS"] = 1
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit) as stopped:

@@ -20,7 +20,6 @@ from verdict.statistics.formats import (
     format_percent,
     rounded,
 )
-from verdict.statistics.kinds import Kind
 from verdict.statistics.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def seed_of(name: str, seed: int) -> int:
 def changes_of(
     there: Mapping[str, Measured],
     here: Mapping[str, Measured],
-    kind: Kind,
+    metrics: Sequence[str],
     confidence: float,
     *,
     enough: bool,
@@ -88,7 +87,7 @@ def changes_of(
             return found
         return _mover(*(sample.estimates([metric], confidence)[metric] for sample in samples))
 
-    return {name: {m: change(name, m) for m in kind.shown("differences")} for name in there}
+    return {name: {metric: change(name, metric) for metric in metrics} for name in there}
 
 
 def _moves(resampled: np.ndarray) -> bool:

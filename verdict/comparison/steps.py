@@ -124,17 +124,16 @@ def compare(
             among them, no record has an attribute, labels cannot be merged so, or the validation
             split is not one to choose a threshold on.
     """
-    names = tuple(replicates), dict(trained)
-    given = predictions, options, validation, *names, synthetic, options.seed
-    comparison, resamples = _compared(*given)
+    how = validation, tuple(replicates), dict(trained)
+    comparison, resamples = _compared(predictions, options, *how, synthetic, options.seed)
     told = (*warnings, *cautions(predictions, options.groups_are))
     found = {}
     for name, one in outside.items():
         there, seed = one.options(options), seed_of(name, options.seed)
-        other, theirs = _compared(one.predictions, there, validation, *names, one.synthetic, seed)
+        other, theirs = _compared(one.predictions, there, *how, one.synthetic, seed)
         enough = enough_groups(predictions[0], one.predictions[0])
-        pair, kind = (theirs.rated, resamples.rated), comparison.kind
-        found[name] = Outside(other, changes_of(*pair, kind, options.confidence, enough=enough))
+        given = theirs.rated, resamples.rated, comparison.kind.shown("differences")
+        found[name] = Outside(other, changes_of(*given, options.confidence, enough=enough))
         own = [*one.warnings, *own_cautions(one.predictions[0], predictions[0])]
         own += [said for said in cautions(one.predictions, one.noun) if said not in told]
         told += tuple(f"Of the outside set {name}: {said}" for said in own)
