@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from verdict.conversations import write_chat
+from verdict.core.paths import OUTSIDE, RECORDS, SPLITS
 from verdict.outside.leakage import BITS, find_leaks, nearly_identical
+from verdict.outside.sets import leaks_among_asked
+from verdict.params.data import Format
 from verdict.records.shards import Record, read_records, write_shard
+from verdict.splitting.assignment import Division
+from verdict.splitting.files import write_split
 from verdict.tasks.melanoma.archive.lesions import draw_jpegs
 from verdict.tasks.melanoma.archive.options import Embedded
 from verdict.tasks.melanoma.archive.photographs import make_photographs
@@ -132,3 +138,25 @@ def test_no_hash_depends_on_how_many_are_made_at_once(lesions: list[Image.Image]
     alone = [next(nearly_identical([one], images))[1] for one in images]
     assert alone == list(range(8))
     assert np.array(alone).dtype.kind == "i"
+
+
+def test_a_judge_looks_again_at_what_was_asked_about(
+    lesions: list[Image.Image], tmp_path: Path
+) -> None:
+    images = [encoded(image) for image in lesions[:3]]
+    for place in (RECORDS, SPLITS, OUTSIDE / "far"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / OUTSIDE / "far").mkdir()
+    own = [("r0", "p0", images[0], "s0"), ("r1", "p1", images[1], "s1")]
+    written(tmp_path / RECORDS, own)
+    write_split(tmp_path / SPLITS, Division({"r0": "train", "r1": "test"}))
+    there = [("o0", "q0", images[0], "s0"), ("o1", "q1", images[2], "t1")]
+    records = written(tmp_path / OUTSIDE / "far/records", there)
+    assert leaks_among_asked("far", tmp_path) == {}, "it was not pulled"
+    options = Format(
+        form="turns", system="", prompt="?", answers={"benign": "No", "bad": "Yes"}, positive="bad"
+    )
+    for asked, leaking in ((["o1"], []), (["o0", "o1"], ["o0"])):
+        chat = tmp_path / OUTSIDE / "far/chat"
+        write_chat(chat, records, dict.fromkeys(asked, "far"), options)
+        assert list(leaks_among_asked("far", tmp_path)) == leaking
