@@ -8,7 +8,7 @@ import sys
 from stages.baseline import pin, predict
 from stages.evaluate import asking
 from verdict.core.files import replacing
-from verdict.core.paths import CHAT, OUTSIDE, OUTSIDE_PREDICTIONS, RECORDS
+from verdict.core.paths import CHAT, OUTSIDE_PREDICTIONS, RECORDS, places_of_set
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
 from verdict.runtime.resume import discard
@@ -16,7 +16,10 @@ from verdict.runtime.resume import discard
 
 def main(name: str, params: Params) -> None:
     pin(params)
-    chat, records = OUTSIDE / name / "chat", OUTSIDE / name / "records"
+    # Imported only now: numpy must find the pins in its environment.
+    from verdict.predictions import write_predictions
+
+    chat, records = places_of_set(name)
     predictions, kept = {}, []
     for model in params.evaluate.models:
         with asking(model, params, records, {chat / f"{name}.jsonl": True}) as asked:
@@ -25,9 +28,6 @@ def main(name: str, params: Params) -> None:
     splits = dict.fromkeys(("train", "validation"), (CHAT, RECORDS))
     for baseline in params.baselines:
         predictions[baseline] = predict(baseline, params, splits | {name: (chat, records)})[name]
-    # Imported only now: numpy must find the pins in its environment.
-    from verdict.predictions import write_predictions
-
     with replacing(OUTSIDE_PREDICTIONS / name) as partial:
         for each, found in predictions.items():
             write_predictions(partial / f"{each}.parquet", found)

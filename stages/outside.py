@@ -8,7 +8,7 @@ import sys
 
 from verdict.conversations import converse, write_chat
 from verdict.core.files import write_json
-from verdict.core.paths import BASE, OUTSIDE, OUTSIDE_METRICS, RECORDS, SPLITS
+from verdict.core.paths import BASE, OUTSIDE, OUTSIDE_METRICS, RECORDS, SPLITS, places_of_set
 from verdict.extraction.extract import extract, folder_for
 from verdict.params import Params
 from verdict.pipeline.stage import key_of, run
@@ -28,19 +28,18 @@ def main(name: str, params: Params) -> None:
     from verdict.outside.leakage import find_leaks
     from verdict.outside.sets import describe, table_of, without_leaks
 
-    options, folder = params.outside[name], OUTSIDE / name
-    read = read_raw(params.task, folder / "raw", options.dataset)
+    options, (chat, shards) = params.outside[name], places_of_set(name)
+    read = read_raw(params.task, OUTSIDE / name / "raw", options.dataset)
     table = table_of(name, read, options, params.format.answers or {})
     keep = folder_for(table, params.extract)
     with exclusive(keep, "extraction of the same archive", stage="outside"):
-        shards = folder / "records"
         counts = extract(table, params.extract, shards, compute=params.compute, keep=keep)
         records, own, splits = read_records(shards), read_records(RECORDS), read_split(SPLITS)
         leaks = find_leaks(records, shards, own, RECORDS, splits)
         kept = without_leaks(name, records, leaks, options)
         check_control_tokens((converse(one, params.format) for one in kept), load_tokenizer(BASE))
         assignment = dict.fromkeys((record.id for record in kept), name)
-        write_chat(folder / "chat", records, assignment, params.format)
+        write_chat(chat, records, assignment, params.format)
         tested = {group for one in own if splits.get(one.id) == "test" for group in one.groups}
         counts |= describe(records, kept, leaks, frozenset(tested))
         write_json(OUTSIDE_METRICS / f"{name}.json", counts)

@@ -8,7 +8,15 @@ from typing import Any
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of
-from verdict.core.paths import METRICS, PIPELINE_FILE, PREDICTIONS, RECORDS, REQUIREMENTS, SPLITS
+from verdict.core.paths import (
+    METRICS,
+    PIPELINE_FILE,
+    PREDICTIONS,
+    RECORDS,
+    REQUIREMENTS,
+    SPLITS,
+    places_of_set,
+)
 from verdict.core.project import CHECKPOINTS
 from verdict.core.yaml12 import load_yaml
 from verdict.outside.sets import leaks_among_asked
@@ -189,7 +197,8 @@ def check_leakage(root: Path, params: Params) -> Finding:
     And whether a test set from elsewhere has one, or nearly the same image, that training has.
     """
     records, splits = root / RECORDS, root / SPLITS
-    for folder in (records, splits):
+    sets = [root / place for name in params.outside for place in places_of_set(name)]
+    for folder in (records, splits, *sets):
         if not folder.is_dir():
             return unchecked(f"{folder.relative_to(root)} is absent: `dvc pull`")
     published = params.split.source == "published"
@@ -203,13 +212,8 @@ def check_leakage(root: Path, params: Params) -> Finding:
         )
     except VerdictError as error:
         return different(str(error))
-    return _listed(
-        [
-            f"{id_} of outside.{name} is {leak.why} {leak.of}"
-            for name in params.outside
-            for id_, leak in leaks_among_asked(name, root).items()
-        ]
-    )
+    sets = params.outside
+    return _listed([said for name in sets for said in leaks_among_asked(name, root)])
 
 
 def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:

@@ -152,11 +152,11 @@ def test_a_judge_looks_again_at_what_was_asked_about(
     write_split(tmp_path / SPLITS, Division({"r0": "train", "r1": "test"}))
     there = [("o0", "q0", images[0], "s0"), ("o1", "q1", images[2], "t1")]
     records = written(tmp_path / OUTSIDE / "far/records", there)
-    assert leaks_among_asked("far", tmp_path) == {}, "it was not pulled"
     options = Format(
         form="turns", system="", prompt="?", answers={"benign": "No", "bad": "Yes"}, positive="bad"
     )
-    for asked, leaking in ((["o1"], []), (["o0", "o1"], ["o0"])):
+    told = "o0 of outside.far is the image of r0 of train"
+    for asked, leaking in ((["o1"], []), (["o0", "o1"], [told])):
         chat = tmp_path / OUTSIDE / "far/chat"
         write_chat(chat, records, dict.fromkeys(asked, "far"), options)
-        assert list(leaks_among_asked("far", tmp_path)) == leaking
+        assert leaks_among_asked("far", tmp_path) == leaking

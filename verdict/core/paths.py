@@ -48,3 +48,8 @@ REPLICATE_METRICS = METRICS / "replicates"
 REPORT = METRICS / "report"
 #: All numbers of the comparison; its page; and the card of the tuned model.
 COMPARISON, PAGE, CARD = REPORT / "comparison.json", REPORT / "index.html", REPORT / "model_card.md"
+
+
+def places_of_set(name: str) -> tuple[Path, Path]:
+    """Return the folders of an outside set's conversations and of its records."""
+    return OUTSIDE / name / "chat", OUTSIDE / name / "records"

@@ -8,7 +8,7 @@ from typing import Any
 
 from verdict.conversations import read_conversations
 from verdict.core.errors import VerdictError
-from verdict.core.paths import OUTSIDE, RECORDS, SPLITS
+from verdict.core.paths import RECORDS, SPLITS, places_of_set
 from verdict.outside.leakage import Leak, find_leaks
 from verdict.params.evaluation import Outside
 from verdict.records.raw import RawRow, RawTable
@@ -102,19 +102,21 @@ def without_leaks(
     return kept
 
 
-def leaks_among_asked(name: str, root: Path) -> dict[str, Leak]:
-    """Look again for leaks among the records of a set that models were asked about.
+def leaks_among_asked(name: str, root: Path) -> list[str]:
+    """Say which records of a set models had seen in training, of those that they were asked about.
 
     Args:
-        root: the project's folder; where the set is not there, there is nothing to find.
+        root: the project's folder.
     """
-    chat, shards = (root / OUTSIDE / name / part for part in ("chat", "records"))
-    if not (chat.is_dir() and shards.is_dir()):
-        return {}
+    chat, shards = (root / place for place in places_of_set(name))
     asked = {one.id for one in read_conversations(chat / f"{name}.jsonl")}
     records = [record for record in read_records(shards) if record.id in asked]
     own = read_records(root / RECORDS)
-    return find_leaks(records, shards, own, root / RECORDS, read_split(root / SPLITS))
+    leaks = find_leaks(records, shards, own, root / RECORDS, read_split(root / SPLITS))
+    return [
+        f"{id_} of outside.{name} is {leak.why} {leak.of} of {leak.split}"
+        for id_, leak in leaks.items()
+    ]
 
 
 def describe(
