@@ -93,7 +93,7 @@ def test_left_out_are_whole_groups_and_what_is_left_is_counted() -> None:
         "asked_groups": 1,
         "groups_in_test": 1,
         "label_benign": 1,
-        "left_out": 2,
+        "left_out_as_seen": 2,
         "leaks": {"identical": 1},
     }
     with pytest.raises(VerdictError, match=r"have seen all of its patients .* nothing is left"):

@@ -140,6 +140,6 @@ def describe(
         "asked_groups": len(groups),
         "groups_in_test": len(groups & tested),
         **{f"label_{label}": labels[label] for label in sorted(labels)},
-        "left_out": len(records) - len(kept),
+        "left_out_as_seen": len(records) - len(kept),
         "leaks": dict(sorted(Counter(leak.kind for leak in leaks.values()).items())),
     }
