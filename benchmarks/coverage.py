@@ -20,6 +20,9 @@ known to hold the truth rather too often (``verdict.comparison.bootstrap.cell_we
 
 Beside them stands the difference of one model on two samples of patients, one of them small: a test
 set from elsewhere against the test split. Both come from the same patients, so its truth is zero.
+
+What probabilities are worth is counted on scores of their own (``benchmarks.parts.scored``), each
+data set with a validation split that fits its maps and chooses its thresholds.
 """
 
 from collections.abc import Sequence
@@ -28,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
+from benchmarks.parts import scored
 from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.differences import paired_difference
@@ -49,6 +53,15 @@ PAIR_DATA_SETS, ENTITIES, MATCHES, PAIRS = 200, 120, 160, 320
 
 #: Of the part with a set from elsewhere: data sets, and its patients.
 OUTSIDE_DATA_SETS, OUTSIDE_PATIENTS = 1000, 40
+#: Of the part with decisions: data sets; and what has to hold the truth as often as it says.
+DECISION_DATA_SETS = 400
+DECIDED = (
+    "net benefit",
+    "recalibrated Brier score",
+    "change of the Brier score",
+    "all gaps in sensitivity at once",
+    "all gaps in specificity at once",
+)
 
 LABELS, METRIC = ("benign", "melanoma"), "balanced_accuracy"
 
@@ -68,6 +81,7 @@ def main() -> None:
     one, several = count_trainings()
     both, first = count_pairs()
     outside = count_outside()
+    decided = scored.count_decisions(DECISION_DATA_SETS, SEED)
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
     conclude(
         f"{DATA_SETS} data sets, {PATIENTS} patients with {LESIONS} lesions on average, "
@@ -94,8 +108,23 @@ def main() -> None:
                 93,
             ),
             Figure("the same", outside, "%", "<=", 97),
+            *decision_figures(decided),
         ],
     )
+
+
+def decision_figures(decided: dict[str, float]) -> list[Figure]:
+    """Return the coverage of what ``count_decisions`` counts; those of ``DECIDED`` have targets."""
+    figures = []
+    for what, percent in decided.items():
+        if what in DECIDED:
+            title = f"{DECISION_DATA_SETS} data sets of scores: {what}"
+            figures += [
+                Figure(title, percent, "%", ">=", 93), Figure("the same", percent, "%", "<=", 97)
+            ]  # fmt: skip
+        else:
+            figures.append(Figure(what, percent, "%"))
+    return figures
 
 
 def count_clusters() -> tuple[float, float, list[float]]:

@@ -64,12 +64,14 @@ class LineTests:
     by_line: dict[str, dict[int, list[str]]]
 
     def of(self, path: str, line: int) -> list[str]:
-        """Return a line's tests; of one that runs at the import, all that come by its file."""
-        lines = self.by_line.get(path, {})
-        found = lines.get(line, [])
+        """Return a line's tests; of one that runs at the import, all, those of its file first."""
+        own = self.by_line.get(path, {})
+        found = own.get(line, [])
         if "" not in found:
             return found
-        return list(dict.fromkeys(test for tests in lines.values() for test in tests if test))
+        files = (own, *self.by_line.values())
+        tests = (test for lines in files for some in lines.values() for test in some)
+        return list(dict.fromkeys(test for test in tests if test))
 
 
 def files(modules: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -21,17 +21,19 @@ def main(params: Params) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from verdict.comparison.cautions import crossing_warning, read_split_counts
     from verdict.comparison.outside import OutsideSet
-    from verdict.comparison.steps import compare
+    from verdict.comparison.steps import CANDIDATE, compare, on_validation
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
     from verdict.splitting.balance import balance_warning
     from verdict.summary.markdown import write_summary
     from verdict.summary.wording import said_of_sets
 
-    names, sensitivity = [*params.evaluate.models, *params.baselines], params.compare.sensitivity
+    names = [*params.evaluate.models, *params.baselines]
+    asked = params.evaluate.validation or params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
-    validation = [VALIDATION_PREDICTIONS / path.name for path in test if sensitivity]
-    predictions = {path: read_predictions(path) for path in (*test, *validation)}
+    validation = [VALIDATION_PREDICTIONS / path.name for path in test if asked]
+    chosen_by = VALIDATION_PREDICTIONS / f"{CANDIDATE}.parquet"
+    predictions = {path: read_predictions(path) for path in (*test, *validation, chosen_by)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]
     split = read_split_counts(SPLIT_METRICS)
     told = crossing_warning(split, params.compare.groups_are), balance_warning(split)
@@ -57,7 +59,7 @@ def main(params: Params) -> None:
         warnings=warnings,
         outside=sets,
     )
-    write_json(COMPARE_METRICS, comparison.headline())
+    write_json(COMPARE_METRICS, comparison.headline() | on_validation(predictions[chosen_by]))
     write_summary(REPORT, comparison)
     print("\n".join([comparison.verdict.sentence, *comparison.verdict.remarks]))
     for name, said in said_of_sets(comparison):

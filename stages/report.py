@@ -12,20 +12,23 @@ def main(params: Params) -> None:
     from verdict.comparison.file import read_comparison
     from verdict.report.card import write_card
     from verdict.report.page import write_page
+    from verdict.report.terms import terms_of
     from verdict.tasks import load_task
     from verdict.tracking.stages import record_evaluation
 
+    comparison = read_comparison(COMPARISON)
+    used = terms_of(params.terms, params.models, synthetic=comparison.synthetic)
     write_page(
         ".",
         task=params.task,
+        used=used,
         size=params.report.cases,
         merge=params.compare.merge,
         merge_positive=params.compare.merge_positive,
     )
     limits = load_task(params.task).LIMITS
-    write_card(CARD, METRICS, ADAPTER, task=params.task, limits=limits)
-    numbers = read_comparison(COMPARISON).to_json()
-    record_evaluation(params.tracking, ADAPTER, numbers, REPORT, PREDICTIONS)
+    write_card(CARD, METRICS, ADAPTER, task=params.task, limits=limits, used=used)
+    record_evaluation(params.tracking, ADAPTER, comparison.to_json(), REPORT, PREDICTIONS)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ def compare(predictions: Sequence[Predictions], **options: Any) -> Comparison:
         "merge": {},
         "merge_positive": None,
         "sensitivity": None,
+        "tries": 1,
+        "cost": None,
+        "coverage": None,
     }
     section |= {key: options.pop(key) for key in list(options) if key in Compare.model_fields}
     # Not validated: ``compare`` has to refuse what does not fit the predictions by itself.

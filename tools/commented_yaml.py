@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import CommentMark
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarstring import LiteralScalarString
 from ruamel.yaml.tokens import CommentToken
 
 from verdict.core.errors import VerdictError
@@ -135,7 +136,7 @@ def _commented(value: Any, layer: Layer, key: str) -> Any:
     """Return a value as ruamel writes it with the layer's comments; ``key``: where it stands.
 
     Lists are in brackets, unless they were read from lines; mappings where they were read so, and
-    have no comment inside.
+    have no comment inside. A text of several lines has a block of its own.
     """
     in_brackets = isinstance(value, CommentedMap | CommentedSeq) and value.fa.flow_style()
     if isinstance(value, list):
@@ -144,7 +145,8 @@ def _commented(value: Any, layer: Layer, key: str) -> Any:
             items.fa.set_flow_style()
         return items
     if not isinstance(value, dict):
-        return value
+        is_plain = type(value) is str and "\n" in value
+        return LiteralScalarString(value) if is_plain else value
     section = CommentedMap()
     inside = f"{key}."
     if not value or (in_brackets and not any(other.startswith(inside) for other in layer.above)):

@@ -15,8 +15,9 @@ _HEADER = """\
 #
 #   {command}
 #
-# Made by `{tool}` from {base}. For a real model, take models, extract,
-# quantization, model, lora, train, evaluate and reproducibility from recipes/{base_name}.
+# Made by `{tool}` from {base}.
+# For a real model take models, extract, quantization, model, lora, train, evaluate and
+# reproducibility from recipes/{base_name}.
 # Every key that may stand here: recipes/defaults.yaml and recipes/tasks/."""
 
 
@@ -72,6 +73,8 @@ def write_recipe(
             "fetch.files": addresses,
             "fetch.local": str(folder.absolute()),
             "tracking.experiment": name,
+            # The task's are those of the published data.
+            "terms.data": None,
             **entries,
         },
         _HEADER.format(

@@ -29,6 +29,7 @@ TASKS = "tasks"
 NAMED = (
     "fetch.files",
     "models",
+    "terms.models",
     "format.answers",
     "train.deepspeed",
     "replicates",

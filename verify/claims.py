@@ -212,8 +212,7 @@ def check_leakage(root: Path, params: Params) -> Finding:
         )
     except VerdictError as error:
         return different(str(error))
-    sets = params.outside
-    return _listed([said for name in sets for said in leaks_among_asked(name, root)])
+    return _listed([said for name in params.outside for said in leaks_among_asked(name, root)])
 
 
 def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:

@@ -211,7 +211,7 @@ def test_a_split_that_is_not_asked_about_has_a_file_without_rows(project: Path) 
 
     params = yaml.safe_load((project / "params.yaml").read_text("utf-8"))
     params["evaluate"] |= {"batch_size": 8, "validation": False, "length_normalization": "tokens"}
-    params["compare"]["sensitivity"] = None
+    params["compare"] |= {"sensitivity": None, "cost": None}
     (project / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     process = start(project)
     assert process.wait() == 0, process.communicate()[1]

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from benchmarks import coverage
+from benchmarks.parts import scored
 from verdict.comparison.intervals import Measured
 
 
@@ -54,7 +56,7 @@ def test_the_script_counts_and_concludes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {"DATA_SETS": 8, "SEED_DATA_SETS": 2, "PAIR_DATA_SETS": 4, "RESAMPLES": 100}
-    small["OUTSIDE_DATA_SETS"] = 4
+    small |= {"OUTSIDE_DATA_SETS": 4, "DECISION_DATA_SETS": 2}
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit):
@@ -65,7 +67,8 @@ def test_the_script_counts_and_concludes(
     assert "5 trainings, drawn as well as patients" in said
     assert "4 data sets of pairs: both entities drawn" in said
     assert "120 patients against 40 from elsewhere" in said
-    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (3, 2)
+    assert "2 data sets of scores: net benefit" in said
+    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (8, 7)
 
 
 def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +86,41 @@ def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(coverage, "resampled", narrower)
     small = {"DATA_SETS": 15, "SEED_DATA_SETS": 1, "PAIR_DATA_SETS": 1, "RESAMPLES": 100}
-    small["OUTSIDE_DATA_SETS"] = 1
+    small |= {"OUTSIDE_DATA_SETS": 1, "DECISION_DATA_SETS": 1}
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit) as stopped:
         coverage.main()
     assert stopped.value.code == 1
+
+
+def test_everybody_is_what_many_patients_are() -> None:
+    """The truth that intervals on decisions are held against, by a large draw."""
+    everyone, weights = scored.population()
+    assert weights.sum() == pytest.approx(1)
+    many = scored.draw(np.random.default_rng(0), 6000, "many")
+    for of_all, of_many in (
+        (everyone.actual, many.actual),
+        ((everyone.probabilities[:, 1] - everyone.actual) ** 2,
+         (many.probabilities[:, 1] - many.actual) ** 2),
+        (everyone.predicted * everyone.actual, many.predicted * many.actual),
+    ):  # fmt: skip
+        assert weights @ of_all == pytest.approx(of_many.mean(), abs=0.01)
+    code = {site: np.array([a["site"] == site for a in many.attributes]) for site in scored.SITES}
+    for site, moved in scored.SITES.items():
+        chosen = code[site] & (many.actual == 1)
+        deviation = np.hypot(scored.OF_PATIENT, scored.OF_RECORD)
+        truth = norm.cdf((scored.MEANS[1] + moved) / deviation)
+        assert (many.predicted[chosen] == 1).mean() == pytest.approx(truth, abs=0.02)
+
+
+def test_intervals_on_decisions_that_are_too_narrow_are_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scored, "CONFIDENCE", 0.55)
+    monkeypatch.setitem(scored.OPTIONS, "confidence", 0.55)
+    monkeypatch.setattr(scored, "RESAMPLES", 200)
+    monkeypatch.setitem(scored.OPTIONS, "resamples", 200)
+    found = scored.count_decisions(12, seed=0)
+    assert set(coverage.DECIDED) <= found.keys()
+    assert np.mean([found[what] for what in coverage.DECIDED]) < 85

@@ -49,8 +49,9 @@ def test_each_mistake_has_its_place_and_is_planted_alone(tmp_path: Path) -> None
 
 
 def test_a_line_that_runs_at_the_import_is_every_test_s() -> None:
-    tests = LineTests({"a.py": {1: [""], 2: ["quick", "slow"], 3: ["other"]}})
-    assert tests.of("a.py", 1) == ["quick", "slow", "other"]
+    own = {1: [""], 2: ["quick", "slow"], 3: ["other"]}
+    tests = LineTests({"b.py": {1: ["elsewhere", "quick"]}, "a.py": own})
+    assert tests.of("a.py", 1) == ["quick", "slow", "other", "elsewhere"]
     assert tests.of("a.py", 2) == ["quick", "slow"]
     assert tests.of("a.py", 4) == []
 

@@ -1,4 +1,4 @@
-"""Trained baselines beside the models: in every table, named as such, and in the verdict."""
+"""What stands beside the verdict: trained baselines, in every table too, and settings tried."""
 
 import html
 import io
@@ -143,3 +143,17 @@ def test_its_name_must_not_mean_something_else() -> None:
     rival = drawn("majority", seed=9, signal=1)
     with pytest.raises(VerdictError, match=r"a baseline cannot be called majority.* in baselines"):
         compared(rival, trained={"majority": "features"})
+
+
+def test_settings_that_were_chosen_from_several_are_told_with_an_interval_for_as_many() -> None:
+    single, chosen = (compare(skin_models(), **SETTINGS, tries=tries) for tries in (1, 4))
+    wider = compare(skin_models(), **(SETTINGS | {"confidence": 1 - 0.05 / 4}))
+    interval = wider.differences[0].metrics["balanced_accuracy"]
+    assert chosen.verdict.sentence == single.verdict.sentence
+    assert single.verdict.remarks == ()
+    (remark,) = chosen.verdict.remarks
+    assert remark == (
+        "Its settings were chosen from 4 by balanced accuracy on the validation split, whose "
+        "records are not in the test split. Had the test split chosen them, the interval of the "
+        f"difference would be {interval.low:.2f} to {interval.high:.2f} (Bonferroni's correction)."
+    )

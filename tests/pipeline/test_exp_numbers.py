@@ -133,7 +133,7 @@ def test_a_stage_gets_every_number_that_was_asked_for(
     values = project.read("params.yaml")
     asked = numbers(values, WRITTEN[size]) | TOGETHER
     if values["compare"]["sensitivity"] is None:
-        del asked["compare.sensitivity"]  # which needs two labels
+        del asked["compare.sensitivity"], asked["compare.cost"]  # which need two labels
     there = {".".join(key) for key in leaves(values) if type(at(values, key)) in (int, float)}
     # … and those that are null.
     assert there | {"train.max_steps", "train.early_stopping_patience", "compute.workers"} <= set(

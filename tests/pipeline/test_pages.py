@@ -23,10 +23,10 @@ LINES, WORDS = 150, 30
 #: Named in the pages, and not in git: what a person or a run makes, or somebody else has. Of a
 #: folder also what is in it.
 NOT_HERE = {
-    ".checkpoints/", ".dvc/tmp/rwlock", ".env", "Folds.csv", "data/fundus/", "files.tsv",
-    "mlflow.db", "my/images", "my/labels.csv", "provenance.json", "recipes/mine/",
-    "signing-key.pem", "signing-key.pub.pem", "verdict/tasks/fundus/", "verification.html",
-    "verification.json", "verification.sig",
+    ".checkpoints/", ".dvc/tmp/rwlock", ".env", "Folds.csv", "checklists.md", "croissant.json",
+    "data/fundus/", "files.tsv", "mlflow.db", "my/images", "my/labels.csv", "provenance.json",
+    "recipes/mine/", "ro-crate-metadata.json", "signing-key.pem", "signing-key.pub.pem", "terms/",
+    "verdict/tasks/fundus/", "verification.html", "verification.json", "verification.sig",
 }  # fmt: skip
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)

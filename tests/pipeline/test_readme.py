@@ -113,6 +113,10 @@ ELSEWHERE = {
         "tests/pipeline/test_repro.py",
         '"exp", "run", "--queue", "-S", "lora.r=4,32"',
     ),
+    "python -m tools.search -S lora.r=8,16": (
+        "tests/pipeline/test_search.py",
+        '"python", "-m", "tools.search", "-S"',
+    ),
     "dvc exp run --run-all": ("tests/pipeline/test_repro.py", '"exp", "run", "--run-all"'),
     "dvc plots show": ("tests/pipeline/test_repro.py", '"plots", "show"'),
     "dvc push": (_REMOTE, 'dvc("push")'),
@@ -133,6 +137,10 @@ ELSEWHERE = {
     "python -m tools.recipe check": ("tests/tools/test_recipe.py", 'main(["check"])'),
     "python -m tools.new_task": ("tests/tools/own_task.py", 'main([name, "--images"'),
     "python -m tools.pack_isic": ("tests/tools/test_pack_isic.py", "main([*arguments"),
+    "python -m tools.new_pairs my/pairs --about restaurant": (
+        "tests/tools/test_new_pairs.py",
+        '"--about", "cafe", *options',
+    ),
     "python -m tools.pack_medpix": ("tests/tools/test_pack_medpix.py", 'main(["--records"'),
     "python -m tools.transfer_list --recipe melanoma --out files.tsv": (
         "tests/tools/test_transfer_list.py",
@@ -169,6 +177,14 @@ ELSEWHERE = {
         '"use", "embedded/leaves"',
     ),
     "make repro recipe=fundus": ("tests/pipeline/test_new_task.py", '"use", "leaves"'),
+    "python -m tools.publish --pack reporting": (
+        "tests/pipeline/test_pack.py",
+        '"tools.publish", "--pack"',
+    ),
+    "python -m tools.pull_request --base origin/main --out comment": (
+        "tests/pipeline/test_pull_request.py",
+        '"tools.pull_request", "--base", "main", "--out"',
+    ),
     "python -m tools.dependencies": ("tests/tools/test_dependencies.py", '"tools.dependencies"'),
     # The help has these lines, as `RUN` says.
     **{

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from testing.samples import (
     text_models,
     tissue_models,
 )
+from tests.report.projects import GEMMA, HAI_DEF, USED
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
 from verdict.predictions import Predictions
 from verdict.report.card import write_card
+from verdict.report.terms import OWN, Used
 
 PART = {"records": 60, "groups": 12, "label_benign": 40, "label_melanoma": 20}
 APART = {"groups": 0, "test_groups": 0, "identical": 0, "duplicate_pairs": 0}
@@ -68,14 +71,23 @@ def project(tmp_path: Path) -> Path:
 
 
 def card_of(
-    project: Path, models: list[Predictions], limits: tuple[str, ...] = (), **options: Any
+    project: Path,
+    models: list[Predictions],
+    limits: tuple[str, ...] = (),
+    used: Sequence[Used] = USED,
+    **options: Any,
 ) -> ModelCard:
     settings = SETTINGS | {"noun": "patients", "synthetic": True} | options
     numbers = compare(models, **settings).to_json()
     write_json(project / "metrics/report/comparison.json", numbers)
     path = project / "model_card.md"
     write_card(
-        path, project / "metrics", project / "models/adapter", task="melanoma", limits=limits
+        path,
+        project / "metrics",
+        project / "models/adapter",
+        task="melanoma",
+        limits=limits,
+        used=used,
     )
     return ModelCard.load(path)
 
@@ -144,7 +156,7 @@ def test_people_read_what_quantization_has_left_of_the_base(project: Path) -> No
         project / "models/adapter/provenance.json",
         {"base": {**base, "weights": {**weights, "license": "gemma"}}, "parameters": PARAMETERS},
     )
-    card = card_of(project, skin_models())
+    card = card_of(project, skin_models(), used=[USED[0], Used("Model", "terms.models", None)])
     assert (card.data.base_model, card.data.license) == ("google/gemma-3-270m", "gemma")
     assert (
         "`google/gemma-3-270m` (from a GGUF file, Q4_K_M: 7.36 bits a weight on average, unpacked "
@@ -186,6 +198,7 @@ def test_a_missing_file_is_named(project: Path, gone: str, command: str) -> None
             project / "models/adapter",
             task="melanoma",
             limits=(),
+            used=USED,
         )
     assert (project / "model_card.md").read_bytes() == before
 
@@ -211,3 +224,34 @@ def test_the_card_tells_steps_where_they_end_the_training(project: Path) -> None
     text = card_of(project, skin_models()).text
     assert "| steps at most | 1,200 |" in text
     assert "epochs" not in text
+
+
+def test_the_terms_of_data_and_models_are_carried(project: Path) -> None:
+    card = card_of(project, skin_models())
+    assert card.data.license == "gemma"
+    flat = " ".join(card.text.split())
+    for said in (
+        "- Data set Skin of 2020: CC BY-NC 4.0 (https://creativecommons.org/licenses/by-nc/4.0/). "
+        "By A. Nyone, 2020: https://doi.org/10.1/x. Cite: Nyone, 2020.",
+        "- Model google/gemma-3-4b-it: Gemma Terms of Use (https://ai.google.dev/gemma/terms). "
+        "Gemma is provided under and subject to the Gemma Terms of Use.",
+        "The weights were changed by fine-tuning",
+    ):
+        assert said in flat, said
+
+
+def test_a_licence_that_the_hub_does_not_know_has_name_and_address(project: Path) -> None:
+    used = [USED[0], Used("Model google/medgemma-4b-it", "terms.models.x", HAI_DEF)]
+    header = card_of(project, skin_models(), used=used).data.to_dict()
+    assert header["license"] == "other"
+    assert header["license_name"] == "health-ai-developer-foundations-terms-of-use"
+    assert header["license_link"] == GEMMA.address
+
+
+def test_terms_that_nobody_has_stated_are_told(project: Path) -> None:
+    used = [Used("Data set", "terms.data", None), Used("Tiny models", "terms.models", OWN)]
+    card = card_of(project, skin_models(), used=used)
+    assert card.data.license == "apache-2.0"
+    assert "- Data set: not stated (terms.data in params.yaml is empty)." in card.text
+    used = [USED[0], Used("Model a/b", "terms.models.a/b", None)]
+    assert card_of(project, skin_models(), used=used).data.license is None

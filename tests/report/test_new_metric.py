@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 from rich.console import Console
 
-from tests.report.projects import skin
+from tests.report.projects import USED, skin
 from tests.report.reading import Cells, page
 from tests.report.test_card import PARAMETERS
 from verdict.comparison.file import read_comparison
@@ -64,7 +64,12 @@ def test_one_entry_is_measured_compared_and_shown_everywhere(
     file = tmp_path / "models/adapter/provenance.json"
     write_json(file, json.loads(file.read_text("utf-8")) | {"parameters": PARAMETERS})
     write_card(
-        report / "model_card.md", tmp_path / "metrics", file.parent, task="melanoma", limits=()
+        report / "model_card.md",
+        tmp_path / "metrics",
+        file.parent,
+        task="melanoma",
+        limits=(),
+        used=USED,
     )
     card = ModelCard.load(report / "model_card.md")
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}

@@ -40,12 +40,12 @@ def test_sections_come_in_order_and_only_where_there_is_something_to_say(
 ) -> None:
     every = [
         "verdict", "models", "differences", "confusion", "curves", "threshold", "subgroups",
-        "merged", "training", "data", "cost", "gallery", "reproduce",
+        "merged", "decisions", "training", "data", "cost", "gallery", "reproduce",
     ]  # fmt: skip
     absent = {
         "skin": {"merged"},
         "tissue": {"threshold", "subgroups"},
-        "texts": {"curves", "threshold", "merged"},
+        "texts": {"curves", "threshold", "merged", "decisions"},
         "pairs": {"threshold", "subgroups", "merged"},
         "classifier": {"threshold", "subgroups", "merged"},
     }
@@ -76,6 +76,49 @@ def test_the_table_holds_the_numbers_of_the_comparison(projects: dict[str, Path]
     assert cells.row("p (Holm)")[position - 1] == "< 0.001" or flat[f"{decisive}_p_holm"] >= 0.001
     reached = [f"{flat[f'{m}.validation_sensitivity']:.3f}" for m in models]
     assert cells.row("Sensitivity on validation") == reached
+
+
+def test_decisions_have_their_numbers_and_curves(projects: dict[str, Path]) -> None:
+    found = numbers(projects["skin"])["decisions"]
+    text = page(projects["skin"])
+    section = text.split('<section id="decisions">')[1].split("</section>")[0]
+    assert re.findall("<h3>(.*?)</h3>", section) == [
+        "Recalibration", "Net benefit", "Cost of errors", "Abstention", "Gaps between subgroups"
+    ]  # fmt: skip
+    assert re.findall("<h4>(.*?)</h4>", section) == [
+        "As stated", "Recalibrated", "As stated", "Recalibrated", "Risk against coverage"
+    ]  # fmt: skip
+    assert section.count('<polygon class="band m1"') == 3
+    rows = Cells(section).rows
+    cost = found["thresholds"]["tuned"]["metrics"]["cost"]
+    shown = f"{cost['value']:.3f} | {cost['low']:.3f} to {cost['high']:.3f}"
+    assert any(row[0] == "tuned" and shown in row for row in rows)
+    brier = found["recalibration"]["base"]["methods"]["platt"]["brier"]
+    shown = f"{brier['value']:.3f} | {brier['low']:.3f} to {brier['high']:.3f}"
+    assert any(row[1].startswith("Platt") and row[4] == shown for row in rows if len(row) > 4)
+    gap = next(
+        gap for gap in found["gaps"] if gap["model"] == "tuned" and gap["attribute"] == "sex"
+    )
+    assert any(row[4].endswith(f"{gap['highest']} − {gap['lowest']}") for row in rows[-8:])
+
+
+def test_more_labels_have_decisions_merged_and_as_they_are(projects: dict[str, Path]) -> None:
+    text = page(projects["tissue"])
+    section = text.split('<section id="decisions">')[1].split("</section>")[0]
+    assert re.findall("<h3>(.*?)</h3>", section) == [
+        "Recalibration", "Abstention", "On merged labels", "Recalibration", "Net benefit",
+        "Abstention",
+    ]  # fmt: skip
+    assert "are defined for two labels alone" in section
+    assert len(re.findall('role="region" tabindex="0" aria-label="Recalibration', section)) == 2
+
+
+def test_without_validation_the_page_says_what_is_missing(projects: dict[str, Path]) -> None:
+    section = page(projects["pairs"]).split('<section id="decisions">')[1].split("</section>")[0]
+    reason = "Nothing is fitted or chosen on the validation split: base was not asked about it"
+    assert reason in section
+    assert re.findall("<h3>(.*?)</h3>", section) == ["Net benefit", "Abstention"]
+    assert "Recalibrated" not in section
 
 
 def test_a_part_without_a_label_is_undefined(projects: dict[str, Path]) -> None:
@@ -210,8 +253,7 @@ def test_many_questions_leave_the_page_readable(tmp_path: Path) -> None:
 
 
 def test_dots_of_reliability_tell_their_records(projects: dict[str, Path]) -> None:
-    found = re.findall(
-        r"<g [^>]*scale\(([0-9.]+)\)\"><title>([0-9,]+) records", page(projects["skin"])
-    )
+    curves = page(projects["skin"]).split('<section id="curves">')[1].split("</section>")[0]
+    found = re.findall(r"<g [^>]*scale\(([0-9.]+)\)\"><title>([0-9,]+) records", curves)
     assert sum(int(records) for _, records in found) == 3 * 600
     assert len({size for size, _ in found}) > 3

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics import BLEU
@@ -160,6 +160,7 @@ def test_yes_or_no(text: str, answer: str | None) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=12))
+@example([(["no", "word", "is", "theirs"], ["another", "answer", "was", "right"])])
 def test_corpus_metrics_are_sacrebleus_and_rouge_scores(pairs: list[tuple[list, list]]) -> None:
     texts, references = ([" ".join(words) for words in side] for side in zip(*pairs, strict=True))
     metrics = measure(texts_from("m", list(zip(texts, references, strict=True)))).values()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 from safetensors import safe_open
 
 from testing.tiny import COMMITTED, LORA, Tiny
+from tests.report.projects import GEMMA
 from tests.tools.tried import LABELS, make_project
 from tools.predict.answering import Predictor, chosen
 from tools.predict.questions import Question
 from verdict.core.errors import VerdictError
-from verdict.core.files import sha256_of_tree
+from verdict.core.files import sha256_of_tree, write_json
+from verdict.params.data import Gguf, Model, SourceFile, Use
 from verdict.params.file import read_params
 
 torch = pytest.importorskip("torch")
@@ -138,6 +141,34 @@ def test_gemma_4_is_exported_whole(
     (root / "models/base").unlink()
     for one, other in zip(before, answers(root, Path("exported"), gemma4), strict=True):
         assert one == pytest.approx(other, abs=0.05)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_the_terms_of_the_base_ask_for_goes_along(tiny: Tiny, project: Any) -> None:
+    from tools.export.merging import export
+
+    root = project(tiny)
+    base = (root / "models/base").resolve()
+    (root / "models/base").unlink()
+    shutil.copytree(base, root / "models/base")
+    (root / "models/base/TERMS.html").write_text("Use it well.")
+    file = root / "models/adapter/provenance.json"
+    told = json.loads(file.read_text())
+    told["base"]["sha256"] = sha256_of_tree(root / "models/base")
+    write_json(file, told)
+    params = read_params()
+    gguf = Gguf(
+        addresses=["a.gguf"],
+        sha256="0" * 64,
+        chat_template=None,
+        terms=[SourceFile(address="https://a.org/TERMS.html", sha256=None)],
+    )
+    models = {"base": Model(name="google/gemma-3-270m", revision=None, gguf=gguf)}
+    use = Use(data=None, models={"google/gemma-3-270m": GEMMA})
+    params = params.model_copy(update={"models": models, "terms": use})
+    export(params, chosen(params, None, None), Path("exported"), 2, print)
+    assert (root / "exported/terms/TERMS.html").read_text() == "Use it well."
+    assert GEMMA.notice in (root / "exported/NOTICE").read_text()
 
 
 @pytest.mark.usefixtures("here")

@@ -271,7 +271,7 @@ def test_a_question_about_an_image_is_answered_in_words(
         "task": "medpix_vqa",
         "format": asked,
         "baselines": {},
-        "compare": {**COMMITTED["compare"], "sensitivity": None},
+        "compare": {**COMMITTED["compare"], "sensitivity": None, "cost": None},
     }
     root = text_project(tmp_path / "project", tiny, changes)
     run = runner(root, monkeypatch)

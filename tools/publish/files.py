@@ -21,6 +21,9 @@ from verify.verification import verify
 #: What a verification leaves, if there was one.
 VERIFICATION, SIGNATURE = "verification.json", "verification.sig"
 
+#: What goes along because the base model's terms ask for it: a file, and a folder.
+NOTICE, TERMS = "NOTICE", "terms"
+
 #: What says that an adapter was trained here, and from what.
 _PROVENANCE = "provenance.json"
 #: What peft and transformers write for an adapter or a whole model with its processor.
@@ -114,8 +117,9 @@ def _publishable(name: str) -> bool:
     """Say whether a file of the hub's repository may be an earlier publication's."""
     return (
         any(fnmatchcase(name, pattern) for pattern in (*WEIGHTS, *PROCESSOR))
-        or name in ("README.md", VERIFICATION, SIGNATURE)
+        or name in ("README.md", NOTICE, VERIFICATION, SIGNATURE)
         or fnmatchcase(name, "metrics/*.json")
+        or fnmatchcase(name, f"{TERMS}/*")
     )
 
 

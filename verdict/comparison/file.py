@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from verdict.comparison.decision_results import decisions_from
 from verdict.comparison.model import Comparison, Outside, pairs_of
 from verdict.comparison.results import (
     AT_THRESHOLD,
@@ -107,6 +108,7 @@ def _from_json(values: Entries) -> Comparison:
             )
             for name, found in sets.items()
         },
+        decisions=decisions_from(values["decisions"]) if "decisions" in values else None,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from verdict.comparison.decision_results import Decisions
 from verdict.comparison.results import (
     MERGED,
     METHODS,
@@ -86,6 +87,8 @@ class Comparison:
     merged: "Comparison | None" = None
     #: By name, test sets from elsewhere.
     outside: dict[str, Outside] = field(default_factory=dict)
+    #: What the probabilities are worth; None of free text, which has none, and without records.
+    decisions: Decisions | None = None
 
     # What the compare stage shows beside the numbers. It is not in the file, and empty from there:
     # the commonest answer; whether no two records share a group; what each model answered, of free
@@ -93,6 +96,10 @@ class Comparison:
     majority: str = field(default="", compare=False)
     independent: bool = field(default=False, compare=False)
     confusion: dict[str, Confusion] = field(default_factory=dict, compare=False)
+    #: Of how many settings these are the best on validation, and the decisive difference with an
+    #: interval that allows for as many.
+    tries: int = field(default=1, compare=False)
+    allowing: Estimate = field(default=Estimate(None), compare=False)
     merge: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
 
     @property
@@ -230,8 +237,13 @@ class Comparison:
         return shown | _merged(rights | merged.headline())
 
     def to_json(self) -> Entries:
-        """Return what the file holds: the numbers of ``flat``, and a list of subgroups."""
-        return self.flat() | {"subgroups": [subgroup.flat() for subgroup in self.subgroups]}
+        """Return what the file holds: the numbers of ``flat``, a list of subgroups, decisions."""
+        entries = self.flat() | {"subgroups": [subgroup.flat() for subgroup in self.subgroups]}
+        if self.decisions:
+            entries["decisions"] = self.decisions.to_json()
+        if self.merged and self.merged.decisions:
+            entries |= _merged({"decisions": self.merged.decisions.to_json()})
+        return entries
 
 
 def _of_set(name: str, entries: Entries) -> Entries:

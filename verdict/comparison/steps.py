@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from verdict.comparison.baselines import Baselines, baselines_of
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.cautions import cautions
+from verdict.comparison.decisions import find_decisions
 from verdict.comparison.differences import find_difference, paired_difference, paired_differences
 from verdict.comparison.inputs import (
     by_model,
@@ -108,8 +109,8 @@ def compare(
     Args:
         predictions: one a model, in the order of tables and figures; ``CANDIDATE`` is among them.
         options: the section ``compare`` of the parameters.
-        validation: with ``options.sensitivity``, predictions of the same models on the validation
-            split, from which thresholds are chosen.
+        validation: predictions of the same models on the validation split, from which thresholds
+            are chosen and by which probabilities are mended; ``options.sensitivity`` needs them.
         replicates: names of models that are the candidate, trained with other seeds.
         trained: names of baselines that were trained on the same records, each with its kind; the
             models come before them.
@@ -163,14 +164,26 @@ def _compared(
         return comparison, resamples
     merged, _ = _compared(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
-        options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None}),
-        (),
+        options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None, "tries": 1}),
+        [merge_labels(p, options.merge, options.merge_positive) for p in validation],
         replicates,
         trained,
         synthetic,
         seed,
     )
     return replace(comparison, merged=merged, merge=options.merge), resamples
+
+
+def on_validation(predictions: Predictions) -> dict[str, float | None]:
+    """Return the decisive metric on the validation split, by which settings are chosen.
+
+    Args:
+        predictions: of the candidate, on that split; empty where nobody asked about it.
+    """
+    if not len(predictions):
+        return {}
+    found = measure(predictions)
+    return {"validation": found.values()[found.kind.decisive]}
 
 
 def _measure(
@@ -268,9 +281,27 @@ def _assemble(
         differences=_differences(models, resamples, judged),
         over_majority=paired_difference(judged, resamples.majority, rivalry, confidence),
         subgroups=find_subgroups(models.measurements, options),
+        decisions=find_decisions(
+            {
+                name: measured
+                for name, measured in models.measurements.items()
+                if name not in models.replicates
+            },
+            models.validation,
+            models.thresholds,
+            options,
+        ),
         majority=models.baselines.answer,
         independent=shared.independent,
         confusion={name: model.confusion() for name, model in models.measurements.items()},
+        tries=options.tries,
+        # Bonferroni's correction: as if each of them had been compared with the baseline.
+        allowing=paired_difference(
+            judged,
+            resamples.models[options.baseline],
+            kind.decisive,
+            1 - (1 - confidence) / options.tries,
+        ),
     )
     return comparison, resamples
 

@@ -37,7 +37,7 @@ def find_subgroups(models: Mapping[str, Measurement], options: "Compare") -> lis
     return [
         _subgroup(models, attribute, value, chosen, options)
         for attribute in options.subgroups
-        for value, chosen in _parts(predictions, attribute)
+        for value, chosen in parts_of(predictions, attribute)
     ]
 
 
@@ -70,7 +70,7 @@ def _subgroup(
     )
 
 
-def _parts(predictions: Predictions, attribute: str) -> Iterator[tuple[str, np.ndarray]]:
+def parts_of(predictions: Predictions, attribute: str) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each value and the records that have it, bool (n)."""
     known = sorted({name for attributes in predictions.attributes for name in attributes})
     if attribute not in known:

@@ -1,5 +1,7 @@
 """The verdict: one sentence that claims no more than its interval carries."""
 
+from collections.abc import Iterator
+
 from verdict.comparison.model import Comparison
 from verdict.comparison.results import Outcome, Verdict
 from verdict.predictions import Predictions
@@ -91,10 +93,12 @@ def decide(comparison: Comparison, obstacle: str | None) -> Verdict:
         level = comparison.baselines["majority"][metric]
         clause = f"; that is not shown to be above {always} ({level:.2f})"
         headline += ", but not above one answer to all"
+    remarks = list(_chosen(comparison, decimals))
     rivals = [rival for name in comparison.trained if (rival := _rival(comparison, name))]
     if rivals and outcome == "raised" and headline == _HEADLINES[form].format(**words):
         headline += f", but not above {' and '.join(name for name, _ in rivals)}"
-    return Verdict(f"{sentence}{clause}.", tuple(said for _, said in rivals), headline, outcome)
+    remarks += [said for _, said in rivals]
+    return Verdict(f"{sentence}{clause}.", tuple(remarks), headline, outcome)
 
 
 def find_obstacle(predictions: Predictions, noun: str) -> str | None:
@@ -166,6 +170,20 @@ def _majority_clause(comparison: Comparison) -> str:
     decimals = next((d for d in (2, 3) if round(other, d) != round(own, d)), 4)
     numbers = f"{other:.{decimals}f} against {own:.{decimals}f}"
     return f"{always} reach a higher {METRICS[metric].title} ({numbers})"
+
+
+def _chosen(comparison: Comparison, decimals: int) -> Iterator[str]:
+    """Say of how many settings these are the best, and what the interval is that allows for it."""
+    low, high = comparison.allowing.low, comparison.allowing.high
+    if comparison.tries == 1 or low is None or high is None:
+        return
+    metric = METRICS[comparison.kind.decisive].title
+    yield (
+        f"Its settings were chosen from {comparison.tries:,} by {metric} on the validation split, "
+        "whose records are not in the test split. Had the test split chosen them, the interval of "
+        f"the difference would be {format_number(low, decimals)} to "
+        f"{format_number(high, decimals)} (Bonferroni's correction)."
+    )
 
 
 def _rival(comparison: Comparison, name: str) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from verdict.core.paths import ADAPTER, DATA, METRICS, MODELS, REPLICATES
-from verdict.params.data import Extract, Fetch, Format, Model, Split
+from verdict.params.data import Extract, Fetch, Format, Model, Split, Use
 from verdict.params.evaluation import Baseline, Compare, Evaluate, Outside, Report
 from verdict.params.section import Name, Positive, Section, Seed
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
@@ -55,6 +55,7 @@ class Params(Section):
     #: The task's ``Options``; checked by the stage that reads it.
     dataset: dict[Name, Any]
     models: dict[Name, Model]
+    terms: Use
     extract: Extract
     split: Split
     format: Format
@@ -185,19 +186,22 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _a_threshold_can_be_chosen(self) -> Self:
-        if self.compare.sensitivity is None:
-            return self
-        if self.format.answers is None or len(self.format.answers) != 2:
-            raise ValueError(
-                "compare.sensitivity is about the positive one of two labels, but format.answers "
-                "has not two; set compare.sensitivity=null"
-            )
-        if not self.evaluate.validation:
-            raise ValueError(
-                "compare.sensitivity chooses a threshold on the validation split, but "
-                "evaluate.validation is false; set evaluate.validation=true, or "
-                "compare.sensitivity=null"
-            )
+        two = self.format.answers is not None and len(self.format.answers) == 2
+        # Costs are of merged labels, too, where these are two.
+        for key, has_two in (("sensitivity", two), ("cost", two or len(self.compare.merge) == 2)):
+            if getattr(self.compare, key) is None:
+                continue
+            if not has_two:
+                raise ValueError(
+                    f"compare.{key} is about the positive one of two labels, but format.answers "
+                    f"has not two; set compare.{key}=null"
+                )
+            if not self.evaluate.validation:
+                raise ValueError(
+                    f"compare.{key} chooses a threshold on the validation split, but "
+                    "evaluate.validation is false; set evaluate.validation=true, or "
+                    f"compare.{key}=null"
+                )
         return self
 
     @model_validator(mode="after")

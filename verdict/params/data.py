@@ -12,6 +12,8 @@ EMBEDDED = "embedded"
 
 
 Address = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+Link = Annotated[str, Field(pattern=r"^https?://[^\s<>]+$")]
+HubPrefix = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]*$")]
 
 
 class SourceFile(Section):
@@ -94,6 +96,57 @@ class Model(Section):
                 "weights are in a GGUF file"
             )
         return self
+
+
+class Terms(Section):
+    """What using something is bound to.
+
+    Attributes:
+        licence: its identifier on the hub: SPDX's in lower case, or the hub's own, such as gemma.
+        name: what people call it.
+        address: where it can be read.
+        notice: what has to be passed on word for word, if anything.
+    """
+
+    licence: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    name: Text
+    address: Link
+    notice: Text | None
+
+
+class DataTerms(Terms):
+    """The same of a published data set, and whose work it is.
+
+    Attributes:
+        title: what its makers call it.
+        creator: who they are.
+        home: where it is published.
+        cite: the work to cite.
+        published: the year.
+    """
+
+    title: Text
+    creator: Text
+    home: Link
+    cite: Text
+    published: Annotated[int, Field(ge=1900, le=2100)]
+
+
+class Use(Section):
+    """What using data and models is bound to, as far as it is known; nobody publishes without.
+
+    Attributes:
+        data: of the published data set, not of a stand-in that is made here.
+        models: of models of the hub, by what their names begin with; the longest counts.
+    """
+
+    data: DataTerms | None
+    models: dict[HubPrefix, Terms]
+
+    def of_model(self, name: str) -> Terms | None:
+        """Return what the use of a model of the hub is bound to."""
+        known = [prefix for prefix in self.models if name.startswith(prefix)]
+        return self.models[max(known, key=len)] if known else None
 
 
 class Window(Section):

@@ -49,6 +49,12 @@ class Compare(Section):
     subgroups: list[Text]
     #: To be reached on the validation split by a threshold; None: no threshold is chosen.
     sensitivity: Annotated[float, Field(gt=0, le=1)] | None
+    #: How many settings these were chosen from, by the validation split.
+    tries: Positive
+    #: Of a missed positive, where a false alarm costs 1; None: no threshold is chosen by cost.
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    #: The share of validation records to answer; None: no threshold of abstention is chosen.
+    coverage: Annotated[float, Field(gt=0, lt=1)] | None
 
     @model_validator(mode="after")
     def _merged_labels_agree(self) -> Self:

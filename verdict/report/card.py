@@ -18,6 +18,8 @@ from verdict.comparison.model import Comparison
 from verdict.comparison.results import Estimate
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
+from verdict.params.data import EMBEDDED
+from verdict.report.terms import Used, base_terms
 from verdict.statistics.formats import format_difference, format_number, format_p, format_percent
 from verdict.summary.wording import (
     AT_EDGES,
@@ -49,7 +51,13 @@ _HUB_TASKS = {
 
 
 def write_card(
-    path: Path, metrics: Path, adapter: Path, *, task: str, limits: Sequence[str]
+    path: Path,
+    metrics: Path,
+    adapter: Path,
+    *,
+    task: str,
+    limits: Sequence[str],
+    used: Sequence[Used],
 ) -> None:
     """Write the card of the fine-tuned model.
 
@@ -59,6 +67,7 @@ def write_card(
         adapter: the folder with ``provenance.json``.
         task: the name of the data set in ``verdict/tasks``.
         limits: what the task says that its data cannot show.
+        used: the data set and the models, with what their use is bound to.
 
     Raises:
         VerdictError: one of the files is missing or not JSON.
@@ -70,9 +79,9 @@ def write_card(
     trained = _read(metrics / "train.json", "dvc repro train")
     origin = _read(adapter / "provenance.json", "dvc repro train")
     preflight = _read(metrics / "preflight.json", "dvc repro train")
-    images = _sees_images(preflight)
+    images = sees_images(preflight)
     card = ModelCard.from_template(
-        _header(comparison, origin, task, images=images),
+        _header(comparison, origin, task, used, images=images),
         template_path=str(TEMPLATE),
         title=f"{task}: {origin['base']['name']}, fine-tuned",
         verdict=comparison.verdict.sentence,
@@ -101,6 +110,8 @@ def write_card(
         difference=_difference(comparison),
         outside=_outside(comparison),
         limits=[*_limits(comparison), *limits],
+        used=used,
+        made_here=origin["base"]["name"] == EMBEDDED,
     )
     with replacing(path) as partial:
         # What a template leaves out leaves its blank lines.
@@ -117,20 +128,24 @@ def _read(path: Path, command: str) -> dict[str, Any]:
         raise VerdictError(f"{path} is not JSON ({error}): `{command}` mends it") from None
 
 
-def _sees_images(preflight: Mapping[str, Any]) -> bool:
+def sees_images(preflight: Mapping[str, Any]) -> bool:
     """Say whether the pre-flight of the training found image tokens in the rows."""
     return any(preflight.get("image_tokens", {}).get("image_tokens_a_row", []))
 
 
 def _header(
-    comparison: Comparison, origin: Mapping[str, Any], task: str, *, images: bool
+    comparison: Comparison,
+    origin: Mapping[str, Any],
+    task: str,
+    used: Sequence[Used],
+    *,
+    images: bool,
 ) -> ModelCardData:
     base, parameters = origin["base"], origin["parameters"]
     hub_task = _HUB_TASKS[parameters["model"]["task"], images]
     whole = parameters["train"]["method"] == "full"
-    known: dict[str, Any] = {} if base["name"] == "embedded" else {"base_model": base["name"]}
-    if licence := base.get("weights", {}).get("license"):
-        known["license"] = licence
+    known: dict[str, Any] = {} if base["name"] == EMBEDDED else {"base_model": base["name"]}
+    known |= _licence(used, base.get("weights", {}).get("license"))
     return ModelCardData(
         library_name="transformers" if whole else "peft",
         pipeline_tag=hub_task,
@@ -139,6 +154,21 @@ def _header(
         eval_results=_eval_results(comparison, hub_task, task),
         **known,
     )
+
+
+def _licence(used: Sequence[Used], of_file: str | None) -> dict[str, Any]:
+    """Return what the hub shows as the licence of the weights: that of the base.
+
+    Args:
+        of_file: what the file that the base's weights came in says of itself.
+    """
+    known: dict[str, Any] = {"license": of_file} if of_file else {}
+    if terms := base_terms(used):
+        known["license"] = terms.licence
+        if terms.licence == "other":
+            name = re.sub(r"[^a-z0-9.]+", "-", terms.name.lower())
+            known |= {"license_name": name, "license_link": terms.address}
+    return known
 
 
 def _eval_results(comparison: Comparison, hub_task: str, task: str) -> list[EvalResult]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing, sha256_of
-from verdict.params.data import Gguf
+from verdict.params.data import Gguf, Model
 from verdict.sources.addresses import own_name, redacted, refuse_secrets
 from verdict.sources.data import PARTIAL
 from verdict.sources.partial import move, space_reported
@@ -44,6 +44,12 @@ def fetch_gguf(options: Gguf, destination: Path, convert: Converter) -> None:
     if terms:
         names = ", ".join(name for file in terms for name in file.files)
         print(f"{destination}: the terms that its use is bound to are in {names}", flush=True)
+
+
+def terms_files(model: Model, folder: Path) -> list[Path]:
+    """Return the files that lie in a model's folder because its licence asks for it."""
+    given = model.gguf.terms if model.gguf else []
+    return [folder / own_name(file.address) for file in given]
 
 
 def receive_parts(addresses: Sequence[str], sha256: str, partial_folder: Path) -> Received:

@@ -76,7 +76,8 @@ class Calibration:
     The expected calibration error (Guo et al. 2017, ICML, PMLR 70:1321) is the mean over
     ``CALIBRATION_BINS`` bins, weighted by their records, of the distance between the mean
     probability and the share that came true: with two labels of the probability of the positive
-    one, with more of the confidence in the likeliest.
+    one, with more of the confidence in the likeliest. The bias is the share that came true less the
+    mean probability: calibration in the large (Van Calster et al. 2019, BMC Med. 17:230).
 
     Args:
         cells: codes (n) of the records' cells, from 0 on without gaps.
@@ -105,10 +106,11 @@ class Calibration:
 
     def metrics(self, weights: np.ndarray) -> Resampled:
         """Return arrays (resamples) for weights (resamples, cells); NaN where nothing was drawn."""
-        drawn = weights @ self._size
+        drawn, excess = weights @ self._size, weights @ self._excess
         return {
             "brier": ratio(weights @ self._errors, drawn),
-            "expected_calibration_error": ratio(np.abs(weights @ self._excess).sum(axis=1), drawn),
+            "expected_calibration_error": ratio(np.abs(excess).sum(axis=1), drawn),
+            "calibration_bias": ratio(excess.sum(axis=1), drawn),
         }
 
 
@@ -180,9 +182,14 @@ def reliability(predictions: Predictions) -> Reliability | None:
     if predictions.free_text or len(predictions) == 0:
         return None
     positive = predictions.positive_code if predictions.binary else None
-    probability, came_true = stated_probabilities(
-        predictions.actual, predictions.probabilities, positive
-    )
+    return reliability_of(predictions.actual, predictions.probabilities, positive)
+
+
+def reliability_of(
+    actual: np.ndarray, probabilities: np.ndarray, positive: int | None
+) -> Reliability:
+    """Return the reliability curve of any probabilities; arguments as for ``Calibration``."""
+    probability, came_true = stated_probabilities(actual, probabilities, positive)
     bins = bins_of(probability)
     records = np.bincount(bins, minlength=CALIBRATION_BINS)
     held = records > 0

@@ -13,6 +13,7 @@ from verdict.statistics.formats import (
     shortened,
 )
 from verdict.statistics.kinds import BINARY
+from verdict.summary.decisions import decision_parts, decisions_note
 from verdict.summary.figures import write_comparison_figure, write_confusion_figure
 from verdict.summary.notes import (
     differences_note,
@@ -84,6 +85,9 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
     parts += ["## Paired differences", _differences_table(comparison), differences_note(comparison)]
     parts += _merged_parts(comparison)
     parts += _subgroup_parts(comparison)
+    parts += _decision_parts(comparison, "Decisions")
+    if comparison.merged:
+        parts += _decision_parts(comparison.merged, "Decisions on merged labels")
     parts += [part for name in comparison.outside for part in _outside_parts(comparison, name)]
     return "\n\n".join([*parts, f"*{DISCLAIMER}*"]) + "\n"
 
@@ -249,6 +253,20 @@ def _subgroup_rows(comparison: Comparison, attribute: str) -> Iterator[list[str]
             cells = [_part_cell(name, metrics[name]) for name in comparison.kind.shown("subgroups")]
             yield [*shared, model, *cells]
             shared = [""] * len(shared)
+
+
+def _decision_parts(comparison: Comparison, title: str) -> list[str]:
+    """Return a note, and a table with its own for each thing that was found."""
+    found = decision_parts(comparison)
+    parts = [f"## {title}", decisions_note(comparison)] if found else []
+    for part in found:
+        rows = [
+            [f"{text} ({small})" if small else text for text, small in row] for row in part.rows
+        ]
+        parts += [f"### {part.title}"]
+        parts += [markdown_table(part.header, rows, range(part.words))] if rows else []
+        parts += [part.note]
+    return parts
 
 
 def _cell(metric: str, estimate: Estimate, with_interval: bool = False) -> str:

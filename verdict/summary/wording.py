@@ -21,7 +21,8 @@ DISCLAIMER = "Not a medical device, not for diagnosis."
 #: Of proportions that no resample moves (``verdict.comparison.intervals``).
 AT_EDGES = (
     "Where no resample moves a proportion, the interval is Clopper and Pearson's, with the "
-    "effective sample size of clustered records (Korn and Graubard 1998)."
+    "effective sample size of clustered records (Korn and Graubard 1998); another number, such as "
+    "F1, has none there."
 )
 
 #: Stands where a number is undefined: one label only, or 0/0.

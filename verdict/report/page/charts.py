@@ -39,6 +39,8 @@ class Line:
     note: str = ""
     #: How many records each point holds, where that is to be seen.
     counts: Sequence[int] = ()
+    #: The outline of what its interval covers.
+    band: Points = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Chart:
     width: int = 300
     height: int = 270
     legend: bool = True
+    #: A level that means something, and what.
+    level: float | None = None
+    level_name: str = ""
+    #: Whether lines may leave the plot area, where they are cut.
+    clipped: bool = False
 
     @property
     def plot(self) -> tuple[int, int, int, int]:

@@ -18,7 +18,9 @@ from verdict.core.paths import PAGE
 from verdict.predictions import Predictions
 from verdict.report.page import cases, data, tables, training
 from verdict.report.page.charts import curve_charts
+from verdict.report.page.decisions import decision_sections
 from verdict.report.page.sources import Sources, read_sources
+from verdict.report.terms import Used
 from verdict.statistics.formats import format_percent
 from verdict.summary.figures import COLOURS, colour_slots
 from verdict.summary.wording import (
@@ -42,6 +44,7 @@ def write_page(
     root: Path | str,
     *,
     task: str,
+    used: Sequence[Used],
     size: int,
     merge: Mapping[str, Sequence[str]],
     merge_positive: str | None,
@@ -51,6 +54,7 @@ def write_page(
     Args:
         root: the project's folder, in which ``compare`` has run.
         task: what the page is about, for its title: ``melanoma``.
+        used: the data set and the models, with what their use is bound to.
         size: records in the gallery.
         merge: for each merged label the ones it stands for, as ``compare`` had it.
         merge_positive: the positive one of two merged labels.
@@ -60,7 +64,7 @@ def write_page(
             larger than 5 MB.
     """
     root = Path(root)
-    page = render_page(read_sources(root), task, size, merge, merge_positive).encode()
+    page = render_page(read_sources(root), task, used, size, merge, merge_positive).encode()
     if len(page) > LARGEST:
         raise VerdictError(
             f"{PAGE} would have {len(page) / 1e6:.1f} MB, more than "
@@ -73,6 +77,7 @@ def write_page(
 def render_page(
     sources: Sources,
     task: str,
+    used: Sequence[Used],
     size: int,
     merge: Mapping[str, Sequence[str]],
     merge_positive: str | None,
@@ -85,6 +90,7 @@ def render_page(
         **_context(sources, task, size),
         merged=_merged(sources, merge, merge_positive),
         outside=_outside(sources),
+        used=used,
         # Neither holds anything of the data.
         style=Markup(style),  # nosec B704 # of this project
         script=Markup(script),  # nosec B704 # of this project
@@ -117,6 +123,7 @@ def _context(sources: Sources, task: str, size: int) -> dict[str, Any]:
         "curves": curve_charts(sources, slots),
         "subgroups": tables.subgroup_rows(comparison),
         "listed": tables.LISTED,
+        "decisions": decision_sections(comparison, slots),
         "wholes": {
             name: tables.metric_cell(decisive, found[decisive])
             for name, found in comparison.models.items()
@@ -184,7 +191,16 @@ def _outside(sources: Sources) -> list[dict[str, Any]]:
                 "name": name,
                 "said": said,
                 "comparison": there,
-                "rows": tables.outside_rows(comparison, key),
+                "rows": [
+                    {
+                        "model": model,
+                        "heading": tables.heading_of(comparison, model),
+                        "here": tables.metric_cell(comparison.kind.decisive, here),
+                        "there": tables.metric_cell(comparison.kind.decisive, elsewhere),
+                        "change": tables.difference_cell(change, 1),
+                    }
+                    for model, here, elsewhere, change in comparison.against(key)
+                ],
                 "matrices": tables.matrices(predictions),
                 "subgroups": tables.subgroup_rows(there),
                 "threshold_rows": tables.threshold_rows(there),

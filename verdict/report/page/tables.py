@@ -81,17 +81,6 @@ class SubgroupRow:
 
 
 @dataclass(frozen=True)
-class OutsideRow:
-    """A model's decisive metric on the test split, on a set from elsewhere, and the difference."""
-
-    model: str
-    heading: str
-    here: Cell
-    there: Cell
-    change: Cell
-
-
-@dataclass(frozen=True)
 class Count:
     """A cell of a confusion matrix: records, their share of the row in percent, its shading."""
 
@@ -204,7 +193,7 @@ def pairs(comparison: Comparison) -> tuple[list[Pair], tuple[str, str, str]]:
         Pair(
             heading_of(comparison, difference.first),
             difference.second,
-            [_difference_cell(estimate, reach) for estimate in difference.metrics.values()],
+            [difference_cell(estimate, reach) for estimate in difference.metrics.values()],
             [
                 p_text(p)
                 for p in (
@@ -249,21 +238,6 @@ def subgroup_rows(comparison: Comparison) -> dict[str, list[SubgroupRow]]:
     return found
 
 
-def outside_rows(comparison: Comparison, name: str) -> list[OutsideRow]:
-    """Return the models on the test split against a test set from elsewhere."""
-    metric = comparison.kind.decisive
-    return [
-        OutsideRow(
-            model,
-            heading_of(comparison, model),
-            metric_cell(metric, here),
-            metric_cell(metric, there),
-            _difference_cell(change, 1),
-        )
-        for model, here, there, change in comparison.against(name)
-    ]
-
-
 def threshold_rows(comparison: Comparison) -> list[tuple[str, list[tuple[Cell, Cell]]]]:
     """Return for each metric a title and, by model, its cell at the threshold and likeliest."""
     there = comparison.thresholds.models if comparison.thresholds else {}
@@ -306,7 +280,7 @@ def _secondary(comparison: Comparison) -> list[str]:
     return [test for test in SECONDARY if any(p.get(test) is not None for p in held)]
 
 
-def _difference_cell(estimate: Estimate, reach: float) -> Cell:
+def difference_cell(estimate: Estimate, reach: float) -> Cell:
     """Return the cell of a difference; its plot goes from -reach to reach."""
     value, low, high = estimate.value, estimate.low, estimate.high
     at, left, right = (percent_of(x, -reach, reach) for x in (value, low, high))

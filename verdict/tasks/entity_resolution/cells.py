@@ -116,9 +116,10 @@ def _lacks(place: str, name: str, names: Sequence[str]) -> str:
     # Without a header the first pair stands for the names, and may be long.
     has = ", ".join(textwrap.shorten(str(other), 40, placeholder=" …") for other in names)
     return (
-        f"{place} has no column {name!r}; it has {has or 'none'}. Correct dataset in params.yaml: "
-        "layout is columns where each record has a column of its own and records where it has a "
-        "line, and header is false where the first line is a pair already"
+        f"{place} has no column {name!r}; it has {has or 'none'}. Correct dataset in params.yaml, "
+        "or name it to tools.new_pairs by --left, --right, --label or --entity: layout is columns "
+        "where each record has a column of its own and records where it has a line, and header is "
+        "false where the first line is a pair already"
     )
 
 

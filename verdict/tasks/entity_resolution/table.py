@@ -34,6 +34,11 @@ class _Pair:
 
 
 def read_table(folder: Path, options: Options) -> RawTable:
+    """Read the pairs of a raw archive: see ``read_folder``."""
+    return read_folder(folder / FILES["pairs"], options)
+
+
+def read_folder(folder: Path, options: Options) -> RawTable:
     """Read every CSV, TSV, JSON-lines and Parquet file of pairs, in the order of their names.
 
     For the layout ``records`` they hold no pairs yet: see ``pair_records``. Otherwise a record is
@@ -48,10 +53,9 @@ def read_table(folder: Path, options: Options) -> RawTable:
         VerdictError: no file, a file of a published split that cannot be read, a missing column, an
             unknown label or an empty record; it names file, line and column.
     """
-    pairs_folder = folder / FILES["pairs"]
-    paths = _files(pairs_folder)
+    paths = _files(folder)
     ending = f"that ends in {', '.join(sorted(SUFFIXES))}"
-    unread = not_read(pairs_folder, lambda path: path.suffix.lower() in SUFFIXES, SPLITS, ending)
+    unread = not_read(folder, lambda path: path.suffix.lower() in SUFFIXES, SPLITS, ending)
     read = pair_records if options.layout == "records" else _labelled
     rows, findings = read(paths, options)
     if unread:
