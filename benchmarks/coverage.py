@@ -18,6 +18,9 @@ Last come pairs of entries: matches within one entity, and pairs of two. The par
 move a pair, so that both are drawn again, as the project does, or the first alone. Drawing both is
 known to hold the truth rather too often (``verdict.comparison.bootstrap.cell_weights``).
 
+Beside them stands the difference of one model on two samples of patients, one of them small: a test
+set from elsewhere against the test split. Both come from the same patients, so its truth is zero.
+
 What probabilities are worth is counted on scores of their own (``benchmarks.parts.scored``), each
 data set with a validation split that fits its maps and chooses its thresholds.
 """
@@ -33,6 +36,7 @@ from benchmarks.parts.table import Figure, conclude
 from verdict.comparison.bootstrap import bootstrap
 from verdict.comparison.differences import paired_difference
 from verdict.comparison.intervals import Measured
+from verdict.comparison.outside import changes_of, seed_of
 from verdict.comparison.replicates import average
 from verdict.predictions import SCHEMA, Predictions
 from verdict.statistics.labels import LabelMeasurement
@@ -47,6 +51,8 @@ SEED_DATA_SETS, TRAININGS, SPREAD = 250, 5, 0.3
 #: Of the part with pairs: data sets, entities, matches within one, and pairs of two.
 PAIR_DATA_SETS, ENTITIES, MATCHES, PAIRS = 200, 120, 160, 320
 
+#: Of the part with a set from elsewhere: data sets, and its patients.
+OUTSIDE_DATA_SETS, OUTSIDE_PATIENTS = 1000, 40
 #: Of the part with decisions: data sets; and what has to hold the truth as often as it says.
 DECISION_DATA_SETS = 400
 DECIDED = (
@@ -74,6 +80,7 @@ def main() -> None:
     patients, records, widths = count_clusters()
     one, several = count_trainings()
     both, first = count_pairs()
+    outside = count_outside()
     decided = scored.count_decisions(DECISION_DATA_SETS, SEED)
     error = 100 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DATA_SETS)
     conclude(
@@ -93,6 +100,14 @@ def main() -> None:
                 f"{PAIR_DATA_SETS} data sets of pairs: both entities drawn", both, "%", ">=", 93
             ),
             Figure("the first entity alone drawn", first, "%", beside=True),
+            Figure(
+                f"{PATIENTS} patients against {OUTSIDE_PATIENTS} from elsewhere",
+                outside,
+                "%",
+                ">=",
+                93,
+            ),
+            Figure("the same", outside, "%", "<=", 97),
             *decision_figures(decided),
         ],
     )
@@ -152,16 +167,33 @@ def count_pairs() -> tuple[float, float]:
     return float(both), float(first)
 
 
-def draw(rng: np.random.Generator, trainings: int, spread: float) -> list[Predictions]:
+def count_outside() -> float:
+    """Return the coverage of the difference between two samples of patients, in percent."""
+    rng, held = np.random.default_rng(SEED), []
+    for i in range(OUTSIDE_DATA_SETS):
+        here = resampled(draw(rng, 1, 0.0), seed=i)[1]
+        there = resampled(draw(rng, 1, 0.0, OUTSIDE_PATIENTS), seed_of("far", i))[1]
+        pair = {"tuned": there}, {"tuned": here}
+        change = changes_of(*pair, [METRIC], CONFIDENCE, enough=True)["tuned"][METRIC]
+        assert change.low is not None
+        assert change.high is not None
+        held.append(change.low <= 0 <= change.high)
+    return 100 * float(np.mean(held))
+
+
+def draw(
+    rng: np.random.Generator, trainings: int, spread: float, patients: int | None = None
+) -> list[Predictions]:
     """Make up a data set: the base model's predictions, then those of each training."""
-    size = 1 + rng.poisson(LESIONS - 1, PATIENTS)
-    patient = np.repeat(np.arange(PATIENTS), size)
-    shares = rng.beta(MELANOMA * CONCENTRATION, (1 - MELANOMA) * CONCENTRATION, PATIENTS)
+    patients = PATIENTS if patients is None else patients
+    size = 1 + rng.poisson(LESIONS - 1, patients)
+    patient = np.repeat(np.arange(patients), size)
+    shares = rng.beta(MELANOMA * CONCENTRATION, (1 - MELANOMA) * CONCENTRATION, patients)
     actual = (rng.random(len(patient)) < shares[patient]).astype(int)
-    common = rng.normal(0, COMMON, PATIENTS)
+    common = rng.normal(0, COMMON, patients)
     models = []
     for log_odds, times, moved in ((BASE, 1, 0.0), (TUNED, trainings, spread)):
-        ease = np.array(log_odds)[actual] + (common + rng.normal(0, OWN, PATIENTS))[patient]
+        ease = np.array(log_odds)[actual] + (common + rng.normal(0, OWN, patients))[patient]
         for _ in range(times):
             right = rng.random(len(patient)) < expit(ease + rng.normal(0, moved))
             models.append(predicted(patient, actual, np.where(right, actual, 1 - actual)))

@@ -5,6 +5,7 @@ import sys
 from verdict.core.files import write_json
 from verdict.core.paths import (
     COMPARE_METRICS,
+    OUTSIDE_PREDICTIONS,
     PREDICTIONS,
     REPORT,
     SPLIT_METRICS,
@@ -19,12 +20,14 @@ def main(params: Params) -> None:
     pin_cpu(params.reproducibility)
     # Imported only now: numpy must find the pins in its environment.
     from verdict.comparison.cautions import crossing_warning, read_split_counts
+    from verdict.comparison.outside import OutsideSet
     from verdict.comparison.results import EXAMPLES
     from verdict.comparison.steps import CANDIDATE, compare, on_validation
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
     from verdict.splitting.balance import balance_warning
     from verdict.summary.markdown import write_summary
+    from verdict.summary.wording import said_of_sets
 
     prompted = [name for name, model in params.evaluate.models.items() if model.examples]
     trained = dict.fromkeys(prompted, EXAMPLES)
@@ -39,6 +42,17 @@ def main(params: Params) -> None:
     split = read_split_counts(SPLIT_METRICS)
     told = crossing_warning(split, params.compare.groups_are), balance_warning(split)
     warnings += [warning for warning in told if warning]
+    sets = {}
+    for name, options in params.outside.items():
+        place = OUTSIDE_PREDICTIONS / name
+        edited = edited_by_hand(place)
+        sets[name] = OutsideSet(
+            [read_predictions(place / path.name) for path in test],
+            noun=options.groups_are,
+            subgroups=options.subgroups,
+            synthetic=options.fetch.source == "embedded",
+            warnings=[edited] if edited else [],
+        )
     comparison = compare(
         [predictions[path] for path in test],
         params.compare,
@@ -47,10 +61,13 @@ def main(params: Params) -> None:
         trained=trained,
         synthetic=params.fetch.source == "embedded",
         warnings=warnings,
+        outside=sets,
     )
     write_json(COMPARE_METRICS, comparison.headline() | on_validation(predictions[chosen_by]))
     write_summary(REPORT, comparison)
     print("\n".join([comparison.verdict.sentence, *comparison.verdict.remarks]))
+    for name, said in said_of_sets(comparison):
+        print(f"On {name}: {said}")
     for warning in comparison.warnings:
         print(f"\nWARNING: {warning}", file=sys.stderr)
 

@@ -14,6 +14,7 @@ from testing.samples import skin_models
 from verdict.core.files import write_json
 from verdict.predictions import make_predictions, write_predictions
 from verdict.predictions.origin import edited_by_hand
+from verify.pipeline import digest_of_listing
 
 
 def md5(path: Path) -> str:
@@ -182,3 +183,19 @@ def test_the_compare_stage_warns_wherever_its_numbers_stand(tmp_path: Path, file
     assert len(numbers["warnings"]) == 1  # type: ignore[arg-type]
     assert numbers["warnings"][0].startswith(warning)  # type: ignore[index]
     assert f"> **Warning.** {warning}" in text
+
+
+def test_a_folder_of_predictions_is_known_by_dvcs_list_of_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "far"
+    folder.mkdir()
+    for name in ("tuned", "base"):
+        (folder / f"{name}.parquet").write_text(name)
+    files = {
+        f"{name}.parquet": hashlib.md5(name.encode()).hexdigest() for name in ("tuned", "base")
+    }
+    place = tmp_path / "dvc.lock"
+    out = {"path": "far", "md5": digest_of_listing(files)}
+    place.write_text(yaml.safe_dump({"stages": {"evaluate_outside@far": {"outs": [out]}}}))
+    assert edited_by_hand(folder, place) is None
+    (folder / "tuned.parquet").write_text("mine")
+    assert "far is not the file that was evaluated" in str(edited_by_hand(folder, place))

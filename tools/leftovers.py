@@ -4,31 +4,49 @@
 this recipe's own.
 """
 
-import hashlib
+import shutil
 import subprocess
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
-from verdict.core.paths import LOCK_FILE, METRICS, PLOTS, PREDICTIONS, VALIDATION_PREDICTIONS
+from verdict.core.paths import (
+    LOCK_FILE,
+    METRICS,
+    OUTSIDE_PREDICTIONS,
+    PLOTS,
+    PREDICTIONS,
+    VALIDATION_PREDICTIONS,
+)
 from verdict.core.yaml12 import load_yaml
 from verdict.predictions.origin import NOT_AS_WRITTEN
+from verify.pipeline import Digester
 
 #: The stages that write predictions.
-_STAGES = ("evaluate@", "baseline@")
+_STAGES = ("evaluate@", "baseline@", "evaluate_outside@")
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file that can be brought back; ``committed``: from git, too."""
+    """A file, or a set's folder, that can be brought back; ``committed``: from git, too."""
 
     path: Path
     committed: bool
 
+    def remove(self) -> None:
+        if self.path.is_dir():
+            shutil.rmtree(self.path)
+        else:
+            self.path.unlink()
 
-def leftovers(evaluated: Collection[str], recipe: str) -> list[Leftover]:
+
+def leftovers(
+    evaluated: Collection[str], recipe: str, sets: Collection[str] = ()
+) -> list[Leftover]:
     """Return the files of models other than ``evaluated``: predictions, metrics and plots.
+
+    And the folders of predictions on test sets from elsewhere other than ``sets``.
 
     Raises:
         VerdictError: one of them is neither what dvc.lock records nor what git has, so that
@@ -36,13 +54,13 @@ def leftovers(evaluated: Collection[str], recipe: str) -> list[Leftover]:
     """
     locked = _locked()
     found = []
-    for path in sorted(_files_of_others(evaluated, locked)):
-        committed = _committed(path)
-        with path.open("rb") as file:
-            known = hashlib.file_digest(file, "md5").hexdigest() == locked.get(path)
-        if not known and not committed:
+    others = {path for path in OUTSIDE_PREDICTIONS.glob("*") if path.name not in sets}
+    for path in sorted(_files_of_others(evaluated, locked) | others):
+        committed = path.is_file() and _committed(path)
+        if not committed and not _as_locked(path, locked):
+            what = "set" if path in others else "model"
             raise VerdictError(
-                f"{path} belongs to a model that {recipe} does not evaluate, but it is not what "
+                f"{path} belongs to a {what} that {recipe} does not evaluate, but it is not what "
                 f"{LOCK_FILE} records, so it could not be brought back. Finish that run "
                 "(`dvc repro`), or move the file away; then switch again. Nothing was changed."
             )
@@ -85,6 +103,11 @@ def _locked() -> dict[Path, str]:
             f"{LOCK_FILE} is not as DVC writes it ({type(error).__name__}): `git checkout "
             f"{LOCK_FILE}`, or `dvc repro`. Nothing was changed."
         ) from None
+
+
+def _as_locked(path: Path, locked: dict[Path, str]) -> bool:
+    found = Digester()(path)
+    return found is not None and found.md5 == locked.get(path)
 
 
 def _committed(path: Path) -> bool:

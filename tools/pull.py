@@ -17,7 +17,9 @@ from verdict.core.paths import EXTRACT_METRICS
 from verdict.pipeline.command import command, parser_of
 
 #: Stages whose outputs are the proof, and the one output of extract that is small.
-PROOF = (str(EXTRACT_METRICS), "split", "train", "replicate", "baseline", "evaluate")
+PROOF = (
+    str(EXTRACT_METRICS), "split", "train", "replicate", "baseline", "evaluate", "evaluate_outside"
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -62,14 +62,14 @@ def use(name: str) -> str:
     name = path.relative_to(RECIPES).with_suffix("").as_posix()
     old = PARAMS_FILE.read_bytes() if PARAMS_FILE.exists() else b""
     new = render(path).encode()
-    stale = leftovers([*params.evaluate.models, *params.baselines], name)
+    stale = leftovers([*params.evaluate.models, *params.baselines], name, params.outside)
 
     said = [f"params.yaml is {name} already." if old == new else f"params.yaml is now {name}."]
     if old and old != new:
         said += describe(differences(_values(old), _values(new)))
         said.append(_kept(old))
     for leftover in stale:
-        leftover.path.unlink()
+        leftover.remove()
     if stale:
         said.append(_removed(stale, name))
     if old != new:
@@ -106,7 +106,7 @@ def _committed() -> bytes | None:
 
 def _removed(stale: Sequence[Leftover], name: str) -> str:
     text = (
-        f"Removed, since {name} does not evaluate these models: "
+        f"Removed, since {name} does not evaluate these models and sets: "
         f"{', '.join(str(leftover.path) for leftover in stale)}. They are in DVC's cache"
         f"{' or in git' if any(leftover.committed for leftover in stale) else ''}: switch back and "
         "run `dvc repro`, and they are here again."
@@ -243,7 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if chosen.command == "use":
             print(use(chosen.name))
         elif chosen.command == "check":
-            check_there(validate(PARAMS_FILE).fetch)
+            params = validate(PARAMS_FILE)
+            check_there(params.fetch)
+            for name, entry in params.outside.items():
+                check_there(entry.fetch, f"outside.{name}.")
             if said := remove_cut():
                 print(said, flush=True)
         else:

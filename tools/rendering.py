@@ -35,6 +35,7 @@ NAMED = (
     "replicates",
     "baselines",
     "evaluate.models",
+    "outside",
     "compare.merge",
 )
 #: Sections whose keys the task defines: its file in ``tasks``, or without one the recipe.

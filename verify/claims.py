@@ -8,9 +8,18 @@ from typing import Any
 
 from verdict.core.errors import VerdictError
 from verdict.core.files import sha256_of
-from verdict.core.paths import METRICS, PIPELINE_FILE, PREDICTIONS, RECORDS, REQUIREMENTS, SPLITS
+from verdict.core.paths import (
+    METRICS,
+    PIPELINE_FILE,
+    PREDICTIONS,
+    RECORDS,
+    REQUIREMENTS,
+    SPLITS,
+    places_of_set,
+)
 from verdict.core.project import CHECKPOINTS
 from verdict.core.yaml12 import load_yaml
+from verdict.outside.sets import leaks_among_asked
 from verdict.params import Params, Reproducibility
 from verdict.records.duplicates import read_duplicates
 from verdict.records.shards import read_records
@@ -120,7 +129,8 @@ def check_code(stages: Iterable[Stage], root: Path, digest: Digester) -> Finding
     for stage in stages:
         for path in sorted(stage.code):
             found = digest(root / path)
-            if found is None and path == dict(leaves(stage.params)).get("fetch.local"):
+            local = {value for key, value in leaves(stage.params) if key.endswith("fetch.local")}
+            if found is None and path in local:
                 continue
             if found is None or found.md5 != stage.deps[path]:
                 wrong.setdefault(path, []).append(stage.name)
@@ -182,9 +192,13 @@ def check_origin(clone: Path, stages: Iterable[Stage]) -> Finding:
 
 
 def check_leakage(root: Path, params: Params) -> Finding:
-    """Look again whether a patient, a duplicate or an identical source crosses the splits."""
+    """Look again whether a patient, a duplicate or an identical source crosses the splits.
+
+    And whether a test set from elsewhere has one, or nearly the same image, that training has.
+    """
     records, splits = root / RECORDS, root / SPLITS
-    for folder in (records, splits):
+    sets = [root / place for name in params.outside for place in places_of_set(name)]
+    for folder in (records, splits, *sets):
         if not folder.is_dir():
             return unchecked(f"{folder.relative_to(root)} is absent: `dvc pull`")
     published = params.split.source == "published"
@@ -198,7 +212,7 @@ def check_leakage(root: Path, params: Params) -> Finding:
         )
     except VerdictError as error:
         return different(str(error))
-    return IDENTICAL
+    return _listed([said for name in params.outside for said in leaks_among_asked(name, root)])
 
 
 def _unequal(key: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:

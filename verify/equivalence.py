@@ -3,7 +3,8 @@
 Two runs of the same code, parameters and inputs are **equivalent**, though bytes differ, where all
 of this holds:
 
-1. The outputs of fetch, extract, split and format are byte-identical. They are made by whole
+1. The outputs of fetch, extract, split and format, and of what does the same with test sets from
+   elsewhere, are byte-identical. They are made by whole
    numbers alone, so that no processor excuses a difference; and equal test records are what makes
    the following a comparison of models and not of samples.
 2. Both verdicts have the same form and direction: the sentences are equal but for their numbers,
@@ -12,7 +13,8 @@ of this holds:
    trainings) minus baseline.
 3. Each headline number lies inside the other run's interval, both ways: the decisive metric of
    each model and of the mean over trainings, the decisive difference, the candidate's AUROC, and
-   its sensitivity and specificity at the threshold. A number without an interval, or without a
+   its sensitivity and specificity at the threshold; its decisive metric on each test set from
+   elsewhere. A number without an interval, or without a
    value in one run, has to be equal.
 
 `make repro` applies it to a whole run that differs from the commit. `make verify` makes each output
@@ -43,7 +45,7 @@ from typing import Any
 from verdict.statistics.kinds import KINDS
 from verify.findings import Finding, different, equivalent
 
-_EXACT_STAGES = frozenset({"fetch", "extract", "split", "format"})
+_EXACT_STAGES = frozenset({"fetch", "extract", "split", "format", "fetch_outside", "outside"})
 
 _NUMBER = re.compile(r"[<=]? ?[-+]?\d+(?:\.\d+)?")
 
@@ -91,6 +93,7 @@ def headline_numbers(run: Numbers) -> Iterator[str]:
         *(f"{candidate}.at_threshold.{metric}" for metric in ("recall", "specificity")),
     )
     yield from (key for key in others if key in run)
+    yield from (f"outside.{name}.{candidate}.{decisive}" for name in run.get("outside", ()))
 
 
 def decisive_numbers(committed: Numbers, here: Numbers) -> str:

@@ -252,8 +252,16 @@ def only_computed_differs(published: Path, remade: Path) -> bool:
     if not published.exists():
         return False
     if published.is_dir():
-        return only_weights_differ(published, remade)
+        return only_weights_differ(published, remade) or _only_answers_in(published, remade)
     return published.suffix == ".parquet" and _only_answers_differ(published, remade)
+
+
+def _only_answers_in(published: Path, remade: Path) -> bool:
+    """Say whether two folders hold predictions of the same models, equal but for the answers."""
+    names = [{path.name for path in folder.iterdir()} for folder in (published, remade)]
+    return names[0] == names[1] and all(
+        _only_answers_differ(published / name, remade / name) for name in names[0]
+    )
 
 
 def _only_answers_differ(published: Path, remade: Path) -> bool:

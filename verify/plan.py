@@ -11,6 +11,8 @@ from verdict.core.paths import (
     CARD,
     EXTRACT_METRICS,
     METRICS,
+    MODELS,
+    OUTSIDE_METRICS,
     PAGE,
     PLOTS,
     PREDICTIONS,
@@ -30,6 +32,7 @@ _OTHERS = tuple(
     for path in (
         CARD,
         EXTRACT_METRICS,
+        OUTSIDE_METRICS / "*",
         PAGE,
         PLOTS / "eval_loss.csv",
         PLOTS / "loss.csv",
@@ -43,6 +46,8 @@ _OTHERS = tuple(
 _RECOMPUTE = "python -m verify.again metrics"
 
 _TRAININGS = ("train", "replicate")
+#: What needs a model on the device that was used.
+_ON_DEVICE = (*_TRAININGS, "evaluate_outside")
 
 
 class Cost(IntEnum):
@@ -115,7 +120,7 @@ def plan(stages: Iterable[Stage], params: Params, *, train: bool, gpu: bool) -> 
     if (device := params.reproducibility.device) in ("cuda", "mps") and not gpu:
         jobs = [
             replace(job, refused=f"needs a GPU: reproducibility.device is {device}")
-            if job.model or job.stage.name.partition("@")[0] in _TRAININGS
+            if job.model or job.stage.name.partition("@")[0] in _ON_DEVICE
             else job
             for job in jobs
         ]
@@ -152,9 +157,20 @@ def _jobs(stage: Stage, stages: list[Stage], params: Params, train: bool) -> lis
                 leads_to=_followers(predictions, stages),
             ),
         ]
-    if name == "fetch":
-        embedded = params.fetch.source == EMBEDDED
-        why = "downloads the published archive: `dvc repro --force --single-item fetch`"
+    if name == "evaluate_outside":
+        # All models, and all of it: as many as the time allows, or nothing.
+        weights = {
+            path: md5
+            for other in stages
+            for path, md5 in other.outs.items()
+            if path.startswith(f"{MODELS}/")
+        }
+        follow = _followers(stage.outs, stages)
+        return [job(Cost.MODEL, inputs=data | weights, leads_to=follow)]
+    if name in ("fetch", "fetch_outside"):
+        fetch = params.outside[key].fetch if key else params.fetch
+        embedded = fetch.source == EMBEDDED
+        why = f"downloads the published archive: `dvc repro --force --single-item {stage.name}`"
         return [job(Cost.IMAGES, refused="" if embedded else why)]
     if name == "fetch_model":
         source = params.models[key].name
@@ -167,7 +183,8 @@ def _jobs(stage: Stage, stages: list[Stage], params: Params, train: bool) -> lis
         tolerance = of_training(params.model.dtype)
         follow = _followers(stage.outs, stages)
         return [job(Cost.TRAINING, refused=why, tolerance=tolerance, leads_to=follow)]
-    costs = dict.fromkeys(("check", "split", "format"), Cost.TABLES) | {"extract": Cost.IMAGES}
+    costs = dict.fromkeys(("check", "split", "format"), Cost.TABLES)
+    costs |= dict.fromkeys(("extract", "outside"), Cost.IMAGES)
     return [job(costs.get(name, Cost.STATISTICS))]
 
 

@@ -27,7 +27,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
     rows = (tiny.conversations + tiny.validation)[: BATCH + 1]
-    found = base_features(tiny.base, {"test": rows}, tiny.records, OPTIONS, "cpu")["test"]
+    found = base_features(tiny.base, {"test": rows}, {"test": tiny.records}, OPTIONS, "cpu")["test"]
     model = AutoModelForImageTextToText.from_pretrained(tiny.base, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(tiny.base)
     for row, features in zip(rows, found, strict=True):
@@ -57,7 +57,8 @@ def test_of_several_images_they_are_those_of_each_side_by_side(tiny: Any, tmp_pa
 def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:
     splits = {"train": texts.conversations, "validation": texts.validation}
     form = texts.answers.form
-    found = base_features(texts.base, splits, texts.records, OPTIONS, "cpu", form)
+    records = dict.fromkeys(splits, texts.records)
+    found = base_features(texts.base, splits, records, OPTIONS, "cpu", form)
     model = AutoModelForCausalLM.from_pretrained(texts.base, dtype=torch.float32).eval()
     processor: Any = load_processor(texts.base, form)
     for row, features in zip(texts.conversations, found["train"], strict=True):
@@ -73,4 +74,6 @@ def test_of_texts_they_are_the_mean_over_the_prompts_tokens(texts: Any) -> None:
 def test_a_model_that_sees_nothing_is_refused(texts: Any, tiny: Any, tmp_path: Path) -> None:
     rows = tiny.conversations[:2]
     with pytest.raises(VerdictError, match=r"without a vision_tower.*take the kind features"):
-        base_features(texts.base, {"test": rows}, tiny.records, OPTIONS, "cpu", texts.answers.form)
+        base_features(
+            texts.base, {"test": rows}, {"test": tiny.records}, OPTIONS, "cpu", texts.answers.form
+        )

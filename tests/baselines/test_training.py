@@ -80,7 +80,7 @@ def material(
     write_chat(folder / "chat", read_records(records), assignment, options)
     chats = {name: read_conversations(folder / "chat" / f"{name}.jsonl") for name in SPLITS}
     answers = read_answers(folder / "chat")
-    return Material(chats, answers, records, out_of_pair, _counts)
+    return Material(chats, answers, dict.fromkeys(chats, records), out_of_pair, _counts)
 
 
 def _none(i: int) -> list[bytes]:

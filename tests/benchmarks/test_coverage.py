@@ -56,7 +56,7 @@ def test_the_script_counts_and_concludes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = {"DATA_SETS": 8, "SEED_DATA_SETS": 2, "PAIR_DATA_SETS": 4, "RESAMPLES": 100}
-    small["DECISION_DATA_SETS"] = 2
+    small |= {"OUTSIDE_DATA_SETS": 4, "DECISION_DATA_SETS": 2}
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit):
@@ -66,8 +66,9 @@ def test_the_script_counts_and_concludes(
     assert "records drawn as if they were independent" in said
     assert "5 trainings, drawn as well as patients" in said
     assert "4 data sets of pairs: both entities drawn" in said
+    assert "120 patients against 40 from elsewhere" in said
     assert "2 data sets of scores: net benefit" in said
-    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (7, 6)
+    assert (said.count(">= 93 %"), said.count("<= 97 %")) == (8, 7)
 
 
 def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_intervals_that_are_too_narrow_are_missed(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(coverage, "resampled", narrower)
     small = {"DATA_SETS": 15, "SEED_DATA_SETS": 1, "PAIR_DATA_SETS": 1, "RESAMPLES": 100}
-    small["DECISION_DATA_SETS"] = 1
+    small |= {"OUTSIDE_DATA_SETS": 1, "DECISION_DATA_SETS": 1}
     for name, value in small.items():
         monkeypatch.setattr(coverage, name, value)
     with pytest.raises(SystemExit) as stopped:

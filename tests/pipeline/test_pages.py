@@ -201,8 +201,9 @@ def test_the_table_of_stages_is_whole() -> None:
     stages = load_yaml((ROOT / "dvc.yaml").read_bytes(), "dvc.yaml")["stages"]
     rows = re.findall(r"^\| `([a-z_]+)` \|.*\| `([^`]+)` \|$", README.read_text("utf-8"), re.M)
     described = {stage: place for stage, place in rows if stage in stages}
-    # With its default, no training is replicated.
-    assert set(described) == set(stages) - {"replicate"}
+    # With its default, no training is replicated, and no test set comes from elsewhere.
+    absent = {"replicate", "fetch_outside", "outside", "evaluate_outside"}
+    assert set(described) == set(stages) - absent
     for stage, place in described.items():
         text = str(stages[stage]).replace("${key}", "NAME")
         assert f"'{place.rstrip('/')}" in text, f"{stage} does not write {place}"

@@ -10,6 +10,7 @@ import yaml
 from tests.tools.switching import edit, git
 from tools.recipe import use
 from verdict.core.errors import VerdictError
+from verify.pipeline import digest_of_listing
 
 
 def without_reference(project: Path) -> None:
@@ -102,3 +103,34 @@ def test_a_lock_that_dvc_did_not_write_stops_the_switch(project: Path, text: byt
     with pytest.raises(VerdictError, match=r"^dvc\.lock is not as DVC writes it"):
         use("melanoma")
     assert (project / "params.yaml").read_bytes() == content
+
+
+def asked(project: Path, name: str) -> Path:
+    """Write what was asked about a test set from elsewhere, and record it in dvc.lock."""
+    folder = project / f"data/predictions/outside/{name}"
+    folder.mkdir(parents=True)
+    (folder / "tuned.parquet").write_text(name)
+    lock = project / "dvc.lock"
+    stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
+    md5 = digest_of_listing({"tuned.parquet": hashlib.md5(name.encode()).hexdigest()})
+    out = {"path": folder.relative_to(project).as_posix(), "md5": md5}
+    stages[f"evaluate_outside@{name}"] = {"cmd": "python", "outs": [out]}
+    lock.write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    return folder
+
+
+def test_predictions_on_a_set_that_the_new_recipe_has_not_are_removed(project: Path) -> None:
+    without_reference(project)
+    evaluated(project, "tuned")
+    folder = asked(project, "second_hospital")
+    assert folder.relative_to(project).as_posix() in use("two").replace("\n", " ")
+    assert not folder.exists()
+
+
+def test_edited_predictions_on_a_set_stop_the_switch(project: Path) -> None:
+    without_reference(project)
+    folder = asked(project, "second_hospital")
+    (folder / "mine.parquet").write_text("mine")
+    with pytest.raises(VerdictError, match=r"second_hospital belongs to a set that two does not"):
+        use("two")
+    assert folder.exists()

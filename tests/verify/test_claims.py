@@ -96,9 +96,10 @@ def test_what_was_read_of_an_output_is_what_was_written(
     assert said(miniature, chain | {"folder": "f" * 32 + ".dir"}) == IDENTICAL
 
 
-def test_local_data_need_not_be_where_a_judge_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["fetch.local", "outside.far.fetch.local"])
+def test_local_data_need_not_be_where_a_judge_is(tmp_path: Path, key: str) -> None:
     local = tmp_path / "mine.csv"
-    deps, params = {str(local): md5("1")}, {"fetch.local": str(local)}
+    deps, params = {str(local): md5("1")}, {key: str(local)}
     stage = Stage("fetch", "", deps, params, {}, frozenset(deps), frozenset())
     assert check_code([stage], tmp_path, Digester()) == IDENTICAL
     local.write_text("1")

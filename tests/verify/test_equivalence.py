@@ -232,6 +232,13 @@ def test_what_a_model_computes_is_told_from_what_it_was_asked(tmp_path: Path) ->
         pq.write_table(answers("a"), before)
         pq.write_table(table, after)
         assert only_computed_differs(before, after) == only
+    folders = tmp_path / "published", tmp_path / "remade"
+    for folder, text in zip(folders, ("a", "c"), strict=True):
+        folder.mkdir()
+        pq.write_table(answers(text), folder / "tuned.parquet")
+    assert only_computed_differs(*folders)
+    pq.write_table(answers("c", "z"), folders[1] / "tuned.parquet")
+    assert not only_computed_differs(*folders)
     after.write_text("no table")
     assert not only_computed_differs(before, after)
     before.unlink()

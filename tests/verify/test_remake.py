@@ -15,7 +15,7 @@ from verdict.core.files import write_json
 from verdict.params import Params
 from verify.findings import IDENTICAL, Status, different, unchecked
 from verify.pipeline import Digester, Stage
-from verify.plan import Cost, Job, merged, plan
+from verify.plan import Cost, Job, is_statistics, merged, plan
 from verify.remake import FOUND, Workshop
 
 
@@ -223,6 +223,45 @@ def test_the_plan_is_cheapest_first_and_trains_only_when_asked(params: dict) -> 
     assert trained["evaluate@tuned"].writes == {"metrics/tuned.json"}
     assert trained["baseline@boosting"].outputs == {"data/predictions/boosting.parquet": "1"}
     assert trained["baseline@boosting"].model is None
+
+
+def test_a_set_from_elsewhere_is_made_and_asked_about_again(params: dict) -> None:
+    made = ("data/outside/far/records", "data/outside/far/chat", "metrics/outside/far.json")
+    answers = ("data/predictions/outside/far",)
+    stages = [
+        *STAGES,
+        entry("fetch_outside@far", ("data/outside/far/raw",)),
+        entry("outside@far", made, ("data/outside/far/raw", "data/records", "models/base")),
+        entry("evaluate_outside@far", answers, (*made[:2], "data/predictions/validation")),
+    ]
+    params["outside"] = {
+        "far": {
+            "fetch": params["fetch"],
+            "dataset": {},
+            "labels": {},
+            "groups_are": "patients",
+            "same_groups": False,
+            "crossing": "fail",
+            "subgroups": [],
+        }
+    }
+    chosen = Params.model_validate(params)
+    tasks = {task.name: task for task in plan(stages, chosen, train=False, gpu=False)}
+    asked = tasks["evaluate_outside@far"]
+    assert not any(tasks[name].refused for name in ("fetch_outside@far", "outside@far"))
+    assert (asked.refused, asked.cost) == ("", Cost.MODEL)
+    # All weights are needed, also where dvc.yaml sees a model by its answers alone.
+    assert {"models/base", "models/adapter"} < asked.inputs.keys()
+    assert [stage.name for stage in asked.leads_to] == ["compare"]
+    assert not is_statistics("metrics/outside/far.json")
+
+    params["outside"]["far"]["fetch"] = params["fetch"] | {"source": "files"}
+    params["reproducibility"]["device"] = "cuda"
+    chosen = Params.model_validate(params)
+    refused = {task.name: task.refused for task in plan(stages, chosen, train=False, gpu=False)}
+    assert "--single-item fetch_outside@far" in refused["fetch_outside@far"]
+    assert refused["fetch"] == ""
+    assert "needs a GPU" in refused["evaluate_outside@far"]
 
 
 def test_a_circle_of_stages_is_refused(params: dict) -> None:

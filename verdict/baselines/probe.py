@@ -25,7 +25,7 @@ _TOWER = "vision_tower"
 def base_features(
     folder: Path,
     splits: Mapping[str, Sequence[Conversation]],
-    records: Path,
+    records: Mapping[str, Path],
     options: ModelOptions,
     device: str,
     form: Form = "turns",
@@ -37,7 +37,7 @@ def base_features(
     the prompt.
 
     Args:
-        records: the folder of records.
+        records: by split the folder of its records.
         device: ``cpu``, ``cuda`` or ``mps``.
         form: how the model is asked.
 
@@ -47,9 +47,9 @@ def base_features(
     """
     processor = load_processor(folder, form)
     model = load_model(folder, options, device).eval()
-    images = ImageStore(records)
+    stores = {folder: ImageStore(folder) for folder in dict.fromkeys(records.values())}
 
-    def features(batch: Sequence[Conversation]) -> torch.Tensor:
+    def features(batch: Sequence[Conversation], images: ImageStore) -> torch.Tensor:
         if count_images(batch[0].prompt):
             pictures = [picture for row in batch for picture in images_of(row, images)]
             return _seen(folder, model, processor, pictures, device).reshape(len(batch), -1)
@@ -57,7 +57,12 @@ def base_features(
 
     with torch.no_grad():
         return {
-            part: np.concatenate([features(batch).cpu().double().numpy() for batch in _cut(split)])
+            part: np.concatenate(
+                [
+                    features(batch, stores[records[part]]).cpu().double().numpy()
+                    for batch in _cut(split)
+                ]
+            )
             for part, split in splits.items()
         }
 

@@ -24,11 +24,11 @@ Split = Sequence[Conversation]
 class Material:
     """What a baseline is made of."""
 
-    #: By split: ``train``, ``validation`` and ``test``.
+    #: By split: ``train``, ``validation``, and what is to be predicted.
     splits: Mapping[str, Split]
     answers: Answers
-    #: The folder of records.
-    records: Path
+    #: By split the folder of its records.
+    records: Mapping[str, Path]
     #: Takes a record's text apart into those of a pair; None where the task is about no pairs.
     out_of_pair: Callable[[str], tuple[str, str]] | None
     #: Returns by split the features of the frozen base, which only a probe asks for.
@@ -36,7 +36,7 @@ class Material:
 
 
 def train_baseline(name: str, kind: str, material: Material) -> dict[str, Predictions]:
-    """Return the predictions of the test and the validation split.
+    """Return the predictions of each split but that of training.
 
     Args:
         name: what the baseline is called, where a model's name would stand.
@@ -69,7 +69,8 @@ def train_baseline(name: str, kind: str, material: Material) -> dict[str, Predic
             material.answers,
             classifiers.log_probabilities(trained, rows[part], len(labels)),
         )
-        for part in ("test", "validation")
+        for part in splits
+        if part != "train"
     }
 
 
@@ -96,26 +97,28 @@ def _rows(name: str, kind: str, material: Material) -> dict[str, Any]:
     if kind == "probe":
         check_as_many(name, material.splits)
         return material.base_features(material.splits)
-    known = {record.id: str(record.text) for record in read_records(material.records)}
+    folders = dict.fromkeys(material.records.values())
+    known = {record.id: str(record.text) for one in folders for record in read_records(one)}
     texts = {part: [known[c.id] for c in split] for part, split in material.splits.items()}
     return texts if kind == "tfidf" else _pairs(name, kind, material, texts)
 
 
 def _images(name: str, material: Material) -> dict[str, Any]:
-    for record in read_records(material.records):
+    folders = dict.fromkeys(material.records.values())
+    for record in (record for folder in folders for record in read_records(folder)):
         if not record.has_image:
             raise VerdictError(
                 f"baselines.{name}: features measures images, but record {record.id} has none; for "
                 "pairs of texts there are similarities and fellegi_sunter, for texts tfidf"
             )
     check_as_many(name, material.splits)
-    store = ImageStore(material.records)
+    stores = {folder: ImageStore(folder) for folder in folders}
 
-    def measured(conversation: Conversation) -> np.ndarray:
+    def measured(conversation: Conversation, store: ImageStore) -> np.ndarray:
         return np.concatenate([image_features(data) for data in store.all(conversation.id)])
 
     return {
-        part: np.array([measured(conversation) for conversation in split])
+        part: np.array([measured(one, stores[material.records[part]]) for one in split])
         for part, split in material.splits.items()
     }
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from verdict.comparison.decision_results import decisions_from
-from verdict.comparison.model import Comparison, pairs_of
+from verdict.comparison.model import Comparison, Outside, pairs_of
 from verdict.comparison.results import (
     AT_THRESHOLD,
     BASELINES,
     MERGED,
     MINUS,
+    MINUS_TEST,
+    OUTSIDE,
     REPLICATED,
     SECONDARY,
     THRESHOLD,
@@ -63,9 +65,8 @@ def _from_json(values: Entries) -> Comparison:
     judged = REPLICATED if replicates else candidate
     pairs = [(judged, other) for other in (baseline, *trained)] if replicates else []
     single = [name for name in models if name not in replicates]
-    merged = {
-        k.removeprefix(f"{MERGED}."): v for k, v in values.items() if k.startswith(f"{MERGED}.")
-    }
+    merged = _behind(MERGED, values)
+    sets = {name: _behind(f"{OUTSIDE}.{name}", values) for name in values.get(OUTSIDE, ())}
     return Comparison(
         verdict=Verdict(values["verdict"], tuple(values.get("remarks", ()))),
         warnings=tuple(values["warnings"]),
@@ -98,8 +99,24 @@ def _from_json(values: Entries) -> Comparison:
         over_majority=_estimate(values, f"{judged}{MINUS}majority.{kind.against_majority}"),
         subgroups=[_subgroup(part, models, kind) for part in values["subgroups"]],
         merged=_from_json(merged | {"subgroups": []}) if merged else None,
+        outside={
+            name: Outside(
+                _from_json(found),
+                {
+                    model: _estimates(found, f"{model}.{MINUS_TEST}", kind.shown("differences"))
+                    for model in (*models, *([REPLICATED] if replicates else []))
+                },
+            )
+            for name, found in sets.items()
+        },
         decisions=decisions_from(values["decisions"]) if "decisions" in values else None,
     )
+
+
+def _behind(prefix: str, values: Entries) -> Entries:
+    """Return what is known of a part of the file, by keys without their prefix."""
+    begin = f"{prefix}."
+    return {k.removeprefix(begin): v for k, v in values.items() if k.startswith(begin)}
 
 
 def _estimate(values: Entries, name: str) -> Estimate:

@@ -8,6 +8,8 @@ from verdict.comparison.results import (
     MERGED,
     METHODS,
     MINUS,
+    MINUS_TEST,
+    OUTSIDE,
     REPLICATED,
     Difference,
     Entries,
@@ -21,6 +23,21 @@ from verdict.comparison.results import (
 )
 from verdict.statistics.counts import Confusion
 from verdict.statistics.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The same models on a test set from elsewhere."""
+
+    comparison: "Comparison"
+    #: By model, and the mean over its trainings: its metrics there minus those on the test split.
+    changes: dict[str, Estimates]
+
+    def flat(self) -> Entries:
+        entries = self.comparison.to_json()
+        for model, metrics in self.changes.items():
+            entries |= flat_estimates(f"{model}.{MINUS_TEST}", metrics)
+        return entries
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,8 @@ class Comparison:
     subgroups: list[Subgroup] = field(default_factory=list)
     #: The same comparison on merged labels, where that was asked for.
     merged: "Comparison | None" = None
+    #: By name, test sets from elsewhere.
+    outside: dict[str, Outside] = field(default_factory=dict)
     #: What the probabilities are worth; None of free text, which has none, and without records.
     decisions: Decisions | None = None
 
@@ -118,6 +137,16 @@ class Comparison:
             for baseline, values in self.baselines.items()
         }
 
+    def against(self, name: str) -> Iterator[tuple[str, Estimate, Estimate, Estimate]]:
+        """Yield each model with its decisive metric here, on a set from elsewhere, and the change.
+
+        With the mean over trainings, and the trained baselines, as ``rated`` has them.
+        """
+        metric, found = self.kind.decisive, self.outside[name]
+        for model, own in self.rated.items():
+            there, change = found.comparison.rated[model], found.changes[model]
+            yield model, own[metric], there[metric], change[metric]
+
     def flat(self) -> Entries:
         """Return everything but the subgroups as one flat mapping: ``tuned.accuracy``, …
 
@@ -125,7 +154,7 @@ class Comparison:
         undefined in so many resamples. Differences are ``tuned_minus_base.…``; the mean over the
         candidate's training seeds is ``replicated.…``, with the standard deviation between them as
         ``_sd``. At a threshold there are ``tuned.threshold`` and ``tuned.at_threshold.…``; what was
-        found on merged labels is ``merged.…``.
+        found on merged labels is ``merged.…``, on a test set from elsewhere ``outside.NAME.…``.
         """
         entries: Entries = {
             "verdict": self.verdict.sentence,
@@ -163,7 +192,12 @@ class Comparison:
         entries |= self.over_majority.flat(
             f"{self.judged}{MINUS}majority.{self.kind.against_majority}"
         )
-        return entries | _merged(self.merged.flat() if self.merged else {})
+        entries |= _merged(self.merged.flat() if self.merged else {})
+        if self.outside:
+            entries[OUTSIDE] = list(self.outside)
+        for name, found in self.outside.items():
+            entries |= _of_set(name, found.flat())
+        return entries
 
     def headline(self) -> Entries:
         """Return the few numbers that ``dvc metrics diff`` should show, under short names.
@@ -172,8 +206,16 @@ class Comparison:
         verdict rests on, with its interval and ``p``; ``mean`` and ``sd`` are over the candidate's
         training seeds. Of the candidate also ``auroc``, and sensitivity and specificity at its
         threshold. What was found on merged labels is ``merged.…``, with the share of right answers,
-        too.
+        too; on a test set from elsewhere it is ``outside.NAME.…``, with ``change``: the candidate's
+        value there minus that on the test split.
         """
+        shown = self._headline()
+        for name, found in self.outside.items():
+            change = found.changes[self.judged][self.kind.decisive].flat("change")
+            shown |= _of_set(name, found.comparison.headline() | change)
+        return shown
+
+    def _headline(self) -> Entries:
         decisive, own = self.kind.decisive, self.models[self.candidate]
         gain = self.differences[0].metrics[decisive]
         shown: Entries = {name: self.models[name][decisive].value for name in self.single}
@@ -203,6 +245,10 @@ class Comparison:
         if self.merged and self.merged.decisions:
             entries |= _merged({"decisions": self.merged.decisions.to_json()})
         return entries
+
+
+def _of_set(name: str, entries: Entries) -> Entries:
+    return {f"{OUTSIDE}.{name}.{key}": value for key, value in entries.items()}
 
 
 def _merged(entries: Entries) -> Entries:

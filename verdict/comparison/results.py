@@ -28,6 +28,10 @@ REPLICATED, THRESHOLD = "replicated", "threshold"
 #: Precedes the keys of the comparison on merged labels.
 MERGED = "merged"
 
+#: Precedes the keys of the comparisons on test sets from elsewhere, each behind its name, and
+#: between a model's name and a metric: what it is there minus what it is on the test split.
+OUTSIDE, MINUS_TEST = "outside", "outside_minus_test"
+
 #: Joins two models' names in the keys of their difference; a model's and a metric at its threshold.
 MINUS, AT_THRESHOLD = "_minus_", "at_threshold"
 
@@ -40,7 +44,7 @@ HEADLINES = (
 )  # fmt: skip
 
 #: What no model may be called.
-RESERVED = (*BASELINES, MERGED, REPLICATED, THRESHOLD, *HEADLINES)
+RESERVED = (*BASELINES, MERGED, OUTSIDE, REPLICATED, THRESHOLD, *HEADLINES)
 
 Entries = dict[str, Any]
 #: Metrics by name.

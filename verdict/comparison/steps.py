@@ -18,7 +18,14 @@ from verdict.comparison.inputs import (
     merge_labels,
 )
 from verdict.comparison.intervals import Measured
-from verdict.comparison.model import Comparison, pairs_of
+from verdict.comparison.model import Comparison, Outside, pairs_of
+from verdict.comparison.outside import (
+    OutsideSet,
+    changes_of,
+    enough_groups,
+    own_cautions,
+    seed_of,
+)
 from verdict.comparison.replicates import average
 from verdict.comparison.results import REPLICATED, Difference, Thresholds, Verdict
 from verdict.comparison.subgroups import find_subgroups
@@ -71,6 +78,13 @@ class _Resamples:
     at_threshold: dict[str, Measured]
     #: Of always giving the commonest answer.
     majority: Measured
+    #: The mean over the candidate's trainings, if there are several.
+    mean: Measured | None = None
+
+    @property
+    def rated(self) -> dict[str, Measured]:
+        """The models, and the mean over trainings, as ``Comparison.rated`` has them."""
+        return self.models | ({REPLICATED: self.mean} if self.mean else {})
 
 
 def compare(
@@ -82,6 +96,7 @@ def compare(
     trained: Mapping[str, str] = MappingProxyType({}),
     synthetic: bool = False,
     warnings: Sequence[str] = (),
+    outside: Mapping[str, OutsideSet] = MappingProxyType({}),
 ) -> Comparison:
     """Compare models that were evaluated on the same records.
 
@@ -102,12 +117,40 @@ def compare(
         synthetic: whether the data are made up; then the verdict, too, says so.
         warnings: what a reader has to know before trusting the numbers, beside what the
             predictions themselves show (``cautions``).
+        outside: by name, test sets from elsewhere, on which the same is compared by itself; the
+            verdict does not rest on them.
 
     Raises:
         VerdictError: the models' records, labels, groups or prompts differ, a named model is not
             among them, no record has an attribute, labels cannot be merged so, or the validation
             split is not one to choose a threshold on.
     """
+    how = validation, tuple(replicates), dict(trained)
+    comparison, resamples = _compared(predictions, options, *how, synthetic, options.seed)
+    told = (*warnings, *cautions(predictions, options.groups_are))
+    found = {}
+    for name, one in outside.items():
+        there, seed = one.options(options), seed_of(name, options.seed)
+        other, theirs = _compared(one.predictions, there, *how, one.synthetic, seed)
+        enough = enough_groups(predictions[0], one.predictions[0])
+        given = theirs.rated, resamples.rated, comparison.kind.shown("differences")
+        found[name] = Outside(other, changes_of(*given, options.confidence, enough=enough))
+        own = [*one.warnings, *own_cautions(one.predictions[0], predictions[0])]
+        own += [said for said in cautions(one.predictions, one.noun) if said not in told]
+        told += tuple(f"Of the outside set {name}: {said}" for said in own)
+    return replace(comparison, warnings=told, outside=found)
+
+
+def _compared(
+    predictions: Sequence[Predictions],
+    options: "Compare",
+    validation: Sequence[Predictions],
+    replicates: Sequence[str],
+    trained: Mapping[str, str],
+    synthetic: bool,
+    seed: int,
+) -> tuple[Comparison, _Resamples]:
+    """Compare the models on one set of records, as yet without warnings; ``seed``: of resamples."""
     if any(p.thinking for p in predictions):
         predictions = [p.beside_thoughts() for p in predictions]
     test, other = by_model(predictions), by_model(validation)
@@ -116,22 +159,21 @@ def compare(
     if options.sensitivity is not None:
         check_validation(test, other)
     models = _measure(test, other, options, replicates, trained)
-    comparison = _assemble(models, _resample(models), synthetic=synthetic)
+    comparison, resamples = _assemble(models, _resample(models, seed), synthetic=synthetic)
     verdict = decide(comparison, find_obstacle(models.shared, options.groups_are))
-    told = (*warnings, *cautions(predictions, options.groups_are))
-    comparison = replace(comparison, verdict=verdict, warnings=told)
+    comparison = replace(comparison, verdict=verdict)
     if not options.merge:
-        return comparison
-    merged = compare(
+        return comparison, resamples
+    merged, _ = _compared(
         [merge_labels(p, options.merge, options.merge_positive) for p in predictions],
         options.model_copy(update={"merge": {}, "subgroups": [], "sensitivity": None, "tries": 1}),
-        validation=[merge_labels(p, options.merge, options.merge_positive) for p in validation],
-        replicates=replicates,
-        trained=trained,
-        synthetic=synthetic,
+        [merge_labels(p, options.merge, options.merge_positive) for p in validation],
+        replicates,
+        trained,
+        synthetic,
+        seed,
     )
-    # What there is to be warned of is said once.
-    return replace(comparison, merged=replace(merged, warnings=()), merge=options.merge)
+    return replace(comparison, merged=merged, merge=options.merge), resamples
 
 
 def on_validation(predictions: Predictions) -> dict[str, float | None]:
@@ -168,7 +210,7 @@ def _measure(
     )
 
 
-def _resample(models: _Models) -> _Resamples:
+def _resample(models: _Models, seed: int) -> _Resamples:
     """Resample all models together, so that they can be subtracted."""
     there = {
         name: at_threshold(models.measurements[name].predictions, log_odds)
@@ -183,7 +225,7 @@ def _resample(models: _Models) -> _Resamples:
         cells=models.shared.cell_groups,
         records=len(models.shared),
         resamples=models.options.resamples,
-        seed=models.options.seed,
+        seed=seed,
     )
 
     def measured(what: str, found: Mapping[str, Measurement]) -> dict[str, Measured]:
@@ -199,16 +241,22 @@ def _resample(models: _Models) -> _Resamples:
     )
 
 
-def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Comparison:
-    """Put intervals and differences together, as yet without a verdict and warnings."""
+def _assemble(
+    models: _Models, resamples: _Resamples, *, synthetic: bool
+) -> tuple[Comparison, _Resamples]:
+    """Put intervals and differences together, as yet without a verdict and warnings.
+
+    The mean over trainings, which is measured only here, is in the resamples that are returned.
+    """
     options, kind, shared = models.options, models.kind, models.shared
     confidence = options.confidence
     judged, replicated = resamples.models[CANDIDATE], None
     if models.replicates:
         trainings = [resamples.models[name] for name in (CANDIDATE, *models.replicates)]
         judged, replicated = average(trainings, kind.metrics, confidence, options.seed)
+        resamples = replace(resamples, mean=judged)
     rivalry = kind.against_majority
-    return Comparison(
+    comparison = Comparison(
         verdict=Verdict(""),
         warnings=(),
         kind=kind,
@@ -257,6 +305,7 @@ def _assemble(models: _Models, resamples: _Resamples, *, synthetic: bool) -> Com
             1 - (1 - confidence) / options.tries,
         ),
     )
+    return comparison, resamples
 
 
 def _differences(models: _Models, resamples: _Resamples, judged: Measured) -> list[Difference]:

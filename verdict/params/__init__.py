@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from verdict.core.paths import ADAPTER, DATA, METRICS, MODELS, REPLICATES
 from verdict.params.data import Extract, Fetch, Format, Model, Split, Use
-from verdict.params.evaluation import Baseline, Compare, Evaluate, Report
+from verdict.params.evaluation import Baseline, Compare, Evaluate, Outside, Report
 from verdict.params.section import Name, Positive, Section, Seed
 from verdict.params.training import Lora, ModelOptions, Quantization, Train
 
@@ -67,6 +67,8 @@ class Params(Section):
     replicates: dict[Name, Seed]
     baselines: dict[Name, Baseline]
     evaluate: Evaluate
+    #: Test sets from elsewhere, by name.
+    outside: dict[Name, Outside]
     compare: Compare
     report: Report
     tracking: Tracking
@@ -163,6 +165,29 @@ class Params(Section):
                     f"baselines.{name}.kind is fellegi_sunter, which tells matches from others, "
                     "but format.positive, the label of matches, is null; take similarities"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _outside_sets_fit(self) -> Self:
+        for name, entry in self.outside.items():
+            if name in ("train", "validation", "test"):
+                raise ValueError(
+                    f"outside.{name} is called like a split of the task's own data; give it "
+                    "another name, such as that of its hospital"
+                )
+            known = self.format.answers or {}
+            for old, label in entry.labels.items():
+                if label not in known:
+                    raise ValueError(
+                        f"outside.{name}.labels calls {old} {label}, but format.answers has no "
+                        f"such label; it has {', '.join(known) or 'none at all'}"
+                    )
+        if self.outside and not self.evaluate.validation:
+            raise ValueError(
+                "outside has sets, but evaluate.validation is false: by its answers to the "
+                "validation split DVC sees that a model has changed and has to be asked about "
+                "them again; set evaluate.validation=true, or outside={}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,9 +1,10 @@
 """The sections of ``params.yaml`` about evaluation, comparison and report."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from verdict.params.data import Fetch
 from verdict.params.section import Name, Positive, Section, Seed, Text
 
 
@@ -80,6 +81,27 @@ class Compare(Section):
         if len(self.merge) != 2 and self.merge_positive is not None:
             raise ValueError("merge_positive must be null unless merge has two new labels")
         return self
+
+    @model_validator(mode="after")
+    def _subgroups_differ(self) -> Self:
+        if len(set(self.subgroups)) < len(self.subgroups):
+            raise ValueError("subgroups names an attribute twice")
+        return self
+
+
+class Outside(Section):
+    """A test set from elsewhere, which nothing is trained on."""
+
+    fetch: Fetch
+    #: The task's ``Options``, as in the section ``dataset``.
+    dataset: dict[Name, Any]
+    #: For labels that the set calls otherwise, those of ``format.answers``.
+    labels: dict[Text, Name]
+    groups_are: Text
+    #: Whether a group of the same name is the same one as in the task's own data.
+    same_groups: bool
+    crossing: Literal["fail", "leave_out"]
+    subgroups: list[Text]
 
     @model_validator(mode="after")
     def _subgroups_differ(self) -> Self:

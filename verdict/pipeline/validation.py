@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from verdict.core.errors import VerdictError
-from verdict.core.paths import MODELS, PARAMS_FILE, RAW
+from verdict.core.paths import MODELS, OUTSIDE, PARAMS_FILE, RAW
 from verdict.params import Params
+from verdict.params.data import Fetch
 from verdict.params.file import check_section, read_params
 from verdict.sources.local import check_local
 from verdict.tasks import check_files, load_archive, load_task
@@ -42,9 +43,19 @@ def check_task(params: Params, path: Path) -> Params:
                 f"of a pair, but the {params.task} task has no pairs; for texts there is tfidf, "
                 "for images features"
             )
-    embedded = load_archive(params.task, path).Embedded
-    check_section(embedded, params.fetch.embedded, "fetch.embedded", path)
-    if params.fetch.source == "files":
-        check_files(params.task, params.fetch.files, path)
-        check_local(params.fetch, RAW)
+    _check_source(params.task, params.fetch, "", RAW, path)
+    for name, entry in params.outside.items():
+        check_section(task.Options, entry.dataset, f"outside.{name}.dataset", path)
+        try:
+            _check_source(params.task, entry.fetch, f"outside.{name}.", OUTSIDE / name, path)
+        except VerdictError as error:
+            raise VerdictError(f"outside.{name}: {error}") from None
     return params
+
+
+def _check_source(task: str, fetch: Fetch, above: str, raw: Path, path: Path) -> None:
+    """Check where the data of the task come from, or those of a set whose keys are ``above``."""
+    check_section(load_archive(task, path).Embedded, fetch.embedded, f"{above}fetch.embedded", path)
+    if fetch.source == "files":
+        check_files(task, fetch.files, path)
+        check_local(fetch, raw)

@@ -1,6 +1,7 @@
 """Whether a predictions file is still the one that the evaluation wrote."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def edited_by_hand(path: Path, lock: Path = LOCK_FILE) -> str | None:
     the lock count from its folder. A file that it does not know has nothing to differ from.
 
     Args:
-        path: of an output; it has to exist.
+        path: of an output, a file or a folder of files; it has to exist.
         lock: ``dvc.lock``; without one there is no warning.
     """
     if not lock.exists():
@@ -35,8 +36,7 @@ def edited_by_hand(path: Path, lock: Path = LOCK_FILE) -> str | None:
         recorded = _recorded(lock).get(os.path.abspath(path))
     except NOT_AS_WRITTEN:
         return f"{lock} cannot be read, so nobody can say whether {path} was edited; mend it first"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    found = _md5_of_folder(path) if path.is_dir() else _md5(path)
     if recorded in (None, found):
         return None
     return (
@@ -44,6 +44,18 @@ def edited_by_hand(path: Path, lock: Path = LOCK_FILE) -> str | None:
         "Every number here is of the changed file; "
         f"`dvc checkout --force {path}` brings back the evaluated one"
     )
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _md5_of_folder(folder: Path) -> str:
+    """Return the MD5 of the list that DVC keeps of a folder's files."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
+    listing = [{"md5": _md5(folder / name), "relpath": name} for name in files]
+    return hashlib.md5(json.dumps(listing).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def _recorded(lock: Path) -> dict[str, str]:

@@ -22,6 +22,8 @@ from verdict.summary.wording import (
     metric_title,
     number,
     p_text,
+    said_of_sets,
+    shown,
     signed,
     signed_interval,
     trained_note,
@@ -58,6 +60,11 @@ def show(comparison: Comparison, report: Path, console: Console) -> None:
         for remark in merged.verdict.remarks:
             console.print(remark, highlight=False)
         _show_tables(merged, console)
+    for (name, said), key in zip(said_of_sets(comparison), comparison.outside, strict=True):
+        console.print()
+        console.print(f"On {name}: {said}", style="bold", highlight=False)
+        console.print()
+        console.print(_outside_table(comparison, key))
     console.print()
     if comparison.trained:
         console.print(trained_note(comparison), highlight=False)
@@ -111,6 +118,19 @@ def _differences_table(comparison: Comparison) -> Table:
             p_text(difference.p),
             p_text(difference.p_holm),
         )
+    return table
+
+
+def _outside_table(comparison: Comparison, name: str) -> Table:
+    """Return the models on the test split against a test set from elsewhere."""
+    decisive = comparison.kind.decisive
+    title = metric_title(decisive, comparison.noun)
+    table = _table(title, "test\nsplit", shown(name).replace(" ", "\n"), "difference")
+    for model, *estimates, change in comparison.against(name):
+        ends = signed_interval(change.low, change.high)
+        difference = f"{signed(change.value)}\n[dim]{ends}[/dim]" if ends else signed(change.value)
+        cells = [_cell(decisive, estimate) for estimate in estimates]
+        table.add_row(_heading(model, comparison), *cells, difference)
     return table
 
 

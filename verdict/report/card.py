@@ -32,6 +32,9 @@ from verdict.summary.wording import (
     heading,
     markdown_table,
     metric_title,
+    said_of_sets,
+    signed,
+    signed_interval,
     trained_note,
     whole_groups,
 )
@@ -105,6 +108,7 @@ def write_card(
         results=_results(comparison),
         baselines=trained_note(comparison),
         difference=_difference(comparison),
+        outside=_outside(comparison),
         limits=[*_limits(comparison), *limits],
         used=used,
         made_here=origin["base"]["name"] == EMBEDDED,
@@ -311,6 +315,32 @@ def _difference(comparison: Comparison) -> str:
         f"{metric_title(decisive, comparison.noun)} {shown} ({low} to {high}), "
         f"p {'' if p < 0.001 else '= '}{format_p(p)}."
     )
+
+
+def _outside(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Return of each test set from elsewhere its name, what is said of it, and its table."""
+    title = metric_title(comparison.kind.decisive, comparison.noun)
+    return [
+        (
+            name,
+            said,
+            markdown_table(
+                (title, "test split", name, "difference"),
+                [
+                    (
+                        heading(comparison, model),
+                        _cell(here),
+                        _cell(there),
+                        f"{signed(change.value)} ({ends})"
+                        if (ends := signed_interval(change.low, change.high))
+                        else signed(change.value),
+                    )
+                    for model, here, there, change in comparison.against(key)
+                ],
+            ),
+        )
+        for (name, said), key in zip(said_of_sets(comparison), comparison.outside, strict=True)
+    ]
 
 
 def _limits(comparison: Comparison) -> list[str]:

@@ -52,16 +52,19 @@ def check_local(options: Fetch, raw: Path) -> None:
     )
 
 
-def check_there(options: Fetch) -> None:
+def check_there(options: Fetch, above: str = "") -> None:
     """Refuse local data that are not here, of which DVC would say no more than that.
+
+    Args:
+        above: the keys that ``fetch`` is in: ``outside.NAME.``, or none.
 
     Raises:
         VerdictError: ``fetch.local`` names nothing.
     """
     if options.source == "files" and not Path(options.local).exists():
         raise VerdictError(
-            f"params.yaml: fetch.local is {options.local}, where nothing lies. Put the data there, "
-            "or name their place in fetch.local and fetch.files.*.address"
+            f"params.yaml: {above}fetch.local is {options.local}, where nothing lies. Put the data "
+            f"there, or name their place in {above}fetch.local and {above}fetch.files.*.address"
         )
 
 

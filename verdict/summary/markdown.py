@@ -15,7 +15,13 @@ from verdict.statistics.formats import (
 from verdict.statistics.kinds import BINARY
 from verdict.summary.decisions import decision_parts, decisions_note
 from verdict.summary.figures import write_comparison_figure, write_confusion_figure
-from verdict.summary.notes import differences_note, models_note, subgroups_note, threshold_note
+from verdict.summary.notes import (
+    differences_note,
+    models_note,
+    outside_note,
+    subgroups_note,
+    threshold_note,
+)
 from verdict.summary.wording import (
     COMPARISON,
     CONFUSION,
@@ -30,6 +36,7 @@ from verdict.summary.wording import (
     metric_title,
     number,
     p_text,
+    said_of_sets,
     shown,
     signed,
     signed_interval,
@@ -69,6 +76,7 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
     """
     parts = ["# The verdict", *(f"> **Warning.** {warning}." for warning in comparison.warnings)]
     parts += [f"**{comparison.verdict.sentence}**", *comparison.verdict.remarks]
+    parts += [f"On {name}: {said}" for name, said in said_of_sets(comparison)]
     if comparison.synthetic:
         parts.append(f"> {SYNTHETIC}")
     parts += ["## Models", _models_table(comparison), models_note(comparison)]
@@ -80,6 +88,7 @@ def comparison_markdown(comparison: Comparison, *, figures: Sequence[tuple[str, 
     parts += _decision_parts(comparison, "Decisions")
     if comparison.merged:
         parts += _decision_parts(comparison.merged, "Decisions on merged labels")
+    parts += [part for name in comparison.outside for part in _outside_parts(comparison, name)]
     return "\n\n".join([*parts, f"*{DISCLAIMER}*"]) + "\n"
 
 
@@ -178,6 +187,40 @@ def _merged_parts(comparison: Comparison) -> list[str]:
         models_note(merged),
         _differences_table(merged),
     ]
+
+
+def _outside_parts(comparison: Comparison, name: str) -> list[str]:
+    """Return what was found on a test set from elsewhere: against the test split, and by itself."""
+    there, decisive = comparison.outside[name].comparison, comparison.kind.decisive
+    header = ["model", "test split", shown(name), "difference"]
+    titles = {REPLICATED: mean_of(comparison.trainings)}
+    rows = [
+        [
+            titles.get(model, model),
+            *(_cell(decisive, one, with_interval=True) for one in (here, elsewhere)),
+            _change_cell(change),
+        ]
+        for model, here, elsewhere, change in comparison.against(name)
+    ]
+    parts = [
+        f"## Outside: {shown(name)}",
+        f"{metric_title(decisive, there.noun).capitalize()} there and on the test split:",
+        markdown_table(header, rows),
+        outside_note(comparison, name),
+        _models_table(there),
+        models_note(there),
+        *_threshold_parts(there),
+        _differences_table(there),
+        differences_note(there),
+        *_merged_parts(there),
+        *_subgroup_parts(there),
+    ]
+    return [parts[0], *(f"#{part}" if part.startswith("## ") else part for part in parts[1:])]
+
+
+def _change_cell(change: Estimate) -> str:
+    ends = signed_interval(change.low, change.high)
+    return f"{signed(change.value)} ({ends})" if ends else signed(change.value)
 
 
 def _subgroup_parts(comparison: Comparison) -> list[str]:

@@ -63,6 +63,18 @@ def differences_note(comparison: Comparison) -> str:
     )
 
 
+def outside_note(comparison: Comparison, name: str) -> str:
+    """Return the note on the table of a test set from elsewhere against the test split."""
+    there = comparison.outside[name].comparison
+    return (
+        f"{there.records:,} records of {there.groups:,} {there.noun} there, {comparison.records:,} "
+        f"of {comparison.groups:,} {comparison.noun} on the test split. In brackets "
+        f"{format_percent(comparison.confidence)} intervals. The two are different samples: each "
+        "is resampled by itself, and a difference has the percentiles of what the resamples differ "
+        "by. Nothing was trained or chosen on this set; thresholds come from the validation split."
+    )
+
+
 def subgroups_note(comparison: Comparison) -> str:
     """Return the note on the tables of subgroups."""
     decisive = METRICS[comparison.kind.decisive].title.capitalize()

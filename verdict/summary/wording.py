@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from verdict.comparison.model import Comparison
+from verdict.comparison.outside import said_of_change
 from verdict.comparison.results import EXAMPLES
 from verdict.statistics.formats import format_difference, format_number, format_p
 from verdict.statistics.metrics import METRICS
@@ -92,6 +93,14 @@ def trained_note(comparison: Comparison) -> str:
         "are asked zero-shot, without examples."
     )
     return " ".join([*([said] if fitted else []), *([prompted] if shown else [])])
+
+
+def said_of_sets(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the name of each test set from elsewhere, and what the verdict is there."""
+    return [
+        (shown(name), f"{found.comparison.verdict.sentence} {said_of_change(comparison, name)}")
+        for name, found in comparison.outside.items()
+    ]
 
 
 def number(metric: str, value: float | None) -> str:

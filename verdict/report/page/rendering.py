@@ -29,6 +29,7 @@ from verdict.summary.wording import (
     SYNTHETIC,
     capital_title,
     heading,
+    said_of_sets,
     shown,
     whole_groups,
 )
@@ -92,6 +93,7 @@ def render_page(
     return environment.get_template("page.html").render(
         **context,
         merged=_merged(sources, merge, merge_positive),
+        outside=_outside(sources),
         used=used,
         # Neither holds anything of the data.
         style=Markup(style),  # nosec B704 # of this project
@@ -179,6 +181,36 @@ def _merged(
         "labels": [(shown(new), [shown(x) for x in old]) for new, old in merge.items()],
         "matrices": tables.matrices(merged),
     }
+
+
+def _outside(sources: Sources) -> list[dict[str, Any]]:
+    """Return the same for each test set from elsewhere, and how it is against the test split."""
+    comparison, sets = sources.comparison, []
+    for key, (name, said) in zip(comparison.outside, said_of_sets(comparison), strict=True):
+        there, predictions = comparison.outside[key].comparison, sources.outside(key)
+        sets.append(
+            _tables(there, predictions)
+            | {
+                "id": key,
+                "name": name,
+                "said": said,
+                "comparison": there,
+                "rows": [
+                    {
+                        "model": model,
+                        "heading": tables.heading_of(comparison, model),
+                        "here": tables.metric_cell(comparison.kind.decisive, here),
+                        "there": tables.metric_cell(comparison.kind.decisive, elsewhere),
+                        "change": tables.difference_cell(change, 1),
+                    }
+                    for model, here, elsewhere, change in comparison.against(key)
+                ],
+                "matrices": tables.matrices(predictions),
+                "subgroups": tables.subgroup_rows(there),
+                "threshold_rows": tables.threshold_rows(there),
+            }
+        )
+    return sets
 
 
 def _environment() -> Environment:

@@ -21,6 +21,7 @@ from verdict.core.paths import (
     ADAPTER,
     COMPARISON,
     METRICS,
+    OUTSIDE_PREDICTIONS,
     PLOTS,
     PREDICTIONS,
     RECORDS,
@@ -70,6 +71,11 @@ class Sources:
     def asked(self) -> Predictions:
         """The candidate's predictions, for what all models were asked."""
         return self.predictions[self.comparison.candidate]
+
+    def outside(self, name: str) -> dict[str, Predictions]:
+        """Return the predictions of ``Comparison.single`` on a test set from elsewhere."""
+        folder = self.root / OUTSIDE_PREDICTIONS / name
+        return {model: read_predictions(folder / f"{model}.parquet") for model in self.singles}
 
     @cached_property
     def records(self) -> dict[str, Record]:
@@ -128,6 +134,9 @@ class Sources:
         paths = [PREDICTIONS / f"{name}.parquet" for name in self.comparison.models]
         others = [VALIDATION_PREDICTIONS / path.name for path in paths]
         paths += [path for path in others if (self.root / path).exists()]
+        for name in self.comparison.outside:
+            folder = OUTSIDE_PREDICTIONS / name
+            paths += [folder / f"{model}.parquet" for model in self.comparison.models]
         return [(path.as_posix(), sha256_of(self.root / path)) for path in paths]
 
 

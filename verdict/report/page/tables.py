@@ -193,7 +193,7 @@ def pairs(comparison: Comparison) -> tuple[list[Pair], tuple[str, str, str]]:
         Pair(
             heading_of(comparison, difference.first),
             difference.second,
-            [_difference_cell(estimate, reach) for estimate in difference.metrics.values()],
+            [difference_cell(estimate, reach) for estimate in difference.metrics.values()],
             [
                 p_text(p)
                 for p in (
@@ -280,7 +280,7 @@ def _secondary(comparison: Comparison) -> list[str]:
     return [test for test in SECONDARY if any(p.get(test) is not None for p in held)]
 
 
-def _difference_cell(estimate: Estimate, reach: float) -> Cell:
+def difference_cell(estimate: Estimate, reach: float) -> Cell:
     """Return the cell of a difference; its plot goes from -reach to reach."""
     value, low, high = estimate.value, estimate.low, estimate.high
     at, left, right = (percent_of(x, -reach, reach) for x in (value, low, high))

@@ -48,18 +48,27 @@ def _look(rng: np.random.Generator, malignant: bool) -> _Look:
     return _Look(asymmetry, border, number[int(rng.integers(len(number)))], diameter)
 
 
-def draw_jpegs(photographs: Sequence[Photograph], seed: int) -> Iterator[tuple[str, bytes]]:
-    """Yield each image's name and JPEG in the order of names."""
+def draw_jpegs(
+    photographs: Sequence[Photograph], seed: int, cast: int = 0
+) -> Iterator[tuple[str, bytes]]:
+    """Yield each image's name and JPEG in the order of names; ``cast`` as ``Embedded`` has it."""
     grain = drawing.Grain(np.random.default_rng([seed, 5]), strength=9)
     for photograph in sorted(photographs, key=lambda p: p.name):
         original = photograph.copy_of
         if original is None:
-            yield photograph.name, _encoded(_drawn(photograph, grain), quality=85)
+            yield photograph.name, _encoded(_cast(_drawn(photograph, grain), cast), quality=85)
             continue
-        encoded = _encoded(_drawn(original, grain), quality=85)
+        encoded = _encoded(_cast(_drawn(original, grain), cast), quality=85)
         source = Image.open(io.BytesIO(encoded), formats=["JPEG"])
         copy = _altered(np.random.default_rng(photograph.view_seed), source)
         yield photograph.name, _encoded(copy, quality=80)
+
+
+def _cast(image: Image.Image, cast: int) -> Image.Image:
+    """Shift the colours between blue and red, as a camera with another white balance does."""
+    red, green, blue = image.split()
+    shifted = red.point(lambda value: value + cast), green, blue.point(lambda value: value - cast)
+    return Image.merge("RGB", shifted) if cast else image
 
 
 def _encoded(image: Image.Image, quality: int) -> bytes:

@@ -26,7 +26,7 @@ def write_archive(folder: Path, options: Embedded) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     photographs = make_photographs(options)
     with zipfile.ZipFile(folder / FILES["images"], "w", zipfile.ZIP_STORED) as archive:
-        for name, content in draw_jpegs(photographs, options.seed):
+        for name, content in draw_jpegs(photographs, options.seed, options.cast):
             member = zipfile.ZipInfo(f"train/{name}.jpg", date_time=(2020, 8, 1, 0, 0, 0))
             member.create_system = 3  # Unix, whatever this runs on
             member.external_attr = 0o644 << 16
