@@ -85,9 +85,7 @@ def describe_data(
                 "@id": "records",
                 "name": "records",
                 "description": "One row a record: what a model is asked, and the answer.",
-                "field": list(fields_of(pq.read_schema(files_of_records[0])))
-                if files_of_records
-                else [],
+                "field": list(fields_of(schema)),
             }
         ],
     }
