@@ -38,14 +38,12 @@ def combinations(settings: Sequence[str]) -> list[tuple[str, ...]]:
     Raises:
         VerdictError: they cannot be read, or make fewer than two experiments.
     """
-    from dvc.exceptions import DvcException
     from dvc.utils.hydra import get_hydra_sweeps
-    from hydra.errors import HydraException
 
     try:
         sweeps = get_hydra_sweeps({PARAMS_FILE.name: list(settings)})
         found = [tuple(sweep[PARAMS_FILE.name]) for sweep in sweeps]
-    except (DvcException, HydraException) as error:
+    except Exception as error:  # DVC hands on what its parser raises
         raise VerdictError(f"-S {' -S '.join(settings)} cannot be read: {error}") from None
     if len(found) < _LEAST:
         raise VerdictError(f"{settings[0]} is one setting; give several to choose from: -S KEY=A,B")

@@ -121,6 +121,10 @@ ELSEWHERE = {
         "tests/pipeline/test_search.py",
         '"python", "-m", "tools.search", "-S"',
     ),
+    "dvc exp run -S compare.cost=20 -S compare.coverage=0.7": (
+        "tests/pipeline/test_exp_numbers.py",
+        'asked["compare.cost"]',
+    ),
     "dvc exp run --run-all": ("tests/pipeline/test_repro.py", '"exp", "run", "--run-all"'),
     "dvc plots show": ("tests/pipeline/test_repro.py", '"plots", "show"'),
     "dvc push": (_REMOTE, 'dvc("push")'),
