@@ -121,6 +121,11 @@ ELSEWHERE = {
         "tests/pipeline/test_search.py",
         '"python", "-m", "tools.search", "-S"',
     ),
+    "dvc repro outside@NAME": ("tests/pipeline/test_outside.py", '"repro", "outside@far"'),
+    "make repro recipe=embedded/melanoma-two-hospitals": (
+        "tests/pipeline/test_recipes_labels.py",
+        "run_recipe(project, recipe)",
+    ),
     "dvc exp run -S compare.cost=20 -S compare.coverage=0.7": (
         "tests/pipeline/test_exp_numbers.py",
         'asked["compare.cost"]',

@@ -58,7 +58,8 @@ def test_a_search_ends_with_the_best_settings_in_place(
 def test_it_needs_the_validation_split(
     params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params["evaluate"]["validation"], params["compare"]["sensitivity"] = False, None
+    params["evaluate"]["validation"] = False
+    params["compare"] |= {"sensitivity": None, "cost": None}
     (tmp_path / "params.yaml").write_text(dump_yaml(params), "utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"evaluate\.validation is false in params\.yaml"):
