@@ -18,7 +18,8 @@ from verdict.report.__main__ import show
 from verdict.report.card import write_card
 from verdict.statistics.counts import accuracy
 from verdict.statistics.measurement import measure
-from verdict.statistics.metrics import METRICS, Metric
+from verdict.statistics.metric import Metric
+from verdict.statistics.metrics import METRICS
 
 ERROR_RATE = Metric(
     "error_rate",
