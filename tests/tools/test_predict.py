@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from testing.tiny import COMMITTED, FREE, TWO, Tiny, build_several
+from testing.tiny import COMMITTED, TWO, Tiny, build_several
+from testing.tiny_texts import FREE
 from tests.sources.servers import FileServer, serving
 from tests.tools.tried import LABELS, Run, lines, make_project, runner, text_project
 from tools.predict import DISCLAIMER
