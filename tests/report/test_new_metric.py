@@ -8,8 +8,9 @@ import pytest
 from huggingface_hub import ModelCard
 from rich.console import Console
 
-from tests.report.projects import USED, skin
+from tests.report.projects import skin
 from tests.report.reading import Cells, page
+from tests.report.terms import USED
 from tests.report.test_card import PARAMETERS
 from verdict.comparison.file import read_comparison
 from verdict.core.files import write_json
