@@ -180,6 +180,10 @@ ELSEWHERE = {
         "tests/tools/test_predict_texts.py",
         '"--pairs", tmp_path / name',
     ),
+    "python -m tools.predict --images prior.png current.png": (
+        "tests/tools/test_predict.py",
+        '("--images", one, other',
+    ),
     "python -m tools.predict --image scan.png --question 'Is a mass visible?'": (
         "tests/tools/test_predict.py",
         '("--question", "Is it red?"',
