@@ -43,7 +43,8 @@ def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
 
 def test_of_several_images_they_are_those_of_each_side_by_side(tiny: Any, tmp_path: Path) -> None:
     two = build_several(tmp_path / "two", tiny.base)
-    found = base_features(two.base, {"test": two.validation}, two.records, OPTIONS, "cpu")["test"]
+    rows, records = {"test": two.validation}, {"test": two.records}
+    found = base_features(two.base, rows, records, OPTIONS, "cpu")["test"]
     assert found.shape == (4, 2 * 64)
     model = AutoModelForImageTextToText.from_pretrained(two.base, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(two.base)

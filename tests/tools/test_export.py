@@ -74,7 +74,7 @@ def answers(root: Path, adapter: Path | None, tiny: Tiny) -> list[dict[str, floa
     predictor = Predictor(params, chosen(params, None, adapter))
     path = root / "square.jpg"
     path.write_bytes(tiny.images[tiny.conversations[0].id])
-    return [answered.probabilities for answered in predictor.answers([Question("one", path)])]
+    return [answered.probabilities for answered in predictor.answers([Question("one", (path,))])]
 
 
 @pytest.mark.parametrize(
