@@ -21,8 +21,8 @@ def main(params: Params) -> None:
     # Imported only now: numpy must find the pins in its environment.
     from verdict.comparison.cautions import crossing_warning, read_split_counts
     from verdict.comparison.outside import OutsideSet
-    from verdict.comparison.results import EXAMPLES
-    from verdict.comparison.steps import CANDIDATE, compare, on_validation
+    from verdict.comparison.results import CANDIDATE, EXAMPLES
+    from verdict.comparison.steps import compare, on_validation
     from verdict.predictions import read_predictions
     from verdict.predictions.origin import edited_by_hand
     from verdict.splitting.balance import balance_warning

@@ -65,26 +65,8 @@ def build_tiny(folder: Path) -> Tiny:
         folder / "base",
         EmbeddedModel(architecture="gemma3", lessons="shapes", seed=1, steps=2),
     )
-    records = folder / "records"
-    records.mkdir()
-    write_shard(
-        records / "shard-00000-of-00001.parquet",
-        (
-            {
-                "id": f"r{i:02d}",
-                "group": f"g{i // 2}",
-                "image": {"bytes": _square(i), "path": None},
-                "label": ("benign", "melanoma")[i % 2],
-                "attributes": json.dumps({"sex": "female"}),
-                "sha256": f"{i:064x}",
-                "row": i,
-            }
-            for i in range(len(SPLIT))
-        ),
-    )
-    rows = read_records(records)
-    splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
-    write_chat(folder / "chat", rows, splits, Format(**COMMITTED["format"]))
+    rows = [{**_lesion(i), "attributes": json.dumps({"sex": "female"})} for i in range(len(SPLIT))]
+    write_records(folder, rows, Format(**COMMITTED["format"]))
     return open_tiny(folder)
 
 
@@ -100,117 +82,57 @@ TWO = Format(
 
 def build_several(folder: Path, base: Path, options: Format = TWO) -> Tiny:
     """Write twenty records of two coloured squares each, for the model in ``base``."""
-    records = folder / "records"
-    records.mkdir(parents=True)
-    write_shard(
-        records / "shard-00000-of-00001.parquet",
-        (
-            {
-                "id": f"r{i:02d}",
-                "group": f"g{i // 2}",
-                "image": {"bytes": _square(i), "path": None},
-                "label": ("benign", "melanoma")[i % 2],
-                "attributes": "{}",
-                "sha256": f"{i:064x}",
-                "row": i,
-                "further_images": [{"bytes": _square(i + 1 + i % 3), "path": None}],
-                "further_sha256": [f"{i + 100:064x}"],
-            }
-            for i in range(len(SPLIT))
-        ),
-        several=True,
-    )
-    rows = read_records(records)
-    write_chat(folder / "chat", rows, {row.id: SPLIT[i] for i, row in enumerate(rows)}, options)
+    rows = [
+        {
+            **_lesion(i),
+            "further_images": [{"bytes": _square(i + 1 + i % 3), "path": None}],
+            "further_sha256": [f"{i + 100:064x}"],
+        }
+        for i in range(len(SPLIT))
+    ]
+    write_records(folder, rows, options, several=True)
     (folder / "base").symlink_to(base)
     return open_tiny(folder)
 
 
-def build_text_tiny(
-    folder: Path, build: Callable[[Any], Any] | None = None, options: Format | None = None
-) -> Tiny:
-    """Build a base that reads text alone, untrained, and twenty pairs of names as records.
-
-    The folder has what that of google/gemma-3-1b-it has: a tokenizer, but no processor.
-
-    Args:
-        build: makes the model for a tokenizer; a Gemma 3 by default.
-        options: how they are asked about, ``PAIRS`` by default; a plain form without chat template.
-    """
-    import torch
-
-    from verdict.tiny_models.tokenizer import CHAT_TEMPLATE, build_tokenizer
-
-    tokenizer = build_tokenizer()
-    options = options or PAIRS
-    tokenizer.chat_template = CHAT_TEMPLATE if options.form == "turns" else None
-    torch.manual_seed(1)
-    (build or _gemma3_for_text)(tokenizer).save_pretrained(folder / "base")
-    tokenizer.save_pretrained(folder / "base")
-    write_texts(folder, options)
-    return open_tiny(folder)
-
-
-def _gemma3_for_text(tokenizer: Any) -> Any:
-    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
-
-    return Gemma3ForCausalLM(
-        Gemma3TextConfig(
-            vocab_size=-(-len(tokenizer) // 64) * 64,
-            hidden_size=128,
-            intermediate_size=256,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=1,
-            head_dim=32,
-            query_pre_attn_scalar=32,
-            max_position_embeddings=512,
-            # Shorter than the prompts; of two layers, the second attends to everything.
-            sliding_window=16,
-            layer_types=["sliding_attention", "full_attention"],
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
-
-
-#: How the pairs of names are asked about.
-PAIRS = Format(
-    form="turns",
-    system="You compare records.",
-    prompt="Are these the same?\n{text}",
-    answers={"different": "No, different.", "same": "Yes, the same."},
-    positive="same",
-)
-#: The same, as a model that is only pre-trained is asked.
-PLAIN = PAIRS.model_copy(update={"form": "plain", "prompt": "Are these the same?\n{text}\nAnswer:"})
-#: The same records as a free-text task.
-FREE = PAIRS.model_copy(update={"answers": None, "positive": None})
-
-
-def write_texts(folder: Path, options: Format = PAIRS) -> None:
-    """Write records of text alone, and their conversations."""
+def write_records(
+    folder: Path, rows: Sequence[dict[str, Any]], options: Format, *, several: bool = False
+) -> None:
+    """Write records, and their conversations."""
     records = folder / "records"
-    records.mkdir(exist_ok=True)
-    write_shard(
-        records / "shard-00000-of-00001.parquet",
-        (
-            {
-                "id": f"r{i:02d}",
-                "group": f"g{i // 2}",
-                "text": f"A: green shape {'green ' * (i % 3)}{i}\nB: red shape {i + i % 2}",
-                "label": ("different", "same")[i % 2] if options.answers else None,
-                "answer": None if options.answers else f"red shape {'red ' * (i % 4)}{i}",
-                "attributes": "{}",
-                "row": i,
-            }
-            for i in range(len(SPLIT))
-        ),
-    )
-    rows = read_records(records)
-    splits = {row.id: SPLIT[i] for i, row in enumerate(rows)}
-    write_chat(folder / "chat", rows, splits, options)
+    records.mkdir(parents=True, exist_ok=True)
+    write_shard(records / "shard-00000-of-00001.parquet", rows, several=several)
+    read = read_records(records)
+    write_chat(folder / "chat", read, {row.id: SPLIT[i] for i, row in enumerate(read)}, options)
+
+
+def record_of(number: int) -> dict[str, Any]:
+    """Return what all records have."""
+    return {
+        "id": f"r{number:02d}",
+        "group": f"g{number // 2}",
+        "attributes": "{}",
+        "row": number,
+    }
+
+
+def _lesion(number: int) -> dict[str, Any]:
+    """Return a record with one image."""
+    return {
+        **record_of(number),
+        "image": {"bytes": _square(number), "path": None},
+        "label": ("benign", "melanoma")[number % 2],
+        "sha256": f"{number:064x}",
+    }
+
+
+def _square(number: int) -> bytes:
+    colour = (220, 60, 40) if number % 2 else (40, 90, 200)
+    image = Image.new("RGB", (64, 64), (230, 200, 180))
+    image.paste(colour, (10 + number, 10, 40 + number, 44))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue()
 
 
 def open_tiny(folder: Path) -> Tiny:
@@ -224,15 +146,6 @@ def open_tiny(folder: Path) -> Tiny:
         images=ImageStore(folder / "records"),
         answers=read_answers(folder / "chat"),
     )
-
-
-def _square(number: int) -> bytes:
-    colour = (220, 60, 40) if number % 2 else (40, 90, 200)
-    image = Image.new("RGB", (64, 64), (230, 200, 180))
-    image.paste(colour, (10 + number, 10, 40 + number, 44))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue()
 
 
 def ask_tiny(

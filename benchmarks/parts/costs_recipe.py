@@ -25,7 +25,7 @@ from benchmarks.parts.costs_rows import (
     steps_of,
 )
 from benchmarks.parts.costs_step import Step, measure_step, prepare, without_numbers
-from testing.architectures import without_weights
+from testing.published import without_weights
 from tools.rendering import read_recipe
 from verdict.params import Params
 from verdict.training.adaptation import make_trainable

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from testing.tiny import MODEL, TRAIN, Tiny, build_text_tiny, train_tiny
+from testing.tiny import MODEL, TRAIN, Tiny, train_tiny
+from testing.tiny_texts import build_text_tiny
 
 #: All weights, so that a few steps suffice.
 LESSON = TRAIN.model_copy(

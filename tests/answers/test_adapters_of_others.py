@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from testing.tiny import COMMITTED, PAIRS, Tiny, ask_tiny
+from testing.tiny import COMMITTED, Tiny, ask_tiny
+from testing.tiny_texts import PAIRS
 from tests.answers.saved import PROJECTIONS, asked, edit, load, save, trained
 from tests.tools.tried import lines, runner, text_project
 from verdict.core.errors import VerdictError

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from testing.tiny import LORA, MODEL, NOT_QUANTIZED, PAIRS, TRAIN, Tiny, train_tiny
+from testing.tiny import LORA, MODEL, NOT_QUANTIZED, TRAIN, Tiny, train_tiny
+from testing.tiny_texts import PAIRS
 from tests.answers.saved import PROJECTIONS, asked, load
 from tests.tools.tried import text_project
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
-from testing.tiny import PAIRS, PLAIN, build_several, build_text_tiny
+from testing.tiny import build_several
+from testing.tiny_texts import PAIRS, PLAIN, build_text_tiny
 from verdict.baselines.probe import BATCH, base_features
 from verdict.core.errors import VerdictError
 from verdict.models.chat import decode, render_prompt

@@ -7,17 +7,8 @@ from typing import Any
 import pytest
 
 from testing.places import ROOT
-from testing.tiny import (
-    LORA,
-    MODEL,
-    NOT_QUANTIZED,
-    QLORA,
-    TRAIN,
-    Tiny,
-    build_text_tiny,
-    build_tiny,
-    tiny_job,
-)
+from testing.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, build_tiny, tiny_job
+from testing.tiny_texts import build_text_tiny
 from verdict.params.file import read_params
 from verdict.params.training import ModelOptions, Train
 

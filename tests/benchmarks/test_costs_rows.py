@@ -35,7 +35,7 @@ def test_rows_and_steps_of_a_recipe(name: str, train: int, test: int, steps: int
 
 def test_a_row_is_the_prompt_the_image_and_the_answer() -> None:
     from benchmarks.parts.costs_rows import Row, inputs_of, row_of, text_tokens
-    from testing.architectures import without_weights
+    from testing.published import without_weights
 
     assert text_tokens("Yes, 0: benign_adenosis.\n\n") == 9
     assert row_of(recipe("entity-resolution-classifier")) == Row(2048, 0, 0)

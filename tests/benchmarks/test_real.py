@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from testing.places import ROOT
-from testing.tiny import build_text_tiny
+from testing.tiny_texts import build_text_tiny
 from tools.rendering import RECIPES, render
 
 pytest.importorskip("torch")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from testing.architectures import save_narrow
-from testing.tiny import LORA, MODEL, PAIRS, TRAIN, Tiny, ask_tiny, build_text_tiny, train_tiny
+from testing.published import save_narrow
+from testing.tiny import LORA, MODEL, TRAIN, Tiny, ask_tiny, train_tiny
+from testing.tiny_texts import PAIRS, build_text_tiny
 from tests.answers.saved import PROJECTIONS, load, save
 from tests.tools.test_predict_texts import ER
 from tests.tools.tried import lines, runner, text_project

@@ -18,48 +18,16 @@ from testing.samples import (
     text_models,
     tissue_models,
 )
+from tests.report.terms import USED
 from verdict.conversations import write_chat
 from verdict.core.files import write_csv, write_json
-from verdict.params.data import DataTerms, Format, Terms, Use
+from verdict.params.data import Format
 from verdict.predictions import Predictions, make_predictions, write_predictions
 from verdict.records.shards import read_records, write_shard
 from verdict.report.page import write_page
-from verdict.report.terms import Used
 from verdict.summary.markdown import write_summary
 
 MERGE = {"benign": TISSUE[:4], "malignant": TISSUE[4:]}
-
-GEMMA = Terms(
-    licence="gemma",
-    name="Gemma Terms of Use",
-    address="https://ai.google.dev/gemma/terms",
-    notice="Gemma is provided under and subject to the Gemma Terms of Use.",
-)
-HAI_DEF = GEMMA.model_copy(
-    update={
-        "licence": "other",
-        "name": "Health AI Developer Foundations Terms of Use",
-        "address": "https://developers.google.com/health-ai-developer-foundations/terms",
-        "notice": "HAI-DEF is provided under its terms.",
-    }
-)
-DATA = DataTerms(
-    licence="cc-by-nc-4.0",
-    name="CC BY-NC 4.0",
-    address="https://creativecommons.org/licenses/by-nc/4.0/",
-    notice=None,
-    title="Skin of 2020",
-    creator="A. Nyone",
-    home="https://doi.org/10.1/x",
-    cite="Nyone, 2020",
-    published=2020,
-)
-USE = Use(data=DATA, models={"google/gemma-3-4b-it": GEMMA, "google/medgemma-4b-it": HAI_DEF})
-USED = [
-    Used("Data set Skin of 2020", "terms.data", DATA),
-    Used("Model google/gemma-3-4b-it", "terms.models.google/gemma-3-4b-it", GEMMA),
-    Used("Model google/medgemma-4b-it", "terms.models.google/medgemma-4b-it", HAI_DEF),
-]
 
 #: What a hostile record and a hostile model say.
 SCRIPT, BREAKOUT = "<script>alert(1)</script>", "</script><img src=x onerror=alert(2)>"

@@ -18,7 +18,7 @@ from testing.samples import (
     text_models,
     tissue_models,
 )
-from tests.report.projects import HAI_DEF, USED
+from tests.report.terms import HAI_DEF, USED
 from verdict.core.errors import VerdictError
 from verdict.core.files import write_json
 from verdict.predictions import Predictions

@@ -8,8 +8,9 @@ import pytest
 from huggingface_hub import ModelCard
 from rich.console import Console
 
-from tests.report.projects import USED, skin
+from tests.report.projects import skin
 from tests.report.reading import Cells, page
+from tests.report.terms import USED
 from tests.report.test_card import PARAMETERS
 from verdict.comparison.file import read_comparison
 from verdict.core.files import write_json
@@ -18,7 +19,8 @@ from verdict.report.__main__ import show
 from verdict.report.card import write_card
 from verdict.statistics.counts import accuracy
 from verdict.statistics.measurement import measure
-from verdict.statistics.metrics import METRICS, Metric
+from verdict.statistics.metric import Metric
+from verdict.statistics.metrics import METRICS
 
 ERROR_RATE = Metric(
     "error_rate",

@@ -16,7 +16,7 @@ from verdict.comparison.model import Comparison
 from verdict.comparison.outside import OutsideSet
 from verdict.predictions import write_predictions
 from verdict.report.__main__ import show
-from verdict.report.card import _outside
+from verdict.report.card_results import outside_tables
 from verdict.summary.wording import interval, number, signed, signed_interval
 
 NAME = "second_hospital"
@@ -93,7 +93,7 @@ def test_eighty_columns_hold_the_table(comparison: Comparison) -> None:
 
 
 def test_the_card_has_a_table_of_the_set(comparison: Comparison) -> None:
-    ((name, said, table),) = _outside(comparison)
+    ((name, said, table),) = outside_tables(comparison)
     assert name == "second hospital"
     assert said.startswith("Tuning raised")
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.report.projects import DATA, GEMMA, HAI_DEF, USE, skin
+from tests.report.projects import skin
 from tests.report.reading import page
+from tests.report.terms import DATA, GEMMA, HAI_DEF, USE
 from verdict.params.data import Model, Use
 from verdict.report.terms import OWN, base_terms, notice_text, terms_of
 

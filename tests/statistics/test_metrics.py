@@ -3,7 +3,8 @@ from typing import get_args
 import pytest
 
 from verdict.statistics.kinds import KINDS, Kind
-from verdict.statistics.metrics import METRICS, Metric, Rated, View
+from verdict.statistics.metric import Metric, Rated, View
+from verdict.statistics.metrics import METRICS
 
 #: What ``Proportions.of`` knows.
 PROPORTIONS = {

@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 
 from testing.tiny import COMMITTED, Tiny
-from tests.report.projects import GEMMA
+from tests.report.terms import GEMMA
 from tests.tools.tried import LABELS, make_project
 from tools.predict.answering import Predictor, chosen
 from tools.predict.questions import Question

@@ -10,16 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from testing.tiny import (
-    COMMITTED,
-    PAIRS,
-    PLAIN,
-    Tiny,
-    ask_tiny,
-    build_text_tiny,
-    open_tiny,
-    write_texts,
-)
+from testing.tiny import COMMITTED, Tiny, ask_tiny, open_tiny
+from testing.tiny_texts import PAIRS, PLAIN, build_text_tiny, write_texts
 from tests.tools.tried import lines, runner, text_project
 from verdict.core.errors import VerdictError
 

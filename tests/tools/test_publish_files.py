@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.projects import GEMMA
+from tests.report.terms import GEMMA
 from tests.tools.test_publish import NAME, SENT, names
 from tests.verify.miniature import SIGNATURE, git, write_keys
 from tools.publish.__main__ import main

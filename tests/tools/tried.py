@@ -1,4 +1,4 @@
-"""Folders that tools run in: params.yaml, the tiny base, an adapter over it, and its records."""
+"""What tools run on: folders with params.yaml, the tiny base and an adapter over it; pictures."""
 
 import copy
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from testing.tiny import COMMITTED, Tiny
 from tools.predict import __main__
@@ -62,6 +63,18 @@ def runner(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                 return 1
 
     return run
+
+
+def pictures(root: Path) -> Path:
+    """Write seven pictures, one in a folder, one damaged; and what is no picture."""
+    (root / "more").mkdir(parents=True)
+    for number in range(7):
+        path = root / ("more" if number == 2 else "") / f"{number}.png"
+        colour = (30 * number, 90, 200 - 20 * number)
+        Image.new("RGB", (90, 50), colour).save(path)
+    (root / "4.png").write_bytes((root / "4.png").read_bytes()[:60])
+    (root / "notes.txt").write_text("no picture")
+    return root
 
 
 def lines(text: str) -> list[dict[str, Any]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from testing.architectures import PUBLISHED, save_narrow, without_weights
+from testing.architectures import PUBLISHED
 from testing.places import ROOT
+from testing.published import save_narrow, without_weights
 from testing.tiny import LORA, MODEL, QLORA, TRAIN
 from tools.rendering import read_recipe, recipes
 from verdict.core.errors import VerdictError

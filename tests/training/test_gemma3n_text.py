@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from testing.preflight import Flight
-from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, build_text_tiny
+from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny
+from testing.tiny_texts import build_text_tiny
 from verdict.core.errors import VerdictError
 
 torch = pytest.importorskip("torch")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from testing.architectures import save_narrow
 from testing.preflight import CLASSIFY, DORA, FULL, Flight
+from testing.published import save_narrow
 from testing.tiny import LORA, MODEL, QLORA, TRAIN, Tiny, ask_tiny, train_tiny
 from verdict.core.errors import VerdictError
 

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from stages import format as format_stage
 from testing.preflight import CLASSIFY, Flight
-from testing.tiny import (
-    COMMITTED,
-    MODEL,
-    PLAIN,
-    SPLIT,
-    Tiny,
-    ask_tiny,
-    build_text_tiny,
-    open_tiny,
-    train_tiny,
-)
+from testing.tiny import COMMITTED, MODEL, SPLIT, Tiny, ask_tiny, open_tiny, train_tiny
+from testing.tiny_texts import PLAIN, build_text_tiny
 from tests.answers.conftest import LESSON
 from tests.training.qwen import build_qwen
 from tests.training.test_qwen import ADAPT, FROZEN

@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 
 from testing.preflight import Flight
-from testing.tiny import (
-    LORA,
-    MODEL,
-    NOT_QUANTIZED,
-    QLORA,
-    TRAIN,
-    Tiny,
-    build_text_tiny,
-    train_tiny,
-)
+from testing.tiny import LORA, MODEL, NOT_QUANTIZED, QLORA, TRAIN, Tiny, train_tiny
+from testing.tiny_texts import build_text_tiny
 from tests.training.qwen import build_qwen
 from verdict.core.errors import VerdictError
 

@@ -9,7 +9,6 @@ import pytest
 
 from testing.preflight import CLASSIFY, Flight
 from testing.tiny import (
-    FREE,
     LORA,
     MODEL,
     NOT_QUANTIZED,
@@ -17,11 +16,10 @@ from testing.tiny import (
     TRAIN,
     Tiny,
     ask_tiny,
-    build_text_tiny,
     open_tiny,
     train_tiny,
-    write_texts,
 )
+from testing.tiny_texts import FREE, build_text_tiny, write_texts
 from verdict.core.errors import VerdictError
 from verdict.params.training import ModelOptions, Quantization, Train
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+#: The name of the model that the verdict is about.
+CANDIDATE = "tuned"
+
 #: Baselines that need no model, in the order of a table.
 BASELINES = ("majority", "prior")
 

@@ -15,12 +15,17 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from verdict.comparison.cautions import crossing_warning
 from verdict.comparison.file import read_comparison
 from verdict.comparison.model import Comparison
-from verdict.comparison.results import Estimate
 from verdict.core.errors import VerdictError
 from verdict.core.files import replacing
 from verdict.params.data import EMBEDDED
+from verdict.report.card_results import (
+    difference_sentence,
+    limits_of,
+    outside_tables,
+    results_table,
+)
 from verdict.report.terms import Used, base_terms
-from verdict.statistics.formats import format_difference, format_number, format_p, format_percent
+from verdict.statistics.formats import format_percent
 from verdict.summary.wording import (
     AT_EDGES,
     DISCLAIMER,
@@ -29,12 +34,8 @@ from verdict.summary.wording import (
     SYNTHETIC,
     UNDEFINED,
     describe_weights,
-    heading,
     markdown_table,
     metric_title,
-    said_of_sets,
-    signed,
-    signed_interval,
     trained_note,
     whole_groups,
 )
@@ -105,11 +106,11 @@ def write_card(
         resamples=f"{comparison.resamples:,}",
         drawn=whole_groups(noun, linked=comparison.linked),
         at_edges=AT_EDGES,
-        results=_results(comparison),
+        results=results_table(comparison),
         baselines=trained_note(comparison),
-        difference=_difference(comparison),
-        outside=_outside(comparison),
-        limits=[*_limits(comparison), *limits],
+        difference=difference_sentence(comparison),
+        outside=outside_tables(comparison),
+        limits=[*limits_of(comparison), *limits],
         used=used,
         made_here=origin["base"]["name"] == EMBEDDED,
     )
@@ -274,82 +275,3 @@ def _leak(split: Mapping[str, Any], noun: str) -> str:
         f" A split by single records would have put {held:,} of {leak['test_groups']:,} {noun} of "
         "the test split into training as well."
     )
-
-
-def _results(comparison: Comparison) -> str:
-    names = [*comparison.models, "majority"]
-    columns, undefined = comparison.columns, Estimate(None)
-    rows = [
-        (
-            metric_title(metric, comparison.noun),
-            *(_cell(columns[name].get(metric, undefined)) for name in names),
-        )
-        for metric in comparison.kind.shown("table")
-    ]
-    headings = [heading(comparison, name) for name in names]
-    return markdown_table(("metric", *headings), rows)
-
-
-def _cell(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return UNDEFINED
-    value = format_number(estimate.value, 3)
-    if estimate.low is None or estimate.high is None:
-        return value
-    return f"{value} ({format_number(estimate.low, 3)} to {format_number(estimate.high, 3)})"
-
-
-def _difference(comparison: Comparison) -> str:
-    """Return the difference of candidate and baseline: of this training, even where others are."""
-    pair = (comparison.candidate, comparison.baseline)
-    found = next(d for d in comparison.differences if (d.first, d.second) == pair)
-    decisive = comparison.kind.decisive
-    estimate, p = found.metrics[decisive], found.p
-    if estimate.value is None or estimate.low is None or estimate.high is None or p is None:
-        return ""
-    shown, low, high = (
-        format_difference(number, 3) for number in (estimate.value, estimate.low, estimate.high)
-    )
-    return (
-        f"{pair[0]} minus {pair[1]}, on the same records: "
-        f"{metric_title(decisive, comparison.noun)} {shown} ({low} to {high}), "
-        f"p {'' if p < 0.001 else '= '}{format_p(p)}."
-    )
-
-
-def _outside(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """Return of each test set from elsewhere its name, what is said of it, and its table."""
-    title = metric_title(comparison.kind.decisive, comparison.noun)
-    return [
-        (
-            name,
-            said,
-            markdown_table(
-                (title, "test split", name, "difference"),
-                [
-                    (
-                        heading(comparison, model),
-                        _cell(here),
-                        _cell(there),
-                        f"{signed(change.value)} ({ends})"
-                        if (ends := signed_interval(change.low, change.high))
-                        else signed(change.value),
-                    )
-                    for model, here, there, change in comparison.against(key)
-                ],
-            ),
-        )
-        for (name, said), key in zip(said_of_sets(comparison), comparison.outside, strict=True)
-    ]
-
-
-def _limits(comparison: Comparison) -> list[str]:
-    limits = []
-    if invalid := comparison.models[comparison.candidate]["invalid_rate"].value:
-        limits.append(
-            f"{100 * invalid:.1f} % of its generated answers name no answer, or several; they count"
-            " as wrong."
-        )
-    if not comparison.replicates:
-        limits.append("It was trained with one seed; another seed would give other numbers.")
-    return limits

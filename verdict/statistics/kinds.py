@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 
 from verdict.predictions import Predictions
-from verdict.statistics.metrics import METRICS, KindName, View
+from verdict.statistics.metric import KindName, View
+from verdict.statistics.metrics import METRICS
 
 
 @dataclass(frozen=True)
