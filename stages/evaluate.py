@@ -68,7 +68,7 @@ def asking(name: str, params: Params, records: Path, chats: Mapping[Path, bool])
     The processor is pinned before.
 
     Args:
-        records: the folder of their records.
+        records: the folder of their records; those of examples are in the task's own.
     """
     # Imported only now: torch must find the pins in its environment.
     from verdict.answers.evaluation import FinishedBatches, folder_for, predict
@@ -92,10 +92,11 @@ def asking(name: str, params: Params, records: Path, chats: Mapping[Path, bool])
         "device": device,
         "examples": [asdict(example) for example in examples],
     }
-    folder = folder_for([model, adapter, *chats, CHAT / "answers.json", records], settings)
+    folders = list(dict.fromkeys([records, RECORDS] if examples else [records]))
+    folder = folder_for([model, adapter, *chats, CHAT / "answers.json", *folders], settings)
     with (
         exclusive(folder, "evaluation of the same model on the same records", stage="evaluate"),
-        open_evaluator(model, adapter, records, answers, params, device, examples) as evaluator,
+        open_evaluator(model, adapter, folders, answers, params, device, examples) as evaluator,
     ):
         rates = list[float]()
         predictions = [

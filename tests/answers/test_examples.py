@@ -179,10 +179,37 @@ def test_workers_are_handed_them_with_the_batches(tiny: Tiny, loaded: Any) -> No
 
     examples = tiny.conversations[:2]
     options, pool = AnswerOptions(1, 8), Strangers(tiny, loaded)
-    away = PoolEvaluator(loaded, tiny.answers, tiny.records, options, pool, examples)
+    away = PoolEvaluator(loaded, tiny.answers, [tiny.records], options, pool, examples)
     here = evaluator_of(tiny, loaded, examples, batch_size=1, max_new_tokens=8)
     rows = tiny.conversations[4:8]
     assert predict("x", away, rows) == predict("x", here, rows)
+
+
+def test_more_images_than_the_processor_takes_are_counted_with_those_of_examples(
+    tiny: Tiny, loaded: Any
+) -> None:
+    from verdict.answers.evaluation import predict
+
+    class TwoImages(type(loaded.processor)):  # type: ignore[misc]
+        def __call__(self, images: Any = None, **options: Any) -> Any:
+            if any(len(of_a_row) > 2 for of_a_row in images or []):
+                raise ValueError("At most two images are supported")
+            return super().__call__(images=images, **options)
+
+    processor = copy.copy(loaded.processor)
+    processor.__class__ = TwoImages
+    rows = tiny.conversations[4:8]
+    # Also where the context's length is not known.
+    for limit in (loaded.limit, None):
+        changed = replace(loaded, processor=processor, limit=limit)
+        predict("x", evaluator_of(tiny, changed, tiny.conversations[:1]), rows)
+        with pytest.raises(
+            VerdictError,
+            match=r"record r04 has 1 image of its own and 2 of the examples before it, which this "
+            r"model's processor does not take together \(At most two images are supported\); lower "
+            r"evaluate\.models\.\*\.examples\.count, give fewer images a record, or choose",
+        ):
+            predict("x", evaluator_of(tiny, changed, tiny.conversations[:2]), rows)
 
 
 def test_what_does_not_fit_is_refused_with_its_length(text: Tiny, base: Any) -> None:

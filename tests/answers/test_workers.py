@@ -10,6 +10,7 @@ from testing.tiny import Tiny
 from tests.answers.test_answers import ask, varied
 from verdict.answers.batches import count_deciding, plan_batches
 from verdict.answers.workers import PoolEvaluator
+from verdict.records.shards import ImageStore
 
 pytest.importorskip("torch")
 
@@ -27,9 +28,9 @@ class Strangers:
 
         for number in reversed(range(len(tasks))):
             records, plan, ways = pickle.loads(pickle.dumps(tasks[number]))
-            assert records == self._tiny.records
+            images = ImageStore(*records)
             evaluator = Evaluator(
-                self._loaded, self._tiny.answers, self._tiny.images, AnswerOptions(1, 8), "cpu"
+                self._loaded, self._tiny.answers, images, AnswerOptions(1, 8), "cpu"
             )
             yield number, [result for _, result in evaluator.ask(plan, 0, ways)]
 
@@ -54,7 +55,7 @@ def test_all_kinds_are_decided_before_parts_are_handed_out(
     kinds = decided.copy()
     assert sorted("pixel_values" in kind for kind in kinds) == [False, True]
     pool = Strangers(tiny, loaded)
-    evaluator = PoolEvaluator(loaded, tiny.answers, tiny.records, AnswerOptions(1, 8), pool)
+    evaluator = PoolEvaluator(loaded, tiny.answers, [tiny.records], AnswerOptions(1, 8), pool)
     assert predict("x", evaluator, rows) == here
     assert decided == kinds * 2
 

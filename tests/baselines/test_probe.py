@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
@@ -15,6 +16,7 @@ from verdict.core.errors import VerdictError
 from verdict.models.chat import decode, render_prompt
 from verdict.models.load import load_processor
 from verdict.params.training import ModelOptions
+from verdict.records.shards import shard_paths, write_shard
 
 OPTIONS = ModelOptions(
     task="generate", dtype="float32", attn_implementation="sdpa", cache_vision_features=False
@@ -43,9 +45,20 @@ def test_of_images_they_are_the_mean_over_the_towers_patches(tiny: Any) -> None:
 
 def test_of_several_images_they_are_those_of_each_side_by_side(tiny: Any, tmp_path: Path) -> None:
     two = build_several(tmp_path / "two", tiny.base)
-    rows, records = {"test": two.validation}, {"test": two.records}
-    found = base_features(two.base, rows, records, OPTIONS, "cpu")["test"]
+    # A set from elsewhere, whose images are the other way round.
+    (shard,) = shard_paths(two.records)
+    rows = pq.read_table(shard).to_pylist()
+    for row in rows:
+        row["image"], row["further_images"] = row["further_images"][0], [row["image"]]
+    far = tmp_path / "far"
+    far.mkdir()
+    write_shard(far / shard.name, rows, several=True)
+    splits = {"test": two.validation, "far": two.validation}
+    both = base_features(two.base, splits, {"test": two.records, "far": far}, OPTIONS, "cpu")
+    found = both["test"]
     assert found.shape == (4, 2 * 64)
+    turned = np.concatenate([found[:, 64:], found[:, :64]], axis=1)
+    np.testing.assert_allclose(both["far"], turned, atol=1e-5)
     model = AutoModelForImageTextToText.from_pretrained(two.base, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(two.base)
     for row, features in zip(two.validation, found, strict=True):

@@ -125,6 +125,21 @@ def test_every_image_of_a_record_is_measured(tmp_path: Path) -> None:
     assert accuracy(train_baseline("rival", "features", made)["test"]) == 1
 
 
+def test_of_a_set_from_elsewhere_its_own_images_are_measured(tmp_path: Path) -> None:
+    made = material(tmp_path, images=True, second=lambda i: [image(i)])
+    (tmp_path / "elsewhere").mkdir()
+    # The same ids; what tells of a label is turned round.
+    there = material(tmp_path / "elsewhere", images=True, second=lambda i: [image(i + 1)])
+    both = replace(
+        made,
+        splits={**made.splits, "far": made.splits["test"]},
+        records={**made.records, "far": there.records["test"]},
+    )
+    found = train_baseline("rival", "features", both)
+    assert accuracy(found["test"]) == 1
+    assert accuracy(found["far"]) == 0
+
+
 @pytest.mark.parametrize("kind", ["features", "probe"])
 def test_records_of_different_numbers_of_images_are_named(tmp_path: Path, kind: str) -> None:
     made = material(tmp_path, images=True, second=lambda i: [image(i)] * (1 + (i == 7)))

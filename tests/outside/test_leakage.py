@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +40,16 @@ def encoded(image: Image.Image, quality: int = 90) -> bytes:
     return buffer.getvalue()
 
 
-def written(folder: Path, rows: Sequence[tuple[str, str, bytes | None, str]]) -> list[Record]:
-    """Write records of (id, group, image, sha256) to a folder, and return them."""
+def written(
+    folder: Path,
+    rows: Sequence[tuple[str, str, bytes | None, str]],
+    further: Mapping[str, Sequence[tuple[bytes, str]]] = {},
+) -> list[Record]:
+    """Write records of (id, group, image, sha256) to a folder, and return them.
+
+    Args:
+        further: by id the other images of a record, and their sha256.
+    """
     folder.mkdir()
     write_shard(
         folder / "shard-00000-of-00001.parquet",
@@ -55,9 +63,14 @@ def written(folder: Path, rows: Sequence[tuple[str, str, bytes | None, str]]) ->
                 "attributes": json.dumps({}),
                 "sha256": sha256,
                 "row": row,
+                "further_images": [
+                    {"bytes": data, "path": None} for data, _ in further.get(id_, ())
+                ],
+                "further_sha256": [sha256 for _, sha256 in further.get(id_, ())],
             }
             for row, (id_, group, image, sha256) in enumerate(rows)
         ],
+        several=bool(further),
     )
     return read_records(folder)
 
@@ -123,6 +136,36 @@ def test_each_way_to_have_been_seen_is_named(lesions: list[Image.Image], tmp_pat
         "o1": ("identical", "r1", "validation"),
         "o2": ("nearly_identical", "r2", "train"),
     }, "what is in the test split, or in none, was not learned from"
+
+
+@pytest.mark.fault("splits")
+def test_one_of_several_images_is_enough(lesions: list[Image.Image], tmp_path: Path) -> None:
+    images = [encoded(image) for image in lesions[:8]]
+    again = encoded(lesions[1].transpose(Image.Transpose.ROTATE_90), 80)
+    own = written(
+        tmp_path / "own",
+        [("r0", "p0", images[0], "s0"), ("r1", "p1", images[2], "s2")],
+        {"r0": [(images[1], "s1")]},
+    )
+    records = written(
+        tmp_path / "set",
+        [
+            ("o0", "q0", images[3], "t3"),
+            ("o1", "q1", images[4], "t4"),
+            ("o2", "q2", again, "t1"),
+            ("o3", "q3", images[7], "t7"),
+            ("o4", "q4", images[2], "t2"),
+        ],
+        {"o0": [(images[5], "t5"), (again, "t1")], "o1": [(images[6], "s1")]},
+    )
+    splits = {"r0": "train", "r1": "train"}
+    leaks = find_leaks(records, tmp_path / "set", own, tmp_path / "own", splits)
+    assert {id_: (leak.why, leak.of) for id_, leak in leaks.items()} == {
+        "o0": ("nearly an image of", "r0"),
+        "o1": ("an image of", "r0"),
+        "o2": ("nearly an image of", "r0"),
+        "o4": ("nearly the image of", "r1"),
+    }
 
 
 def test_texts_have_no_pictures_to_compare(tmp_path: Path) -> None:

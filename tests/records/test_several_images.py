@@ -1,6 +1,7 @@
 """Records of several images: in shards and out of them, in splits, and what is refused."""
 
 import io
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def test_each_record_has_its_images_in_their_order(tmp_path: Path) -> None:
     for name, colours in expected.items():
         assert seen[name] == pytest.approx(colours, abs=4)
     assert colour(store["c"]) == pytest.approx(70, abs=4)
+
+
+def test_a_store_of_several_folders_has_the_images_of_all(tmp_path: Path) -> None:
+    extract(RawTable(ROWS, images=ALL), OPTIONS, tmp_path / "own")
+    there = RawTable([row("far:a", "i3"), row("far:b", "i9")], images=Pictures("i3", "i9"))
+    extract(there, OPTIONS, tmp_path / "far")
+    folders = tmp_path / "far", tmp_path / "own"
+    for store in (ImageStore(*folders), pickle.loads(pickle.dumps(ImageStore(*folders)))):
+        seen = {
+            name: [colour(data) for data in store.all(name)] for name in ("a", "far:a", "far:b")
+        }
+        expected = {"a": [10, 50, 90], "far:a": [30], "far:b": [90]}
+        for name, colours in expected.items():
+            assert seen[name] == pytest.approx(colours, abs=4)
+    (shard,) = shard_paths(tmp_path / "own")
+    shard.write_bytes(shard.read_bytes()[:100])
+    with pytest.raises(VerdictError, match=r"own is not as it was written"):
+        ImageStore(*folders)
 
 
 def test_the_column_is_only_where_a_data_set_has_several(tmp_path: Path) -> None:

@@ -240,7 +240,9 @@ class Predictor:
         """Return a row of predictions for each record, by its id, or why there is none."""
         options = AnswerOptions.of(self._params.evaluate)
         if pool is not None:
-            evaluator: Evaluator = PoolEvaluator(self.loaded, self._answers, records, options, pool)
+            evaluator: Evaluator = PoolEvaluator(
+                self.loaded, self._answers, [records], options, pool
+            )
         else:
             images = ImageStore(records)
             evaluator = Evaluator(self.loaded, self._answers, images, options, self.device)

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -29,7 +29,13 @@ from verdict.report.card import sees_images
 from verdict.report.terms import Used
 from verdict.splitting.assignment import SPLITS
 from verdict.statistics.formats import format_number, format_percent
-from verdict.summary.wording import UNDEFINED, markdown_table, metric_title, whole_groups
+from verdict.summary.wording import (
+    UNDEFINED,
+    markdown_table,
+    metric_title,
+    said_of_sets,
+    whole_groups,
+)
 from verdict.tasks import load_task
 
 #: What stands where the pipeline knows nothing.
@@ -100,8 +106,6 @@ def collect_facts(root: Path, params: Params, used: Sequence[Used], commit: str)
         "limits": " ".join(load_task(params.task).LIMITS),
         "open": ". ".join(one.sentence for one in used) + ".",
         "commit": commit[:12],
-        # No run has an outside test set.
-        "external": "",
     }
 
 
@@ -140,8 +144,17 @@ def comparison_facts(comparison: Comparison) -> dict[str, str]:
         "subgroups": ", ".join(dict.fromkeys(one.attribute for one in comparison.subgroups)),
         "trainings": str(comparison.trainings) if comparison.replicates else "",
         "estimates": f"{comparison.candidate}: {', '.join(estimates)}." if estimates else "",
+        "external": " ".join(_outside_facts(comparison)),
         **_decision_facts(comparison),
     }
+
+
+def _outside_facts(comparison: Comparison) -> Iterator[str]:
+    for (name, said), found in zip(
+        said_of_sets(comparison), comparison.outside.values(), strict=True
+    ):
+        there = found.comparison
+        yield f"On {name}, {there.records:,} records of {there.groups:,} {there.noun}: {said}"
 
 
 def _decision_facts(comparison: Comparison) -> dict[str, str]:

@@ -98,25 +98,26 @@ def over_limit(
     processor: ProcessorMixin,
     plan: Sequence[PlannedBatch],
     images: ImageStore,
-    limit: int,
+    limit: float,
     answer: int,
 ) -> dict[str, int]:
     """Return the tokens of each record that, with an answer, does not fit what the model reads.
 
     Args:
-        limit: the most tokens that the model reads.
+        limit: the most tokens that the model reads; infinite where it is not known.
         answer: tokens of the longest answer that it is asked about.
 
     Raises:
-        VerdictError: the processor does not take so many images of one record.
+        VerdictError: the processor does not take so many images of one record and its examples.
     """
+    shown = sum(count_images(one.prompt) for one in plan[0].examples)
     found: dict[str, int] = {}
     for pictures in {planned.pictures for planned in plan}:
         alike = [planned for planned in plan if planned.pictures == pictures]
         longest = max(alike, key=lambda planned: planned.tokens)
         one = replace(longest, conversations=longest.conversations[:1], texts=longest.texts[:1])
         # Stored images all have one size, and so become as many tokens.
-        with taking_images(f"record {one.conversations[0].id}", pictures):
+        with taking_images(f"record {one.conversations[0].id}", pictures, shown):
             read = _prepare(processor, one, images, "cpu").inputs["input_ids"].shape[1]
         further = read - longest.tokens + answer
         found |= {

@@ -1,6 +1,7 @@
 """Ask a model about every record, and keep each finished batch: a killed evaluation goes on."""
 
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -193,9 +194,12 @@ def too_long(evaluator: Evaluator, plan: Sequence[PlannedBatch]) -> dict[str, in
     """Return the tokens of each record that, with its longest answer, is longer than the context.
 
     Its images are expanded.
+
+    Raises:
+        VerdictError: as ``over_limit``.
     """
     loaded, answers = evaluator.loaded, evaluator.answers
-    if loaded.limit is None or not plan:
+    if not plan:
         return {}
     longest = 0  # no answer is scored
     if loaded.labels is None and answers.labels:
@@ -203,7 +207,8 @@ def too_long(evaluator: Evaluator, plan: Sequence[PlannedBatch]) -> dict[str, in
         longest = max(map(len, candidate_ids(loaded.processor, prompt, answers)))
     if evaluator.options.thinking:
         longest = max(longest, evaluator.options.longest_text)
-    return over_limit(loaded.processor, plan, evaluator.images, loaded.limit, longest)
+    limit = math.inf if loaded.limit is None else loaded.limit
+    return over_limit(loaded.processor, plan, evaluator.images, limit, longest)
 
 
 def _row(

@@ -19,15 +19,15 @@ from verdict.reproducibility import go_offline, make_deterministic, pin_cpu
 #: Batches that a worker is given at once, so that it prepares one while the model has another.
 _BATCHES = 4
 
-#: The folder whose images are asked about, batches, and how to ask.
-_Work = tuple[Path, Sequence[PlannedBatch], Ways]
+#: The folders of the images that are asked about or shown before, batches, and how to ask.
+_Work = tuple[tuple[Path, ...], Sequence[PlannedBatch], Ways]
 
 
 class PoolEvaluator(Evaluator):
     """Asks workers that have the model; here it has no weights.
 
     Args:
-        records: the folder that ``images`` come from; workers on other machines see it, too.
+        records: the folders that ``images`` come from; workers on other machines see them, too.
         pool: as ``open_workers`` opens it, with the same model, answers and options.
     """
 
@@ -35,13 +35,13 @@ class PoolEvaluator(Evaluator):
         self,
         loaded: Loaded,
         answers: Answers,
-        records: Path,
+        records: Sequence[Path],
         options: AnswerOptions,
         pool: Pool,
         examples: Sequence[Conversation] = (),
     ):
-        super().__init__(loaded, answers, ImageStore(records), options, "cpu", examples)
-        self._records, self._pool = records, pool
+        super().__init__(loaded, answers, ImageStore(*records), options, "cpu", examples)
+        self._records, self._pool = tuple(records), pool
 
     def ask(
         self, plan: Sequence[PlannedBatch], begin: int, ways: Ways
@@ -65,7 +65,7 @@ class PoolEvaluator(Evaluator):
 def open_evaluator(
     model: Path,
     adapter: Path,
-    records: Path,
+    records: Sequence[Path],
     answers: Answers,
     params: Params,
     device: str,
@@ -74,7 +74,8 @@ def open_evaluator(
     """Load a model as ``compute.engine`` says: ``local`` here; else in workers.
 
     Args:
-        records: the folder whose images are asked about; workers on other machines see it, too.
+        records: the folders of what is asked about and of the examples, which share no id; workers
+            on other machines see them, too.
         examples: as of ``Evaluator``.
 
     Raises:
@@ -83,7 +84,7 @@ def open_evaluator(
     options = AnswerOptions.of(params.evaluate)
     if params.compute.engine == "local":
         loaded = load_for_inference(model, adapter, params.model, device, answers.form)
-        yield Evaluator(loaded, answers, ImageStore(records), options, device, examples)
+        yield Evaluator(loaded, answers, ImageStore(*records), options, device, examples)
         return
     loaded = without_weights(model, adapter, answers.form)
     with open_workers(model, adapter, answers, params, device) as pool:
@@ -138,10 +139,10 @@ class _Setup:
         weights = self.model, self.adapter
         loaded = load_for_inference(*weights, held, self.device, self.answers.form)
 
-        # Once a folder: reading the ids of many records takes seconds.
+        # Once for the same folders: reading the ids of many records takes seconds.
         @lru_cache(maxsize=1)
-        def evaluator(records: Path) -> Evaluator:
-            return Evaluator(loaded, self.answers, ImageStore(records), self.options, self.device)
+        def evaluator(records: tuple[Path, ...]) -> Evaluator:
+            return Evaluator(loaded, self.answers, ImageStore(*records), self.options, self.device)
 
         def ask(work: _Work) -> list[BatchResult]:
             records, plan, ways = work

@@ -162,11 +162,13 @@ def images_of(conversation: Conversation, images: ImageStore) -> list[Image.Imag
 
 
 @contextmanager
-def taking_images(where: str, images: int) -> Iterator[None]:
-    """Say of a processor that fails meanwhile that it does not take so many images of one record.
+def taking_images(where: str, images: int, shown: int = 0) -> Iterator[None]:
+    """Say of a processor that fails meanwhile that it does not take so many images of one prompt.
 
     Args:
         where: the record, for the message.
+        images: how many it has.
+        shown: how many the examples before it have.
 
     Raises:
         VerdictError: instead of what the processor raises over several images.
@@ -174,11 +176,15 @@ def taking_images(where: str, images: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # processors promise no kind
-        if images < 2 or isinstance(error, (MemoryError, VerdictError)):
+        if images + shown < 2 or isinstance(error, (MemoryError, VerdictError)):
             raise
+        has, lower = f"{images} image{'' if images == 1 else 's'}", ""
+        if shown:
+            has += f" of its own and {shown} of the examples before it"
+            lower = "lower evaluate.models.*.examples.count, "
         raise VerdictError(
-            f"{where} has {images} images, which this model's processor does not take together "
-            f"({error}); give fewer images a record, or choose another model in models"
+            f"{where} has {has}, which this model's processor does not take together ({error}); "
+            f"{lower}give fewer images a record, or choose another model in models"
         ) from None
 
 

@@ -1,5 +1,7 @@
 """Which records of a set models have seen in training: the same group, image or nearly the same.
 
+Of a record of several images each counts, and one is enough.
+
 Images are nearly the same where their perceptual hashes agree: the signs of the lowest frequencies
 of a small grey copy, against their median (pHash; Zauner 2010, "Implementation and benchmarking of
 perceptual image hash functions", Hagenberg; here with 256 bits, not 64, since images of one kind
@@ -64,7 +66,7 @@ def find_leaks(
     """
     seen = [record for record in own if splits.get(record.id) in SEEN]
     by_group = {group: record for record in seen for group in record.groups}
-    by_source = {record.sha256: record for record in seen if record.sha256 is not None}
+    by_source = {source: record for record in seen for source in record.sources}
 
     def leak(other: Record, kind: str, why: str) -> Leak:
         return Leak(other.id, splits[other.id], kind, why)
@@ -72,20 +74,36 @@ def find_leaks(
     found: dict[str, Leak] = {}
     for record in records:
         shared = next((group for group in record.groups if group in by_group), None)
+        same = next((source for source in record.sources if source in by_source), None)
         if shared is not None:
             found[record.id] = leak(by_group[shared], "group", f"of the group {shared}, as is")
-        elif record.sha256 in by_source:
-            what = "image" if record.has_image else "text"
-            found[record.id] = leak(by_source[record.sha256], "identical", f"the {what} of")
-    left = [record for record in records if record.has_image and record.id not in found]
-    pictured = [record for record in seen if record.has_image]
-    store, own_store = ImageStore(folder), ImageStore(own_folder)
-    for row, column in nearly_identical(
-        (store[record.id] for record in left), (own_store[record.id] for record in pictured)
-    ):
+        elif same is not None:
+            found[record.id] = leak(by_source[same], "identical", f"{_what(by_source[same])} of")
+    left = _by_image(record for record in records if record.id not in found)
+    pictured = _by_image(seen)
+    for row, column in nearly_identical(_images(left, folder), _images(pictured, own_folder)):
         other = pictured[column]
-        found[left[row].id] = leak(other, "nearly_identical", "nearly the image of")
+        nearly = leak(other, "nearly_identical", f"nearly {_what(other)} of")
+        found.setdefault(left[row].id, nearly)
     return {record.id: found[record.id] for record in records if record.id in found}
+
+
+def _what(record: Record) -> str:
+    if record.images > 1:
+        return "an image"
+    return "the image" if record.has_image else "the text"
+
+
+def _by_image(records: Iterable[Record]) -> list[Record]:
+    """Return the records of each image: one that has several as often, a text not at all."""
+    return [record for record in records for _ in range(record.images)]
+
+
+def _images(records: Sequence[Record], folder: Path) -> Iterator[bytes]:
+    """Yield the images of records, as ``_by_image`` gives them."""
+    store = ImageStore(folder)
+    for id_ in dict.fromkeys(one.id for one in records):
+        yield from store.all(id_)
 
 
 def nearly_identical(images: Iterable[bytes], others: Iterable[bytes]) -> Iterator[tuple[int, int]]:

@@ -169,26 +169,30 @@ def _has_several(file: pq.ParquetFile) -> bool:
 
 
 class ImageStore:
-    """Encoded images by id, read lazily from the shards of a folder."""
+    """Encoded images by id, read lazily from the shards of folders that share no id."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
-        with self._as_written():
-            self._files = [pq.ParquetFile(path, memory_map=True) for path in shard_paths(folder)]
+    def __init__(self, *folders: Path):
+        self._folders = folders
+        #: Each shard, and the folder it is of.
+        self._files: list[tuple[pq.ParquetFile, Path]] = []
+        self._where: dict[str, tuple[int, int, int]] = {}
+        for folder in folders:
+            with self._as_written(folder):
+                for path in shard_paths(folder):
+                    file = pq.ParquetFile(path, memory_map=True)
+                    self._where |= {
+                        id_: (len(self._files), group_index, row)
+                        for group_index, ids in enumerate(self._ids(file))
+                        for row, id_ in enumerate(ids)
+                    }
+                    self._files.append((file, folder))
         # One file is read by one thread at a time; what was read, any may have.
         self._reading = Lock()
         self._images = lru_cache(_RECENT_GROUPS)(self._read_images)
-        with self._as_written():
-            self._where = {
-                id_: (file_index, group_index, row)
-                for file_index, file in enumerate(self._files)
-                for group_index, ids in enumerate(self._ids(file))
-                for row, id_ in enumerate(ids)
-            }
 
-    def __reduce__(self) -> tuple[type["ImageStore"], tuple[Path]]:
+    def __reduce__(self) -> tuple[type["ImageStore"], tuple[Path, ...]]:
         # A data loader's worker opens the shards for itself.
-        return ImageStore, (self._folder,)
+        return ImageStore, self._folders
 
     @staticmethod
     def _ids(file: pq.ParquetFile) -> Iterator[list[str]]:
@@ -208,18 +212,19 @@ class ImageStore:
                 f"record {id_} is in no shard; run `dvc repro` so that conversations and records "
                 "agree"
             ) from None
-        with self._as_written():
+        with self._as_written(self._files[file_index][1]):
             images = self._images(file_index, group_index)
             if not images["image"][row].is_valid:
                 return []
             further = images["further_images"][row] if len(images.column_names) > 1 else ()
             return [image["bytes"].as_py() for image in (images["image"][row], *further)]
 
-    def _as_written(self) -> AbstractContextManager[None]:
-        return as_written(self._folder, "extract")
+    @staticmethod
+    def _as_written(folder: Path) -> AbstractContextManager[None]:
+        return as_written(folder, "extract")
 
     def _read_images(self, file_index: int, group_index: int) -> pa.Table:
-        file = self._files[file_index]
+        file, _ = self._files[file_index]
         columns = ["image", *(["further_images"] if _has_several(file) else [])]
         with self._reading:
             return file.read_row_group(group_index, columns=columns)
