@@ -53,6 +53,7 @@ OPTIONS = {
     "sensitivity": None,
     "cost": COST,
     "coverage": COVERAGE,
+    "tries": 1,
 }
 
 
