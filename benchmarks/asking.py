@@ -23,7 +23,7 @@ from verdict.params.file import read_params
 from verdict.reproducibility import go_offline, pin_cpu
 
 HARNESS = "lm_eval==0.4.13"
-RECORDS_ASKED, ROUNDS, BATCH, WORDS = 24, 3, 8, 12
+RECORDS_ASKED, ROUNDS, BATCH, WORDS = 8, 3, 8, 12
 #: Batch sizes that the harness is tried with.
 _SIZES = (1, 4, 8, 16)
 _CANDIDATES = {
