@@ -4,14 +4,15 @@
 
 runs all combinations (here four) as experiments of DVC's, beside the project, and applies the best
 one: params.yaml has its values then, and what it made is in place. The test split has no part in
-the choice, and the verdict says how many settings there were. ``dvc exp show`` lists them.
+the choice, and the verdict says how many settings there were, those of earlier searches among them.
+``dvc exp show`` lists them.
 """
 
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from verdict.core.errors import VerdictError
 from verdict.core.paths import COMPARE_METRICS, PARAMS_FILE
@@ -20,7 +21,6 @@ from verdict.pipeline.command import command, parser_of
 
 #: What compare writes it under.
 _VALIDATION = "validation"
-_LEAST = 2
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,32 @@ def combinations(settings: Sequence[str]) -> list[tuple[str, ...]]:
         found = [tuple(sweep[PARAMS_FILE.name]) for sweep in sweeps]
     except Exception as error:  # DVC hands on what its parser raises
         raise VerdictError(f"-S {' -S '.join(settings)} cannot be read: {error}") from None
-    if len(found) < _LEAST:
+    if len(found) == 1:
         raise VerdictError(f"{settings[0]} is one setting; give several to choose from: -S KEY=A,B")
     return found
 
 
-def run_all(tries: Sequence[Try], jobs: int) -> None:
-    """Queue the experiments and run them; each knows how many there are.
+def run_all(tries: Sequence[Try], before: int, jobs: int) -> None:
+    """Queue the experiments and run them; each knows from how many settings one is chosen.
+
+    Args:
+        before: the settings that these start from were chosen from so many.
 
     Raises:
-        VerdictError: others wait in the queue, or one cannot be queued, such as for a key that
-            params.yaml does not have.
+        VerdictError: there are experiments of these names, others wait in the queue, or one cannot
+            be queued, such as for a key that params.yaml does not have.
     """
+    if taken := sorted({one.name for one in tries} & _references().keys()):
+        raise VerdictError(
+            f"there are experiments called {', '.join(taken)} already; call these otherwise: --name"
+        )
     if waiting := _dvc("queue", "status").count(" Queued"):
         raise VerdictError(
             f"{waiting} experiments wait in DVC's queue; run them (`dvc exp run --run-all`) or "
             "remove them (`dvc queue remove --all`) first"
         )
     for one in tries:
-        values = (f"compare.tries={len(tries)}", *one.settings)
+        values = (f"compare.tries={before - 1 + len(tries)}", *one.settings)
         options = [word for value in values for word in ("-S", value)]
         try:
             _dvc("exp", "run", "--queue", "--name", one.name, *options)
@@ -75,12 +82,16 @@ def run_all(tries: Sequence[Try], jobs: int) -> None:
 
 def measured(one: Try) -> Try:
     """Return the experiment with its metric; without one where it failed."""
-    references = _run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
-    for reference in references:
-        if reference.endswith(f"/{one.name}"):
-            found = json.loads(_run("git", "show", f"{reference}:{COMPARE_METRICS}"))
-            return Try(one.name, one.settings, found.get(_VALIDATION))
-    return one
+    if (reference := _references().get(one.name)) is None:
+        return one
+    found = json.loads(_run("git", "show", f"{reference}:{COMPARE_METRICS}"))
+    return replace(one, validation=found.get(_VALIDATION))
+
+
+def _references() -> dict[str, str]:
+    """Return where git has each experiment, by its name."""
+    found = _run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    return {reference.rpartition("/")[2]: reference for reference in found}
 
 
 def best(tries: Sequence[Try]) -> Try:
@@ -119,7 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=1, help="experiments at once")
     options = parser.parse_args(arguments)
     with command("search", "interrupted; experiments that have ended stay: dvc exp show"):
-        if not read_params().evaluate.validation:
+        params = read_params()
+        if not params.evaluate.validation:
             raise VerdictError(
                 f"evaluate.validation is false in {PARAMS_FILE}, and settings are chosen by the "
                 "validation split; set it to true"
@@ -128,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Try(f"{options.name}-{number}", settings)
             for number, settings in enumerate(combinations(options.settings), start=1)
         ]
-        run_all(tries, options.jobs)
+        run_all(tries, params.compare.tries, options.jobs)
         tries = [measured(one) for one in tries]
         chosen = best(tries)
         _dvc("exp", "apply", chosen.name)

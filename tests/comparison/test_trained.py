@@ -180,7 +180,7 @@ def test_settings_that_were_chosen_from_several_are_told_with_an_interval_for_as
     assert single.verdict.remarks == ()
     (remark,) = chosen.verdict.remarks
     assert remark == (
-        "Its settings were chosen from 4 by balanced accuracy on the validation split, whose "
-        "records are not in the test split. Had the test split chosen them, the interval of the "
-        f"difference would be {interval.low:.2f} to {interval.high:.2f} (Bonferroni's correction)."
+        "Its settings were chosen from 4 by balanced accuracy on the validation split. Had the "
+        "test split chosen them, the interval of the difference would be "
+        f"{interval.low:.2f} to {interval.high:.2f} (Bonferroni's correction)."
     )

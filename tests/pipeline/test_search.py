@@ -45,14 +45,20 @@ def test_a_search_ends_with_the_best_settings_in_place(
     assert "lora.rank" in failed.stdout
     assert "Queued" not in project.dvc("queue", "status")
 
-    said = project.run(*search, "compare.resamples=150,160", "--name", "more").stdout
+    # What an earlier search has chosen from counts, too.
+    project.edit({("compare", "tries"): 3})
+    more = (*search, "compare.resamples=150,160", "--name", "more")
+    said = project.run(*more).stdout
     assert "more-1  compare.resamples=150" in said
     assert "Applied more-1." in said
     compare = project.read("params.yaml")["compare"]
-    assert (compare["resamples"], compare["tries"]) == (150, 2)
+    assert (compare["resamples"], compare["tries"]) == (150, 4)
     assert "up to date" in project.dvc("status")
     assert 0 <= project.read("metrics/compare.json")["validation"] <= 1
     assert "more-2" in project.dvc("exp", "show", "--csv")
+    again = project.run(*more, check=False)
+    assert again.returncode == 1
+    assert "experiments called more-1, more-2 already" in again.stdout
 
 
 def test_it_needs_the_validation_split(

@@ -179,10 +179,10 @@ def _chosen(comparison: Comparison, decimals: int) -> Iterator[str]:
         return
     metric = METRICS[comparison.kind.decisive].title
     yield (
-        f"Its settings were chosen from {comparison.tries:,} by {metric} on the validation split, "
-        "whose records are not in the test split. Had the test split chosen them, the interval of "
-        f"the difference would be {format_number(low, decimals)} to "
-        f"{format_number(high, decimals)} (Bonferroni's correction)."
+        f"Its settings were chosen from {comparison.tries:,} by {metric} on the validation split. "
+        "Had the test split chosen them, the interval of the difference would be "
+        f"{format_number(low, decimals)} to {format_number(high, decimals)} (Bonferroni's "
+        "correction)."
     )
 
 
