@@ -33,9 +33,8 @@ def main(params: Params) -> None:
     trained = dict.fromkeys(prompted, EXAMPLES)
     trained |= {name: baseline.kind for name, baseline in params.baselines.items()}
     names = [*(name for name in params.evaluate.models if name not in trained), *trained]
-    asked = params.evaluate.validation or params.compare.sensitivity
     test = [PREDICTIONS / f"{name}.parquet" for name in names]
-    validation = [VALIDATION_PREDICTIONS / path.name for path in test if asked]
+    validation = [VALIDATION_PREDICTIONS / path.name for path in test if params.evaluate.validation]
     chosen_by = VALIDATION_PREDICTIONS / f"{CANDIDATE}.parquet"
     predictions = {path: read_predictions(path) for path in (*test, *validation, chosen_by)}
     warnings = [warning for path in predictions if (warning := edited_by_hand(path))]

@@ -12,7 +12,6 @@ from typing import Any
 from verdict.comparison.cautions import crossing_warning
 from verdict.comparison.file import read_comparison
 from verdict.comparison.model import Comparison
-from verdict.comparison.results import Estimate
 from verdict.core.paths import (
     ADAPTER,
     COMPARISON,
@@ -28,13 +27,13 @@ from verdict.params.data import EMBEDDED
 from verdict.report.card import sees_images
 from verdict.report.terms import Used
 from verdict.splitting.assignment import SPLITS
-from verdict.statistics.formats import format_number, format_percent
+from verdict.statistics.formats import format_percent
 from verdict.summary.wording import (
-    UNDEFINED,
     markdown_table,
     metric_title,
     said_of_sets,
     whole_groups,
+    with_interval,
 )
 from verdict.tasks import load_task
 
@@ -117,7 +116,7 @@ def comparison_facts(comparison: Comparison) -> dict[str, str]:
     for metric in shown:
         found = tuned.get(metric)
         if found and found.value is not None:
-            estimates.append(f"{metric_title(metric, comparison.noun)} {_estimate(found)}")
+            estimates.append(f"{metric_title(metric, comparison.noun)} {with_interval(found)}")
     thresholds, invalid = comparison.thresholds, tuned["invalid_rate"].value
     return {
         "candidate": comparison.candidate,
@@ -165,25 +164,15 @@ def _decision_facts(comparison: Comparison) -> dict[str, str]:
         chosen = model.methods[model.chosen]
         recalibration = (
             f"On the validation split the map `{model.chosen}` was chosen for {name}; Brier score "
-            f"on test {_estimate(chosen.brier)}, change {_estimate(chosen.change)}."
+            f"on test {with_interval(chosen.brier)}, change {with_interval(chosen.change)}."
         )
     gaps = [
         f"{metric_title(gap.metric, comparison.noun)} by {gap.attribute} "
-        f"{_estimate(gap.difference)} ({gap.highest} over {gap.lowest})"
+        f"{with_interval(gap.difference)} ({gap.highest} over {gap.lowest})"
         for gap in (decisions.gaps if decisions else ())
         if gap.model == name and gap.by == "likeliest"
     ]
     return {"recalibration": recalibration, "gaps": "; ".join(gaps)}
-
-
-def _estimate(found: Estimate) -> str:
-    """Return a number with its interval, if there is one."""
-    if found.value is None:
-        return UNDEFINED
-    value = format_number(found.value, 3)
-    if found.low is None or found.high is None:
-        return value
-    return f"{value} ({format_number(found.low, 3)} to {format_number(found.high, 3)})"
 
 
 def _data_facts(split: Mapping[str, Any], noun: str) -> dict[str, str]:

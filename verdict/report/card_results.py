@@ -2,15 +2,15 @@
 
 from verdict.comparison.model import Comparison
 from verdict.comparison.results import Estimate
-from verdict.statistics.formats import format_difference, format_number, format_p
+from verdict.statistics.formats import format_difference, format_p
 from verdict.summary.wording import (
-    UNDEFINED,
     heading,
     markdown_table,
     metric_title,
     said_of_sets,
     signed,
     signed_interval,
+    with_interval,
 )
 
 
@@ -21,21 +21,12 @@ def results_table(comparison: Comparison) -> str:
     rows = [
         (
             metric_title(metric, comparison.noun),
-            *(_cell(columns[name].get(metric, undefined)) for name in names),
+            *(with_interval(columns[name].get(metric, undefined)) for name in names),
         )
         for metric in comparison.kind.shown("table")
     ]
     headings = [heading(comparison, name) for name in names]
     return markdown_table(("metric", *headings), rows)
-
-
-def _cell(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return UNDEFINED
-    value = format_number(estimate.value, 3)
-    if estimate.low is None or estimate.high is None:
-        return value
-    return f"{value} ({format_number(estimate.low, 3)} to {format_number(estimate.high, 3)})"
 
 
 def difference_sentence(comparison: Comparison) -> str:
@@ -68,8 +59,8 @@ def outside_tables(comparison: Comparison) -> list[tuple[str, str, str]]:
                 [
                     (
                         heading(comparison, model),
-                        _cell(here),
-                        _cell(there),
+                        with_interval(here),
+                        with_interval(there),
                         f"{signed(change.value)} ({ends})"
                         if (ends := signed_interval(change.low, change.high))
                         else signed(change.value),

@@ -5,7 +5,7 @@ from typing import Any
 
 from verdict.comparison.model import Comparison
 from verdict.comparison.outside import said_of_change
-from verdict.comparison.results import EXAMPLES
+from verdict.comparison.results import EXAMPLES, Estimate
 from verdict.statistics.formats import format_difference, format_number, format_p
 from verdict.statistics.metrics import METRICS
 
@@ -117,6 +117,17 @@ def interval(metric: str, low: float | None, high: float | None) -> str:
     if METRICS[metric].percent:
         return f"{100 * low:.1f} to {100 * high:.1f} %"
     return f"{format_number(low, 3)} to {format_number(high, 3)}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """Return a number and behind it its interval, if there is one: 0.933 (0.880 to 0.955)."""
+    low, high = estimate.low, estimate.high
+    if estimate.value is None:
+        return UNDEFINED
+    value = format_number(estimate.value, 3)
+    if low is None or high is None:
+        return value
+    return f"{value} ({format_number(low, 3)} to {format_number(high, 3)})"
 
 
 def signed(value: float | None) -> str:
